@@ -1,0 +1,40 @@
+// The table of layers: which kind of package may import which. One place, read by the check and by the generator.
+
+/** A rule matches package names without the scope; the first match counts. `may` lists rules by name. */
+export const layers = [
+  { name: 'errors', match: /^errors$/, may: [] },
+  { name: 'graph', match: /^graph$/, may: [] },
+  { name: 'weights', match: /^weights$/, may: [] },
+  { name: 'image', match: /^image$/, may: [] },
+  { name: 'text', match: /^text$/, may: [] },
+  { name: 'spec', match: /^spec$/, may: ['graph'] },
+  { name: 'nn', match: /^nn$/, may: ['graph', 'spec'] },
+  { name: 'onnx', match: /^onnx$/, may: ['graph'] },
+  { name: 'autodiff', match: /^autodiff$/, may: ['graph'] },
+  { name: 'part', match: /^(encoder|connector|backbone|fusion|codec)-/, may: ['graph', 'spec', 'nn'] },
+  { name: 'models', match: /^models$/, may: ['graph', 'spec', 'nn', 'part', 'image', 'text'] },
+  {
+    name: 'runtime',
+    match: /^runtime$/,
+    may: ['graph', 'spec', 'models', 'onnx', 'weights', 'image', 'text'],
+  },
+  {
+    name: 'train',
+    match: /^train$/,
+    may: ['graph', 'spec', 'models', 'runtime', 'onnx', 'autodiff', 'weights', 'image', 'text'],
+  },
+  { name: 'tiny', match: /^tiny$/, may: ['graph', 'spec', 'part', 'models', 'runtime', 'train', 'weights', 'image', 'text'] },
+  { name: 'cli', match: /^cli$/, may: ['graph', 'spec', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'] },
+  { name: 'testing', match: /^testing$/, may: ['graph', 'spec', 'onnx', 'autodiff', 'weights'] },
+];
+
+/** Packages any package may use in its tests only. */
+export const testOnly = ['testing', 'onnx', 'autodiff', 'weights'];
+
+export const layerOf = (name) => layers.find((layer) => layer.match.test(name));
+
+/** Whether package `from` may import package `to` (names without the scope). */
+export function mayImport(from, to) {
+  const [a, b] = [layerOf(from), layerOf(to)];
+  return Boolean(a && b && (b.name === 'errors' ? a.name !== 'errors' : a.may.includes(b.name)));
+}
