@@ -1,1 +1,3 @@
-export {};
+export { adamw, stateNames, type AdamWOptions, type TrainedParameter } from './adamw.js';
+export { differentiate, gradientName } from './differentiate.js';
+export { primitiveGradients, semanticGradients, type GradientRule } from './rules.js';

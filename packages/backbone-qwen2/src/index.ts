@@ -1,1 +1,1 @@
-export {};
+export * from './qwen2.js';

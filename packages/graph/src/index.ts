@@ -1,1 +1,11 @@
-export {};
+export * from './dim.js';
+export { makeGraph, rewrite, topologicalOrder, type Graph, type RewriteRule, type RewriteRules } from './graph.js';
+export * from './module.js';
+export type * from './op-table.js';
+export * from './ops.js';
+export * from './parameter.js';
+export { currentPath, joinPath, withPath } from './path.js';
+export { decompose, oneHot, reference } from './reference.js';
+export * from './semantic.js';
+export { input, trace } from './trace.js';
+export { isFloat, isOp, makeNode, Value, type DType, type Node, type TensorType } from './value.js';

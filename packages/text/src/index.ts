@@ -1,1 +1,22 @@
-export {};
+export { createTokenizer, loadTokenizer } from './tokenizer.js';
+export type {
+  DecodeOptions,
+  EncodeOptions,
+  IncrementalDecoder,
+  Tokenizer,
+  TokenizerJson,
+  TokenizerOptions,
+} from './tokenizer.js';
+export type { TextRange } from './added-tokens.js';
+export type { TokenEntry, TokenizerConfig } from './tokenizer-settings.js';
+export type { ModelConfig } from './vocabulary-model.js';
+export type { PreTokenizerConfig } from './pre-tokenizer.js';
+export type { DecoderConfig } from './token-decoder.js';
+export { createStreamingDecoder } from './streaming-decoder.js';
+export type { StreamingDecoder } from './streaming-decoder.js';
+export { createStopMatcher } from './stop-strings.js';
+export type { StopMatcher, StopResult } from './stop-strings.js';
+export { loadChatTemplate, renderChat } from './chat-template.js';
+export type { ChatMessage, ContentPart, RenderChatOptions } from './chat-template.js';
+export { encodeSegments } from './chat-segments.js';
+export type { Segment } from './chat-segments.js';

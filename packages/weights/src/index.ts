@@ -1,1 +1,11 @@
-export {};
+export { bytesPerElement, fromFloat32, isSafetensorsDtype, toFloat32 } from './dtypes.js';
+export type { FloatDtype, SafetensorsDtype } from './dtypes.js';
+export { openSafetensors } from './safetensors.js';
+export type { SafetensorsFile, TensorEntry } from './safetensors.js';
+export { openCheckpoint } from './checkpoint.js';
+export type { Checkpoint } from './checkpoint.js';
+export { writeFileAtomic } from './atomic.js';
+export { writeCheckpoint, writeSafetensors } from './write.js';
+export type { TensorToWrite } from './write.js';
+export { matchWeights } from './match.js';
+export type { MatchedWeights, WeightsToMatch } from './match.js';

@@ -1,0 +1,24 @@
+import { module, reshape } from '@weft/graph';
+import { linear } from '@weft/nn';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+
+const source: Source = {
+  paper: 'https://arxiv.org/abs/2304.08485',
+  code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/fuyu/modeling_fuyu.py',
+};
+
+/** One linear layer, of the first LLaVA, Fuyu and Llama 3.2 Vision; names `weight`, `bias`. */
+export function linearConnector({ bias = true }: { bias?: boolean } = {}): ConnectorFactory {
+  return ({ visionSize, textSize }) => {
+    const projection = linear(visionSize, textSize, { bias });
+    return module(
+      'LinearConnector',
+      { projection },
+      { connect: (m, { hiddenStates }: ImageFeatures) => reshape(m.projection(hiddenStates), [-1, textSize]) },
+      {
+        paths: { projection: '' },
+        facts: () => ({ id: 'connector-linear', source, config: { bias }, countTokens: ([rows, columns]: PatchGrid) => rows * columns }),
+      },
+    );
+  };
+}

@@ -1,0 +1,45 @@
+import { ShapeError } from '@weft/errors';
+import { module, reshape, transpose, type Value } from '@weft/graph';
+import { linear } from '@weft/nn';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+
+const source: Source = {
+  paper: 'https://arxiv.org/abs/2504.05299',
+  code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/idefics3/modeling_idefics3.py',
+};
+
+/**
+ * Joins each block of `scaleFactor × scaleFactor` neighbouring patches into one vector, then projects it, of
+ * Idefics3 and SmolVLM; name `modality_projection.proj`.
+ */
+export function pixelShuffleConnector({ scaleFactor }: { scaleFactor: number }): ConnectorFactory {
+  return ({ visionSize, textSize, grid }) => {
+    const countTokens = ([rows, columns]: PatchGrid) => {
+      if (rows % scaleFactor !== 0 || columns % scaleFactor !== 0)
+        throw new ShapeError({
+          message: `Pixel shuffle by ${scaleFactor} needs a grid that ${scaleFactor} divides, but the encoder's is ${rows} x ${columns}.`,
+          hint: 'Choose another factor, or an image size whose patches per side it divides.',
+        });
+      return (rows * columns) / scaleFactor ** 2;
+    };
+    if (grid) countTokens(grid);
+    return module(
+      'PixelShuffleConnector',
+      { modality_projection: { proj: linear(visionSize * scaleFactor ** 2, textSize, { bias: false }) } },
+      {
+        connect: (m, { hiddenStates, grid: given }: ImageFeatures) => {
+          if (!given) throw new ShapeError('Pixel shuffle needs features with a grid.');
+          return reshape(m.modality_projection.proj(pixelShuffle(hiddenStates, given, scaleFactor)), [-1, textSize]);
+        },
+      },
+      { facts: () => ({ id: 'connector-pixel-shuffle', source, config: { scaleFactor }, countTokens }) },
+    );
+  };
+}
+
+/** `[T, rows * columns, D]` to `[T, rows * columns / s², D * s²]`, channels ordered (row, column, channel) of a block. */
+export function pixelShuffle(x: Value, [rows, columns]: PatchGrid, s: number): Value {
+  const [tiles, , size] = x.shape as readonly [number, number, number];
+  const blocks = transpose(reshape(x, [tiles, rows / s, s, columns / s, s, size]), [0, 1, 3, 2, 4, 5]);
+  return reshape(blocks, [tiles, (rows * columns) / s ** 2, size * s ** 2]);
+}

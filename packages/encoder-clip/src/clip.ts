@@ -1,0 +1,119 @@
+import { add, concat, expand, module, Parameter, repeat, reshape, slice, type Value } from '@weft/graph';
+import { captureLayers, layerNorm, patchEmbedding, visionTransformerLayer, type VisionTransformerConfig } from '@weft/nn';
+import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+
+export type ClipConfig = VisionTransformerConfig;
+
+const base = { hiddenSize: 768, intermediateSize: 3072, numHiddenLayers: 12, numAttentionHeads: 12 } as const;
+const large = { hiddenSize: 1024, intermediateSize: 4096, numHiddenLayers: 24, numAttentionHeads: 16 } as const;
+const openai = { numChannels: 3, hiddenAct: 'quick_gelu', layerNormEps: 1e-5 } as const;
+
+/** Published sizes. */
+export const clipPresets = {
+  'base-patch32': { ...base, ...openai, imageSize: 224, patchSize: 32 },
+  'base-patch16': { ...base, ...openai, imageSize: 224, patchSize: 16 },
+  'large-patch14': { ...large, ...openai, imageSize: 224, patchSize: 14 },
+  'large-patch14-336': { ...large, ...openai, imageSize: 336, patchSize: 14 },
+  'openclip-huge-patch14': {
+    hiddenSize: 1280,
+    intermediateSize: 5120,
+    numHiddenLayers: 32,
+    numAttentionHeads: 16,
+    numChannels: 3,
+    hiddenAct: 'gelu',
+    layerNormEps: 1e-5,
+    imageSize: 224,
+    patchSize: 14,
+  },
+  'openclip-bigg-patch14': {
+    hiddenSize: 1664,
+    intermediateSize: 8192,
+    numHiddenLayers: 48,
+    numAttentionHeads: 16,
+    numChannels: 3,
+    hiddenAct: 'gelu',
+    layerNormEps: 1e-5,
+    imageSize: 224,
+    patchSize: 14,
+  },
+} as const satisfies Record<string, ClipConfig>;
+
+const source: Source = {
+  paper: 'https://arxiv.org/abs/2103.00020',
+  code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/clip/modeling_clip.py',
+};
+
+export interface ClipOptions {
+  /**
+   * States to return, joined along the channels: 0 is the embedding, `i + 1` the output of layer `i`, negative
+   * numbers count from the end. LLaVA takes -2. Default -1.
+   */
+  readonly featureLayers?: readonly number[];
+  /** LLaVA drops the class token's state, which is the first. Default `drop`. */
+  readonly classToken?: 'drop' | 'keep';
+}
+
+/**
+ * CLIP's vision tower: a ViT with a class token and a norm before the first layer (`pre_layrnorm`, so spelt in
+ * the checkpoints). `post_layernorm` belongs to the pooled class token; patch features never pass it.
+ *
+ * @param config preset name or full configuration
+ * @returns encoder with features `[numTiles, (imageSize / patchSize)², hiddenSize * featureLayers.length]`
+ */
+export function clip(config: keyof typeof clipPresets | ClipConfig, options: ClipOptions = {}): VisionEncoder {
+  const c = resolvePreset<ClipConfig>('encoder-clip', clipPresets, config);
+  const { featureLayers = [-1], classToken = 'drop' } = options;
+  const side = Math.floor(c.imageSize / c.patchSize);
+  const patches = side * side;
+
+  return module(
+    'ClipVisionTower',
+    {
+      embeddings: {
+        class_embedding: new Parameter([c.hiddenSize]),
+        patch_embedding: patchEmbedding(c, { bias: false }),
+        position_embedding: { weight: new Parameter([patches + 1, c.hiddenSize]) },
+      },
+      pre_layrnorm: layerNorm(c.hiddenSize, c.layerNormEps),
+      encoder: { layers: repeat(c.numHiddenLayers, () => visionTransformerLayer(c)) },
+      post_layernorm: layerNorm(c.hiddenSize, c.layerNormEps),
+    },
+    {
+      encode: ({ embeddings, pre_layrnorm, encoder }, { pixel_values }: Readonly<Record<string, Value>>) => {
+        const x = embeddings.patch_embedding(pixel_values!);
+        const classRow = expand(reshape(embeddings.class_embedding, [1, 1, c.hiddenSize]), [x.shape[0]!, 1, c.hiddenSize]);
+        const tokens = add(concat([classRow, x], 1), embeddings.position_embedding.weight);
+        const states = concat(captureLayers(encoder.layers, pre_layrnorm(tokens), featureLayers), 2);
+        return classToken === 'keep'
+          ? { hiddenStates: states, grid: null }
+          : { hiddenStates: slice(states, 1, 1, patches + 1), grid: [side, side] as const };
+      },
+    },
+    {
+      facts: () => ({
+        id: 'encoder-clip',
+        source,
+        config: { ...c, featureLayers, classToken },
+        hiddenSize: c.hiddenSize * featureLayers.length,
+        grid: classToken === 'keep' ? ([1, patches + 1] as const) : ([side, side] as const),
+        inputs: { pixel_values: { dtype: 'float32' as const, shape: ['tiles', c.numChannels, c.imageSize, c.imageSize] } },
+      }),
+    },
+  );
+}
+
+/** Reads the vision section of a `config.json`; class defaults are those of `CLIPVisionConfig`. */
+export function readClipConfig(section: Json): ClipConfig {
+  const read = configReader(section, 'vision_config');
+  return {
+    hiddenSize: read.number('hidden_size', 768),
+    intermediateSize: read.number('intermediate_size', 3072),
+    numHiddenLayers: read.number('num_hidden_layers', 12),
+    numAttentionHeads: read.number('num_attention_heads', 12),
+    numChannels: read.number('num_channels', 3),
+    imageSize: read.number('image_size', 224),
+    patchSize: read.number('patch_size', 32),
+    hiddenAct: read.string('hidden_act', 'quick_gelu'),
+    layerNormEps: read.number('layer_norm_eps', 1e-5),
+  };
+}

@@ -1,0 +1,26 @@
+import { placeAtToken, type Value } from '@weft/graph';
+import type { Fusion, Source, TextInputs } from '@weft/spec';
+
+export interface UnifiedFusionOptions {
+  /** `replace` overwrites the placeholder's embedding (LLaVA, Qwen2-VL, …); `add` adds to it (Molmo). */
+  readonly mode?: 'replace' | 'add';
+}
+
+const source: Source = {
+  paper: 'https://arxiv.org/abs/2304.08485',
+  code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/llava/modeling_llava.py',
+};
+
+/** Method A: image embeddings stand among the token embeddings, and the decoder is an ordinary one. */
+export function unifiedFusion({ mode = 'replace' }: UnifiedFusionOptions = {}): Fusion {
+  return {
+    id: 'fusion-unified',
+    source,
+    config: { mode },
+    method: 'A',
+    attach: (backbone) => backbone,
+    join: ({ hiddenStates, imagePositions }: TextInputs, imageEmbeds: Value) => ({
+      hiddenStates: placeAtToken(hiddenStates, imagePositions, imageEmbeds, mode),
+    }),
+  };
+}

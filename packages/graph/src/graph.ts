@@ -1,0 +1,87 @@
+import { ConfigError } from '@weft/errors';
+import type { Op } from './op-table.js';
+import { withPath } from './path.js';
+import { isOp, makeNode, type Node, type Value } from './value.js';
+
+/** A traced computation: named outputs, and what they need, in an order in which it can run. */
+export interface Graph {
+  readonly outputs: Readonly<Record<string, Value>>;
+  /** Nodes in topological order, `Input` and `Parameter` nodes included. */
+  readonly nodes: readonly Node[];
+  /** Inputs by name, only those that outputs depend on. */
+  readonly inputs: ReadonlyMap<string, Value>;
+  /** Parameters by path, only those that outputs depend on. */
+  readonly parameters: ReadonlyMap<string, Value>;
+}
+
+/** The graph that computes the outputs. @throws ConfigError if two inputs have one name */
+export function makeGraph(outputs: Readonly<Record<string, Value>>): Graph {
+  const nodes = topologicalOrder(Object.values(outputs));
+  const inputs = new Map<string, Value>();
+  const parameters = new Map<string, Value>();
+  for (const node of nodes) {
+    if (isOp(node, 'Input')) {
+      if (inputs.has(node.attributes.name))
+        throw new ConfigError(`Two different graph inputs are named '${node.attributes.name}'.`);
+      inputs.set(node.attributes.name, node.outputs[0]!);
+    } else if (isOp(node, 'Parameter')) parameters.set(node.attributes.path, node.outputs[0]!);
+  }
+  return { outputs, nodes, inputs, parameters };
+}
+
+/** Nodes that the values depend on, inputs before users. Iterative: decoders are thousands of nodes deep. */
+export function topologicalOrder(values: readonly Value[]): Node[] {
+  const order: Node[] = [];
+  const state = new Set<Node>();
+  const stack: { node: Node; next: number }[] = [];
+  const enter = (node: Node) => {
+    if (state.has(node)) return;
+    state.add(node);
+    stack.push({ node, next: 0 });
+  };
+  for (const value of values) {
+    enter(value.node);
+    while (stack.length > 0) {
+      const top = stack.at(-1)!;
+      const child = top.node.inputs[top.next++];
+      if (child) enter(child.node);
+      else order.push(stack.pop()!.node);
+    }
+  }
+  return order;
+}
+
+/**
+ * Replacement for a node: values for its outputs, computed from its already rewritten inputs;
+ * `undefined` keeps the node.
+ */
+export type RewriteRule<O extends Op = Op> = (node: Node<O>, inputs: readonly Value[]) => readonly Value[] | undefined;
+export type RewriteRules = { readonly [O in Op]?: RewriteRule<O> };
+
+/**
+ * A graph with nodes replaced by rules until no rule applies. Rules may return nodes that have rules themselves.
+ */
+export function rewrite(graph: Graph, rules: RewriteRules): Graph {
+  let current = graph;
+  for (;;) {
+    let changed = false;
+    const done = new Map<Value, Value>();
+    for (const node of current.nodes) {
+      const inputs = node.inputs.map((value) => done.get(value)!);
+      const rule = rules[node.op] as RewriteRule | undefined;
+      const replaced = rule && withPath(node.path, () => rule(node, inputs));
+      changed ||= replaced !== undefined;
+      const outputs = replaced ?? copy(node, inputs);
+      for (const [i, output] of node.outputs.entries()) done.set(output, outputs[i]!);
+    }
+    if (!changed) return current;
+    const outputs = Object.entries(current.outputs).map(([name, value]) => [name, done.get(value)!] as const);
+    current = makeGraph(Object.fromEntries(outputs));
+  }
+}
+
+/** The node over other inputs; the node itself if they are the same. */
+function copy(node: Node, inputs: readonly Value[]): readonly Value[] {
+  if (inputs.every((value, i) => value === node.inputs[i])) return node.outputs;
+  return makeNode(node.op, node.attributes, inputs, node.outputs, node.path);
+}

@@ -1,0 +1,190 @@
+import { ConfigError } from '@weft/errors';
+import { Parameter } from './parameter.js';
+import { joinPath, withPath } from './path.js';
+import { currentTrace } from './trace-context.js';
+import type { Value } from './value.js';
+
+/** What a module may be made of. Keys are the names of the checkpoint, verbatim. */
+export type Part = Parameter | AnyModule | null | readonly Part[] | { readonly [name: string]: Part };
+export type Parts = Readonly<Record<string, Part>>;
+
+/** Parts as the functions of a module see them: parameters have become values of the graph being traced. */
+export type Bound<P> = P extends Parameter
+  ? Value
+  : P extends AnyModule
+    ? P
+    : P extends readonly (infer E)[]
+      ? readonly Bound<E>[]
+      : P extends object
+        ? { readonly [K in keyof P]: Bound<P[K]> }
+        : P;
+
+export type Method<P> = (parts: Bound<P>, ...args: never[]) => unknown;
+export type Methods<P> = Readonly<Record<string, Method<P>>>;
+
+/** Everything generic code may ask of a module. */
+export interface AnyModule {
+  /** Name of the idea, for example `Attention`. */
+  readonly kind: string;
+  readonly parts: Parts;
+  /** Paths of parts that differ from their keys; an empty path adds no segment. */
+  readonly paths: Readonly<Record<string, string>>;
+  /** The same module over other parts. */
+  readonly withParts: (parts: Parts) => AnyModule;
+  /** The same module with other paths for some of its parts. */
+  readonly withPaths: (paths: Readonly<Record<string, string>>) => AnyModule;
+}
+
+type Call<F> = F extends (parts: never, ...args: infer A) => infer R ? (...args: A) => R : never;
+type Called<M> = { readonly [K in keyof M]: Call<M[K]> };
+
+/** A module with one function; call it. */
+export type FunctionModule<P extends Parts, F> = AnyModule & { readonly parts: P } & Call<F>;
+/** A module with several functions, and facts that can be asked without tracing. */
+export type MethodModule<P extends Parts, M, Facts> = AnyModule & { readonly parts: P } & Called<M> & Readonly<Facts>;
+
+export interface ModuleOptions<P extends Parts, Facts extends object> {
+  readonly paths?: Readonly<Partial<Record<keyof P & string, string>>>;
+  /** What others may ask of the module without tracing; computed anew when parts are replaced. */
+  readonly facts?: (parts: P) => Facts;
+}
+
+/**
+ * A module: a record of named parts and pure functions of those parts and of values.
+ *
+ * @param kind name of the idea, shown in messages
+ * @param parts parameters, modules, lists and records of them; keys are the checkpoint's names
+ * @param forward a function, which makes the module callable, or a record of functions
+ */
+export function module<P extends Parts, F extends Method<P>, Facts extends object = object>(
+  kind: string,
+  parts: P,
+  forward: F,
+  options?: ModuleOptions<P, Facts>,
+): FunctionModule<P, F> & Readonly<Facts>;
+export function module<P extends Parts, M extends Methods<P>, Facts extends object = object>(
+  kind: string,
+  parts: P,
+  methods: M,
+  options?: ModuleOptions<P, Facts>,
+): MethodModule<P, M, Facts>;
+export function module(
+  kind: string,
+  parts: Parts,
+  forward: Method<Parts> | Methods<Parts>,
+  options: ModuleOptions<Parts, object> = {},
+): AnyModule {
+  const call = (method: Method<Parts>) =>
+    function bound(...args: never[]): unknown {
+      const trace = currentTrace(kind);
+      return withPath(trace.pathOf(self), () => method(bind(parts) as Bound<Parts>, ...args));
+    };
+  const shared = {
+    kind,
+    parts,
+    paths: (options.paths ?? {}) as Readonly<Record<string, string>>,
+    withParts: (next: Parts) => module(kind, next, forward as Methods<Parts>, options),
+    withPaths: (paths: Readonly<Record<string, string>>) =>
+      module(kind, parts, forward as Methods<Parts>, { ...options, paths: { ...options.paths, ...paths } }),
+  };
+  const facts = options.facts?.(parts) ?? {};
+  const self: AnyModule =
+    typeof forward === 'function'
+      ? define(call(forward), { ...facts, ...shared })
+      : define({}, {
+          ...facts,
+          ...Object.fromEntries(Object.entries(forward).map(([name, method]) => [name, call(method)])),
+          ...shared,
+        });
+  return self;
+}
+
+/** `Object.assign` would fail on `name` and `length`, which functions have already. */
+function define(target: object, properties: object): AnyModule {
+  for (const [key, value] of Object.entries(properties)) Object.defineProperty(target, key, { value, enumerable: true });
+  return target as AnyModule;
+}
+
+export const isModule = (part: unknown): part is AnyModule =>
+  (typeof part === 'function' || typeof part === 'object') && part !== null && 'withParts' in part && 'kind' in part;
+
+function bind(part: Part): unknown {
+  if (part === null || isModule(part)) return part;
+  if (part instanceof Parameter) return currentTrace('Parameter').valueOf(part);
+  if (isList(part)) return part.map(bind);
+  return Object.fromEntries(Object.entries(part).map(([key, child]) => [key, bind(child)]));
+}
+
+const isList = (part: Part): part is readonly Part[] => Array.isArray(part);
+
+/** A list of `count` parts, such as the layers of a decoder. */
+export const repeat = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+
+/** Visits a tree of parts depth first, parents before children, with the path of each part. */
+export function* walk(part: Part, path = ''): Generator<readonly [path: string, part: Parameter | AnyModule]> {
+  if (part === null) return;
+  if (part instanceof Parameter) {
+    yield [path, part];
+    return;
+  }
+  if (isModule(part)) {
+    yield [path, part];
+    for (const [key, child] of Object.entries(part.parts)) yield* walk(child, joinPath(path, part.paths[key] ?? key));
+    return;
+  }
+  for (const [key, child] of Object.entries(part)) yield* walk(child as Part, joinPath(path, key));
+}
+
+/**
+ * Every parameter of a tree with its checkpoint path, in order, without tracing. A parameter that occurs twice
+ * (a tied head) is listed once, under its first path.
+ *
+ * @throws ConfigError if two parameters have one path
+ */
+export function namedParameters(root: Part): Map<string, Parameter> {
+  const named = new Map<string, Parameter>();
+  const seen = new Set<Parameter>();
+  for (const [path, part] of walk(root)) {
+    if (!(part instanceof Parameter) || seen.has(part)) continue;
+    if (named.has(path))
+      throw new ConfigError({ message: `Two parameters have the path '${path}'.`, hint: 'Give one of the parts another path.' });
+    seen.add(part);
+    named.set(path, part);
+  }
+  return named;
+}
+
+/**
+ * A tree with some modules or parameters replaced. Visits children first; shared parts stay shared.
+ *
+ * @param change returns the part to use instead, or the part itself
+ */
+export function mapModules<T extends Part>(root: T, change: (part: AnyModule | Parameter, path: string) => Part): T {
+  const done = new Map<Part, Part>();
+  const map = (part: Part, path: string): Part => {
+    if (part === null) return part;
+    const known = done.get(part);
+    if (known !== undefined) return known;
+    let next: Part;
+    if (part instanceof Parameter) next = change(part, path);
+    else if (isModule(part)) {
+      const parts: Record<string, Part> = {};
+      let changed = false;
+      for (const [key, child] of Object.entries(part.parts)) {
+        parts[key] = map(child, joinPath(path, part.paths[key] ?? key));
+        changed ||= parts[key] !== child;
+      }
+      next = change(changed ? part.withParts(parts) : part, path);
+    } else if (isList(part)) {
+      const list = part.map((child, i) => map(child, joinPath(path, `${i}`)));
+      next = list.some((child, i) => child !== part[i]) ? list : part;
+    } else {
+      const entries = Object.entries(part).map(([key, child]) => [key, map(child, joinPath(path, key))] as const);
+      next = entries.some(([key, child]) => child !== part[key]) ? Object.fromEntries(entries) : part;
+    }
+    done.set(part, next);
+    return next;
+  };
+  return map(root, '') as T;
+}

@@ -1,0 +1,127 @@
+import { printShape } from './dim.js';
+import type { AttentionAttributes, SemanticAttributes } from './op-table.js';
+import { fail } from './ops.js';
+import { makeNode, type Value } from './value.js';
+
+/** `x W^T + b`: x `[…, in]`, weight `[out, in]`, bias `[out]` to `[…, out]`. */
+export function linear(x: Value, weight: Value, bias?: Value | null): Value {
+  const [out, size] = weight.shape;
+  if (x.shape.at(-1) !== size)
+    fail(`linear takes ${size} channels, but x is ${printShape(x.shape)}.`, `x comes from ${x.node.path || 'a graph input'}. Is a connector missing?`);
+  const shape = [...x.shape.slice(0, -1), out!];
+  return makeNode('Linear', {}, bias ? [x, weight, bias] : [x, weight], [{ dtype: x.dtype, shape }])[0]!;
+}
+
+/** Rows of the table `[V, D]` at int64 ids `[…]`: `[…, D]`. */
+export function embedding(ids: Value, table: Value): Value {
+  const shape = [...ids.shape, table.shape[1]!];
+  return makeNode('Embedding', {}, [ids, table], [{ dtype: table.dtype, shape }])[0]!;
+}
+
+/** `x / sqrt(mean(x²) + eps) * weight` over the last axis. */
+export function rmsNorm(x: Value, weight: Value, eps: number): Value {
+  if (x.shape.at(-1) !== weight.shape[0]) fail(`rmsNorm of ${printShape(x.shape)} with a weight ${printShape(weight.shape)}.`);
+  return makeNode('RmsNorm', { eps }, [x, weight], [x])[0]!;
+}
+
+/** `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis. */
+export function layerNorm(x: Value, weight: Value, bias: Value, eps: number): Value {
+  if (x.shape.at(-1) !== weight.shape[0]) fail(`layerNorm of ${printShape(x.shape)} with a weight ${printShape(weight.shape)}.`);
+  return makeNode('LayerNorm', { eps }, [x, weight, bias], [x])[0]!;
+}
+
+/**
+ * Rotary embedding, rotate-half over the first R channels of each head; the others pass through.
+ *
+ * @param x `[B, L, N, H]`
+ * @param cos `[B, L, R/2]`
+ * @param sin `[B, L, R/2]`
+ */
+export function rope(x: Value, cos: Value, sin: Value): Value {
+  const half = cos.shape.at(-1);
+  if (x.rank !== 4 || cos.rank !== 3 || typeof half !== 'number' || half * 2 > Number(x.shape[3]))
+    fail(`rope of ${printShape(x.shape)} with angles ${printShape(cos.shape)}.`);
+  return makeNode('Rope', {}, [x, cos, sin], [x])[0]!;
+}
+
+/**
+ * Softmax attention; K key/value heads serve N query heads, each `N / K` consecutive ones.
+ *
+ * @param q `[B, L, N, H]`
+ * @param k `[B, S, K, H]`
+ * @param v `[B, S, K, Hv]`
+ * @param options facts of the mathematics; `bias` is added to the scores and broadcasts to `[B, N, L, S]`
+ * @returns `[B, L, N, Hv]`
+ */
+export function attend(
+  q: Value,
+  k: Value,
+  v: Value,
+  options: Partial<AttentionAttributes> & { readonly bias?: Value | undefined } = {},
+): Value {
+  const { bias, ...facts } = options;
+  const [n, heads] = [q.shape[2], k.shape[2]];
+  if (q.rank !== 4 || k.rank !== 4 || v.rank !== 4 || q.shape[3] !== k.shape[3] || typeof n !== 'number' || typeof heads !== 'number' || n % heads !== 0)
+    fail(`attend takes q [B, L, N, H], k and v [B, S, K, H] with N a multiple of K, but got ${[q, k, v].map((x) => printShape(x.shape)).join(', ')}.`);
+  const attributes: AttentionAttributes = {
+    mask: 'none',
+    cache: 'none',
+    scale: Number(q.shape[3]) ** -0.5,
+    ...facts,
+  };
+  const shape = [...q.shape.slice(0, 3), v.shape[3]!];
+  return makeNode('Attention', attributes, bias ? [q, k, v, bias] : [q, k, v], [{ dtype: q.dtype, shape }])[0]!;
+}
+
+/**
+ * Cuts pictures into square patches and projects each: pixels `[T, C, height, width]`, weight `[D, C, p, p]`,
+ * bias `[D]` to `[T, rows * columns, D]`, row-major. Pixels beyond the last whole patch are ignored.
+ */
+export function patchEmbed(pixels: Value, weight: Value, bias?: Value | null): Value {
+  const [tiles, channels, height, width] = pixels.shape;
+  const [size, c, patch] = weight.shape as readonly number[];
+  if (pixels.rank !== 4 || channels !== c || typeof height !== 'number' || typeof width !== 'number')
+    fail(`patchEmbed takes pixels [T, ${c}, height, width] of known size, but got ${printShape(pixels.shape)}.`);
+  const patches = Math.floor(height / patch!) * Math.floor(width / patch!);
+  const types = [{ dtype: pixels.dtype, shape: [tiles!, patches, size!] }];
+  return makeNode('PatchEmbed', { patchSize: patch! }, bias ? [pixels, weight, bias] : [pixels, weight], types)[0]!;
+}
+
+/** Gaussian error linear unit; `tanh` is the approximation of GPT-2 and SigLIP. */
+export const gelu = (x: Value, approximation: SemanticAttributes['Gelu']['approximation'] = 'none'): Value =>
+  makeNode('Gelu', { approximation }, [x], [x])[0]!;
+/** `x * sigmoid(1.702 x)`, of OpenAI's CLIP. */
+export const quickGelu = (x: Value): Value => makeNode('QuickGelu', {}, [x], [x])[0]!;
+/** `x * sigmoid(x)`. */
+export const silu = (x: Value): Value => makeNode('Silu', {}, [x], [x])[0]!;
+/** `relu(x)²`, of Persimmon. */
+export const relu2 = (x: Value): Value => makeNode('Relu2', {}, [x], [x])[0]!;
+/** Softmax over the last axis. */
+export const softmax = (x: Value): Value => makeNode('Softmax', {}, [x], [x])[0]!;
+
+/**
+ * Negative log-likelihoods: logits `[M, V]`, int64 targets `[M]` to `[M]`. Targets of -100 give 0 and no gradient.
+ */
+export function crossEntropy(logits: Value, targets: Value): Value {
+  if (logits.rank !== 2 || targets.rank !== 1 || targets.shape[0] !== logits.shape[0])
+    fail(`crossEntropy takes logits [M, V] and targets [M], but got ${printShape(logits.shape)} and ${printShape(targets.shape)}.`);
+  return makeNode('CrossEntropy', {}, [logits, targets], [{ dtype: logits.dtype, shape: targets.shape }])[0]!;
+}
+
+/**
+ * Places rows into hidden states, the entry of images into a decoder.
+ *
+ * @param hiddenStates `[B, L, D]`
+ * @param positions int64 `[N]`, flat: row times L plus column
+ * @param rows `[N, D]`
+ * @param mode `replace` (LLaVA) or `add` (Molmo)
+ */
+export function placeAtToken(hiddenStates: Value, positions: Value, rows: Value, mode: 'replace' | 'add' = 'replace'): Value {
+  const [batch, length, size] = hiddenStates.shape;
+  if (hiddenStates.rank !== 3 || rows.rank !== 2 || rows.shape[1] !== size || positions.shape[0] !== rows.shape[0])
+    fail(
+      `placeAtToken of rows ${printShape(rows.shape)} at positions ${printShape(positions.shape)} into [${batch}, ${length}, ${size}]: both need ${size} channels and equal counts.`,
+      `The rows come from ${rows.node.path || 'a graph input'}. Is a connector missing?`,
+    );
+  return makeNode('PlaceAtToken', { mode }, [hiddenStates, positions, rows], [hiddenStates])[0]!;
+}

@@ -1,0 +1,94 @@
+import { ConfigError } from '@weft/errors';
+import { module, type AnyModule } from '@weft/graph';
+import type {
+  Backbone,
+  CheckpointNames,
+  Connector,
+  ConnectorFactory,
+  Fusion,
+  ImageProcessor,
+  Json,
+  Model,
+  Source,
+  Vision,
+  VisionEncoder,
+} from '@weft/spec';
+
+/** Paths of the parts in the checkpoint. */
+export interface PartPaths {
+  readonly encoder: string;
+  readonly connector: string;
+  readonly backbone: string;
+}
+
+export interface Composition {
+  /** Name of the model or recipe. */
+  readonly name: string;
+  readonly source?: Source;
+  readonly encoder: VisionEncoder;
+  readonly connector: ConnectorFactory;
+  readonly backbone: Backbone;
+  readonly fusion: Fusion;
+  /** Made for the composed connector and encoder, whose token counts it must announce. */
+  readonly processor: (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => ImageProcessor;
+  readonly imageTokenId: number;
+  readonly placeholder?: string;
+  readonly paths?: Partial<PartPaths>;
+  readonly checkpoint?: CheckpointNames;
+  readonly config?: Json;
+}
+
+const ownSource: Source = { paper: 'https://magazine.sebastianraschka.com/p/understanding-multimodal-llms', code: 'composed by hand' };
+const llavaPaths: PartPaths = { encoder: 'vision_tower', connector: 'multi_modal_projector', backbone: 'language_model' };
+
+/**
+ * Puts an encoder, a connector, a backbone and a fusion together. Widths are taken from the parts, so they fit by
+ * construction; the rest is checked here.
+ *
+ * @throws ConfigError if the image token is not in the backbone's vocabulary
+ * @throws ShapeError if the encoder's grid does not fit the connector
+ */
+export function compose(given: Composition): Model {
+  const { name, encoder, fusion, imageTokenId, placeholder = '<image>', source = ownSource } = given;
+  const { vocabSize, hiddenSize } = given.backbone.shape;
+  if (!Number.isInteger(imageTokenId) || imageTokenId < 0 || imageTokenId >= vocabSize)
+    throw new ConfigError({
+      message: `The image token ${imageTokenId} is outside of the backbone's ${vocabSize} token embeddings.`,
+      where: name,
+      hint: 'Choose an unused id, or give the backbone a larger vocabSize and new rows for it.',
+    });
+  const backbone = fusion.attach(given.backbone);
+  const connector = given.connector({ visionSize: encoder.hiddenSize, textSize: hiddenSize, grid: encoder.grid });
+  const processor = given.processor({ encoder, connector });
+  const vision: Vision = { encoder, connector, processor, placeholder, imageTokenId };
+  return finish(name, source, backbone, fusion, vision, { ...llavaPaths, ...given.paths }, given);
+}
+
+/** A backbone on its own, as a model without sight. */
+export function textModel(given: {
+  readonly name: string;
+  readonly source?: Source;
+  readonly backbone: Backbone;
+  readonly fusion: Fusion;
+  readonly checkpoint?: CheckpointNames;
+  readonly config?: Json;
+}): Model {
+  const paths = { ...llavaPaths, backbone: '' };
+  return finish(given.name, given.source ?? given.backbone.source, given.backbone, given.fusion, null, paths, given);
+}
+
+function finish(
+  name: string,
+  source: Source,
+  backbone: Backbone,
+  fusion: Fusion,
+  vision: Vision | null,
+  paths: PartPaths,
+  { checkpoint = {}, config = {} }: { readonly checkpoint?: CheckpointNames; readonly config?: Json },
+): Model {
+  const parts: Record<string, AnyModule> = vision
+    ? { encoder: vision.encoder, connector: vision.connector, backbone }
+    : { backbone };
+  const root = module('Model', parts, {}, { paths: { ...paths } });
+  return { name, source, module: root, backbone, fusion, vision, checkpoint, config };
+}

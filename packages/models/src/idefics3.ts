@@ -1,0 +1,58 @@
+import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
+import { siglip } from '@weft/encoder-siglip';
+import { unifiedFusion } from '@weft/fusion-unified';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { compose } from './compose.js';
+import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
+import type { RecipeFiles } from './recipes.js';
+import { backboneOf, unusedText } from './text.js';
+
+/**
+ * Idefics3 and SmolVLM (Laurençon et al. 2024, Marafioti et al. 2025): SigLIP sees tiles and the whole, pixel
+ * shuffle joins neighbouring patches, one linear layer translates, a Llama answers.
+ *
+ *   image ──► tiles + whole ──► SigLIP ──► pixel shuffle ──► linear ──┐
+ *                                                                     ├─► Llama ──► text
+ *   prompt ─────────────────────────────────────────────► embeddings ─┘
+ */
+export function idefics3Recipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+  const read = configReader(config, 'config');
+  const section = read.section('vision_config');
+  const vision = configReader(section, 'vision_config');
+  const tiles = readSplitTiles(preprocessor);
+  const imageSize = vision.number('image_size', 224);
+  const encoder = siglip(
+    {
+      hiddenSize: vision.number('hidden_size', 1152),
+      intermediateSize: vision.number('intermediate_size', 3072),
+      numHiddenLayers: vision.number('num_hidden_layers', 12),
+      numAttentionHeads: vision.number('num_attention_heads', 16),
+      numChannels: vision.number('num_channels', 3),
+      imageSize,
+      patchSize: vision.number('patch_size', 32),
+      hiddenAct: vision.string('hidden_act', 'gelu_pytorch_tanh'),
+      layerNormEps: vision.number('layer_norm_eps', 1e-6),
+      visionUseHead: false,
+    },
+    { postNorm: true, inputSize: 'max_image_size' in preprocessor ? tiles.tileSize : imageSize },
+  );
+  const tieWordEmbeddings = read.boolean('tie_word_embeddings', false);
+  const backbone = backboneOf(read.section('text_config', { rms_norm_eps: 1e-5 }), { tie_word_embeddings: tieWordEmbeddings });
+
+  return compose({
+    name: read.string('model_type', 'idefics3'),
+    source: {
+      paper: 'https://arxiv.org/abs/2504.05299',
+      code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/idefics3/modeling_idefics3.py',
+    },
+    encoder,
+    connector: pixelShuffleConnector({ scaleFactor: read.number('scale_factor', 2) }),
+    backbone: backbone.withPaths({ model: 'model.text_model' }) as typeof backbone,
+    fusion: unifiedFusion(),
+    imageTokenId: read.number('image_token_id', 128257),
+    processor: ({ connector }) => splitTiles(tiles, { tokensPerTile: connector.countTokens(encoder.grid!) }),
+    paths: { encoder: 'model.vision_model', connector: 'model.connector', backbone: '' },
+    checkpoint: { unused: (name) => unusedText(name, tieWordEmbeddings) },
+    config,
+  });
+}

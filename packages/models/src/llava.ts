@@ -1,0 +1,93 @@
+import { unifiedFusion } from '@weft/fusion-unified';
+import { clip, readClipConfig } from '@weft/encoder-clip';
+import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
+import { mlpConnector } from '@weft/connector-mlp';
+import { ConfigError } from '@weft/errors';
+import { configReader, type Json, type Model, type VisionEncoder } from '@weft/spec';
+import { compose } from './compose.js';
+import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
+import type { RecipeFiles } from './recipes.js';
+import { backboneOf, unusedText } from './text.js';
+
+/**
+ * LLaVA-1.5 (Liu et al. 2023): CLIP sees, two linear layers translate, Vicuna answers. The same recipe serves
+ * every pairing that `LlavaForConditionalGeneration` writes, such as SigLIP with Qwen2.
+ *
+ *   image ──► CLIP ViT-L/14 ──► MLP ──┐
+ *                                     ├─► Vicuna ──► text
+ *   prompt ─────────────► embeddings ─┘   (image embeddings replace <image> tokens)
+ */
+export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+  const read = configReader(config, 'config');
+  const strategy = read.string('vision_feature_select_strategy', 'default');
+  const layer = read.raw('vision_feature_layer') ?? -2;
+  const featureLayers = Array.isArray(layer) ? (layer as number[]) : [Number(layer)];
+  const encoder = visionTower(read.section('vision_config'), featureLayers, strategy);
+  const backbone = backboneOf(read.section('text_config'), tied(config));
+  const isSiglip = encoder.id === 'encoder-siglip';
+
+  return compose({
+    name: 'llava',
+    source: {
+      paper: 'https://arxiv.org/abs/2310.03744',
+      code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/llava/modeling_llava.py',
+    },
+    encoder,
+    connector: mlpConnector({
+      hiddenAct: read.string('projector_hidden_act', 'gelu'),
+      bias: read.boolean('multimodal_projector_bias', true),
+    }),
+    backbone,
+    fusion: unifiedFusion(),
+    imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
+    processor: ({ connector }) =>
+      singleTile((isSiglip ? readSiglipProcessor : readClipProcessor)(preprocessor), {
+        tileSize: Number(encoder.inputs['pixel_values']!.shape[2]),
+        grid: encoder.grid!,
+        tokens: connector.countTokens(encoder.grid!),
+        placeholder: '<image>',
+      }),
+    paths: { encoder: 'vision_tower.vision_model' },
+    checkpoint: {
+      rename: canonicalName,
+      unused: (name) =>
+        name.endsWith('embeddings.position_ids') ? 'a constant' : unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])),
+    },
+    config,
+  });
+}
+
+/** The flag stands at the top in what transformers 5 writes, in the text section before. */
+const tied = (config: Json): Json =>
+  'tie_word_embeddings' in config && !('tie_word_embeddings' in ((config['text_config'] ?? {}) as Json))
+    ? { tie_word_embeddings: config['tie_word_embeddings'] }
+    : {};
+
+function visionTower(section: Json, featureLayers: readonly number[], strategy: string): VisionEncoder {
+  const type = String(section['model_type'] ?? 'clip_vision_model');
+  if (type === 'clip_vision_model') {
+    const classToken = strategy === 'full' ? 'keep' : 'drop';
+    return clip(readClipConfig(section), { featureLayers, classToken });
+  }
+  if (type === 'siglip_vision_model') {
+    if (strategy !== 'full')
+      throw new ConfigError({
+        message: `config.json: vision_feature_select_strategy '${strategy}' would drop a real patch: SigLIP has no class token.`,
+        hint: "Set it to 'full'.",
+      });
+    return siglip(readSiglipConfig(section), { featureLayers });
+  }
+  throw new ConfigError({
+    message: `config.json: LLaVA with a vision tower of model_type '${type}' is not known.`,
+    hint: 'Known: clip_vision_model, siglip_vision_model.',
+  });
+}
+
+/** The names of the published checkpoints, from those and from the ones that transformers 4.52 and later use. */
+export function canonicalName(name: string): string {
+  const bare = name.replace(/^model\.(?=vision_tower\.|multi_modal_projector\.|language_model\.)/, '');
+  return bare
+    .replace(/^lm_head\./, 'language_model.lm_head.')
+    .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.')
+    .replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');
+}

@@ -1,0 +1,90 @@
+import { InputError } from '@weft/errors';
+import { centerCrop, padToSquare, resize, writePixelValues, type Raster } from '@weft/image';
+import type { ImagePlacement, ImageProcessor, Json, PatchGrid, Picture } from '@weft/spec';
+import { clipMean, clipStd, readPixelConfig, readSize, type PixelConfig } from './resize-plan.js';
+
+/** How a picture becomes one tile. */
+export interface SingleTileConfig extends PixelConfig {
+  /** Sizes of the picture after resizing, given its own. */
+  readonly target: (size: { width: number; height: number }) => { width: number; height: number };
+  /** Side of the centre crop, pixels; `null` keeps the resized picture. */
+  readonly crop: { readonly width: number; readonly height: number } | null;
+  /** Colour of the border that makes the picture square first; `null` adds none. */
+  readonly squareFill: readonly [number, number, number] | null;
+}
+
+/** One tile for each picture: resized, perhaps cropped, normalised. Of CLIP, SigLIP and LLaVA-1.5. */
+export function singleTile(
+  config: SingleTileConfig,
+  vision: { readonly tileSize: number; readonly grid: PatchGrid; readonly tokens: number; readonly placeholder: string },
+): ImageProcessor {
+  const { tileSize, grid, tokens, placeholder } = vision;
+  const placement: ImagePlacement = {
+    tiles: 1,
+    tokens,
+    formula: `${grid[0]} x ${grid[1]} patches${tokens === grid[0] * grid[1] ? '' : ` to ${tokens} tokens`}`,
+    prompt: placeholder.repeat(tokens),
+  };
+  return {
+    place: () => placement,
+    process: (pictures) => {
+      const size = 3 * tileSize * tileSize;
+      const data = new Float32Array(pictures.length * size);
+      for (const [i, picture] of pictures.entries()) {
+        const tile = toTile(picture, config);
+        if (tile.width !== tileSize || tile.height !== tileSize)
+          throw new InputError({
+            message: `Picture ${i} becomes ${tile.width} x ${tile.height} pixels, but the encoder takes ${tileSize} x ${tileSize}.`,
+            where: 'preprocessor_config.json',
+            hint: 'size and crop_size must agree with vision_config.image_size.',
+          });
+        writePixelValues(tile, config, data, i * size);
+      }
+      return {
+        inputs: { pixel_values: { dtype: 'float32', shape: [pictures.length, 3, tileSize, tileSize], data } },
+        images: pictures.map(() => placement),
+      };
+    },
+  };
+}
+
+function toTile(picture: Picture, { target, crop, squareFill, filter }: SingleTileConfig): Raster {
+  const square = squareFill && picture.width !== picture.height ? padToSquare(picture, squareFill) : picture;
+  const resized = resize(square, { ...target(square), filter });
+  return crop ? centerCrop(resized, crop) : resized;
+}
+
+/** CLIP's steps: shortest side to the size, centre crop; LLaVA's `do_pad` pads to a square instead of cropping. */
+export function readClipProcessor(config: Json): SingleTileConfig {
+  const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
+  const size = readSize(config['size'] ?? { shortest_edge: 224 }, 'size');
+  const crop = config['do_center_crop'] === false ? null : readSize(config['crop_size'] ?? { height: 224, width: 224 }, 'crop_size');
+  const square = config['do_pad'] === true;
+  const target = ({ width, height }: { width: number; height: number }) => {
+    if (config['do_resize'] === false) return { width, height };
+    if (size.shortestEdge === undefined) return { width: size.width!, height: size.height! };
+    // Python computes int(size * long / short): one division, so no rounding error of a scale.
+    const edge = size.shortestEdge;
+    return width <= height
+      ? { width: edge, height: Math.floor((edge * height) / width) }
+      : { width: Math.floor((edge * width) / height), height: edge };
+  };
+  return {
+    ...pixels,
+    target,
+    crop: crop && { width: crop.width ?? crop.shortestEdge!, height: crop.height ?? crop.shortestEdge! },
+    squareFill: square ? (pixels.mean.map((m) => Math.trunc(m * 255)) as [number, number, number]) : null,
+  };
+}
+
+/** SigLIP's steps: resized to the square, aspect not kept. */
+export function readSiglipProcessor(config: Json): SingleTileConfig {
+  const half = [0.5, 0.5, 0.5];
+  const size = readSize(config['size'] ?? { height: 224, width: 224 }, 'size');
+  return {
+    ...readPixelConfig(config, { filter: 3, mean: half, std: half }),
+    target: (own) => (config['do_resize'] === false ? own : { width: size.width!, height: size.height! }),
+    crop: null,
+    squareFill: null,
+  };
+}

@@ -1,0 +1,37 @@
+import { ConfigError } from '@weft/errors';
+import type { Json, Model } from '@weft/spec';
+import { idefics3Recipe } from './idefics3.js';
+import { llavaRecipe } from './llava.js';
+import { isTextFamily, textRecipe } from './text.js';
+
+/** Other files of the checkpoint that a recipe reads. */
+export interface RecipeFiles {
+  /** `preprocessor_config.json`, or the image part of `processor_config.json`. */
+  readonly preprocessor?: Json;
+}
+
+export type Recipe = (config: Json, files?: RecipeFiles) => Model;
+
+/** Recipes by the `model_type` of `config.json`. */
+const recipes: Readonly<Record<string, Recipe>> = {
+  llava: llavaRecipe,
+  idefics3: idefics3Recipe,
+  smolvlm: idefics3Recipe,
+};
+
+/**
+ * The model that a `config.json` describes.
+ *
+ * @throws ConfigError that lists the known types, if there is no recipe
+ */
+export function modelOf(config: Json, files: RecipeFiles = {}): Model {
+  const type = String(config['model_type'] ?? '');
+  const recipe = Object.hasOwn(recipes, type) ? recipes[type] : isTextFamily(type) ? textRecipe : undefined;
+  if (!recipe)
+    throw new ConfigError({
+      message: `There is no recipe for model_type '${type}'.`,
+      where: 'config.json',
+      hint: `Known: ${[...Object.keys(recipes), 'llama', 'mistral', 'qwen2'].join(', ')}.`,
+    });
+  return recipe(config, files);
+}

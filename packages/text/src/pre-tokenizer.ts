@@ -1,0 +1,153 @@
+import { UnsupportedError } from '@weft/errors';
+import { byteAlphabet } from './byte-alphabet.js';
+import { libraryPattern } from './library.js';
+
+type Behavior = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';
+
+/** A `pre_tokenizer` entry of tokenizer.json. */
+export interface PreTokenizerConfig {
+  readonly type: string;
+  readonly pretokenizers?: readonly PreTokenizerConfig[];
+  readonly pattern?: { readonly Regex?: string; readonly String?: string };
+  readonly behavior?: string;
+  readonly invert?: boolean;
+  readonly individual_digits?: boolean;
+  readonly add_prefix_space?: boolean;
+  readonly use_regex?: boolean;
+  readonly replacement?: string;
+  readonly prepend_scheme?: 'always' | 'never' | 'first';
+  readonly split?: boolean;
+  readonly delimiter?: string;
+  readonly length?: number;
+}
+
+/** Cuts one run of text into the pieces the vocabulary model sees; `first` tells that the run begins the input. */
+export type PreTokenize = (text: string, first: boolean) => string[];
+
+interface Part {
+  text: string;
+  readonly matched: boolean;
+}
+
+function partsOf(text: string, pattern: RegExp): Part[] {
+  const parts: Part[] = [];
+  let done = 0;
+  for (const match of text.matchAll(pattern)) {
+    if (match[0] === '') continue;
+    if (done < match.index) parts.push({ text: text.slice(done, match.index), matched: false });
+    parts.push({ text: match[0], matched: true });
+    done = match.index + match[0].length;
+  }
+  if (done < text.length) parts.push({ text: text.slice(done), matched: false });
+  return parts;
+}
+
+function arrange(parts: readonly Part[], behavior: Behavior): string[] {
+  if (behavior === 'Removed') return parts.filter((part) => !part.matched).map((part) => part.text);
+  if (behavior === 'Isolated') return parts.map((part) => part.text);
+  const joined: Part[] = [];
+  const ordered = behavior === 'MergedWithNext' ? [...parts].reverse() : parts;
+  let previous: boolean | undefined;
+  for (const part of ordered) {
+    const last = joined.at(-1);
+    const merge = behavior === 'Contiguous' ? previous === part.matched : part.matched && previous === false;
+    if (last && merge) last.text = behavior === 'MergedWithNext' ? part.text + last.text : last.text + part.text;
+    else joined.push({ ...part });
+    previous = part.matched;
+  }
+  const texts = joined.map((part) => part.text);
+  return behavior === 'MergedWithNext' ? texts.reverse() : texts;
+}
+
+const split = (pattern: RegExp, behavior: Behavior, invert = false): PreTokenize => (text) => {
+  const parts = partsOf(text, pattern);
+  return arrange(invert ? parts.map((part) => ({ ...part, matched: !part.matched })) : parts, behavior);
+};
+
+const behaviorOf = (name: string | undefined): Behavior => {
+  const known: readonly Behavior[] = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'];
+  return known.find((behavior) => behavior.toLowerCase() === name?.toLowerCase().replaceAll('_', '')) ?? 'Isolated';
+};
+
+function metaspace(config: PreTokenizerConfig): PreTokenize {
+  const mark = config.replacement ?? '▁';
+  const scheme = config.prepend_scheme ?? (config.add_prefix_space === false ? 'never' : 'always');
+  const words = split(new RegExp(mark.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gu'), 'MergedWithNext');
+  return (text, first) => {
+    const marked = text.replaceAll(' ', mark);
+    const prepend = scheme === 'always' || (scheme === 'first' && first);
+    const whole = prepend && !marked.startsWith(mark) ? mark + marked : marked;
+    return config.split === false ? [whole] : words(whole, first);
+  };
+}
+
+function byteLevel(config: PreTokenizerConfig): PreTokenize {
+  const alphabet = byteAlphabet();
+  const encoder = new TextEncoder();
+  const words =
+    /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+  return (text) => {
+    const prefixed = config.add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
+    const pieces = config.use_regex === false ? [prefixed] : partsOf(prefixed, words).map((part) => part.text);
+    return pieces.map((piece) => Array.from(encoder.encode(piece), (byte) => alphabet[byte]).join(''));
+  };
+}
+
+function fixedLength(length: number): PreTokenize {
+  return (text) => {
+    const characters = [...text];
+    const pieces: string[] = [];
+    for (let at = 0; at < characters.length; at += length) pieces.push(characters.slice(at, at + length).join(''));
+    return pieces;
+  };
+}
+
+const sequence = (steps: readonly PreTokenize[]): PreTokenize => (text, first) =>
+  steps.reduce<string[]>(
+    (pieces, step) => pieces.flatMap((piece, at) => step(piece, first && at === 0)),
+    [text],
+  );
+
+/**
+ * Builds the cutting of text into words from a `pre_tokenizer` of tokenizer.json, equal to the `tokenizers` library
+ * in white space, digits of every script, and all five ways of treating the matches.
+ *
+ * @throws {UnsupportedError} for a type that is not known.
+ */
+export function preTokenizer(config: PreTokenizerConfig | null | undefined): PreTokenize {
+  if (!config) return (text) => [text];
+  const punctuation = /[\p{P}!-/:-@[-`{-~]/gu;
+  switch (config.type) {
+    case 'Sequence':
+      return sequence((config.pretokenizers ?? []).map(preTokenizer));
+    case 'Split':
+      return split(libraryPattern(config.pattern ?? {}), behaviorOf(config.behavior), config.invert ?? false);
+    case 'ByteLevel':
+      return byteLevel(config);
+    case 'Metaspace':
+      return metaspace(config);
+    case 'Digits':
+      return split(/\p{N}/gu, config.individual_digits ? 'Isolated' : 'Contiguous');
+    case 'Punctuation':
+      return split(punctuation, behaviorOf(config.behavior));
+    case 'Whitespace':
+      return split(
+        /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{White_Space}]+/gu,
+        'Removed',
+        true,
+      );
+    case 'WhitespaceSplit':
+      return split(/\p{White_Space}/gu, 'Removed');
+    case 'BertPreTokenizer':
+      return sequence([split(/\p{White_Space}/gu, 'Removed'), split(punctuation, 'Isolated')]);
+    case 'CharDelimiterSplit':
+      return (text) => text.split(config.delimiter ?? ' ').filter((piece) => piece !== '');
+    case 'FixedLength':
+      return fixedLength(config.length ?? 5);
+  }
+  throw new UnsupportedError({
+    message: `The pre-tokenizer '${config.type}' is not supported.`,
+    where: 'tokenizer.json, pre_tokenizer',
+    hint: 'Supported: Sequence, Split, ByteLevel, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, CharDelimiterSplit, FixedLength.',
+  });
+}

@@ -1,0 +1,271 @@
+import { join } from 'node:path';
+import { ConfigError, InputError } from '@weft/errors';
+import { addedTokenSplitter, type TextPiece, type TextRange } from './added-tokens.js';
+import { libraryTokenizer } from './library.js';
+import { preTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
+import { readJsonFile } from './read-json-file.js';
+import { cleanUpStage, decoderStages, flushThrough, pushThrough, type DecoderConfig } from './token-decoder.js';
+import {
+  configuredTokens,
+  contentOf,
+  frameOf,
+  mergeAddedTokens,
+  specialTokenNames,
+  type TokenEntry,
+  type TokenizerConfig,
+} from './tokenizer-settings.js';
+import { reachableTokens, vocabularyModel, type ModelConfig, type VocabularyModel } from './vocabulary-model.js';
+
+/** The content of a Hugging Face `tokenizer.json`. */
+export interface TokenizerJson {
+  readonly model: ModelConfig;
+  readonly added_tokens?: readonly (Exclude<TokenEntry, string> & { readonly id: number })[] | null;
+  readonly normalizer?: Readonly<Record<string, unknown>> | null;
+  readonly pre_tokenizer?: PreTokenizerConfig | null;
+  readonly post_processor?: Parameters<typeof frameOf>[0];
+  readonly decoder?: DecoderConfig | null;
+}
+
+/** How a text is encoded. */
+export interface EncodeOptions {
+  /** Put the tokens of the post-processor (such as the beginning of sequence) around the text; true by default. */
+  readonly addSpecialTokens?: boolean | undefined;
+  /**
+   * Whether `</s>`, `<image>`, … in the text become their control tokens (true by default, as in transformers) or
+   * stay ordinary text (`split_special_tokens=True` in transformers). Text of a user must be encoded with false.
+   */
+  readonly parseSpecialTokens?: boolean | undefined;
+  /** Ranges of the text, in UTF-16 units, in which special tokens stay ordinary text although others are parsed. */
+  readonly literal?: readonly TextRange[] | undefined;
+}
+
+/** How ids become text. */
+export interface DecodeOptions {
+  /** Leave special tokens out; false by default. */
+  readonly skipSpecialTokens?: boolean | undefined;
+}
+
+/** Text decoding that is fed one id at a time. */
+export interface IncrementalDecoder {
+  /** Text that no later id can change, after one more id. */
+  push(id: number): string;
+  /** The rest of the text; the decoder begins anew afterwards. */
+  flush(): string;
+}
+
+/** Text to token ids and back, equal to the checkpoint's own fast tokenizer. */
+export interface Tokenizer {
+  /** Token ids of a text. */
+  encode(text: string, options?: EncodeOptions): number[];
+  /** Text of token ids. Ids that no token has are left out. */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  /** A decoder for ids that come one by one. */
+  incrementalDecoder(options?: DecodeOptions): IncrementalDecoder;
+  tokenToId(token: string): number | undefined;
+  idToToken(id: number): string | undefined;
+  /** Ids of control tokens and placeholders. With `parseSpecialTokens: false` none but the unknown token is produced. */
+  readonly specialIds: ReadonlySet<number>;
+  /** The texts of `specialIds`. */
+  readonly specialTokens: ReadonlySet<string>;
+  /** Named special tokens under the checkpoint's names: `bos_token`, `eos_token`, `image_token`, … */
+  readonly specialTokenNames: Readonly<Record<string, string>>;
+  /** The largest id plus one, added tokens included. */
+  readonly vocabSize: number;
+  readonly bosToken: string | undefined;
+  readonly eosToken: string | undefined;
+  readonly padToken: string | undefined;
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenId: number | undefined;
+  readonly padTokenId: number | undefined;
+}
+
+/** Choices that the checkpoint's files do not make. */
+export interface TokenizerOptions {
+  /** Tokens to be treated as special although the files do not mark them so: placeholders of images, for example. */
+  readonly placeholders?: readonly string[] | undefined;
+}
+
+function normalizerOf(config: TokenizerJson['normalizer']): ((text: string) => string) | undefined {
+  if (!config) return undefined;
+  const { normalizer } = libraryTokenizer({ normalizer: config, model: { type: 'BPE', vocab: {}, merges: [] } });
+  return (text) => (normalizer && text !== '' ? normalizer.normalize(text) : text);
+}
+
+// A lone surrogate has no UTF-8 form; its replacement has the same length, so ranges stay valid.
+const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\uFFFD');
+
+function checkTokenizerJson(json: TokenizerJson): void {
+  const model: unknown = json?.model;
+  if (typeof model === 'object' && model !== null && 'vocab' in model && model.vocab) return;
+  throw new ConfigError({
+    message: 'The tokenizer has no vocabulary: model.vocab is missing.',
+    where: 'tokenizer.json',
+    hint: 'Use the tokenizer.json of a fast tokenizer (transformers: tokenizer.save_pretrained).',
+  });
+}
+
+/**
+ * Builds a tokenizer from the contents of `tokenizer.json` and `tokenizer_config.json`.
+ *
+ * Follows the `tokenizers` library (normalizer, pre-tokenizer, model, decoder as the file says) and transformers'
+ * `PreTrainedTokenizerFast` (`add_bos_token`, `add_eos_token`, special tokens of the configuration).
+ *
+ * @throws {ConfigError} if there is no vocabulary, or no token for a placeholder.
+ * @throws {UnsupportedError} for a pre-tokenizer or decoder that is not known.
+ */
+export function createTokenizer(
+  tokenizerJson: TokenizerJson,
+  tokenizerConfig: TokenizerConfig = {},
+  { placeholders = [] }: TokenizerOptions = {},
+): Tokenizer {
+  checkTokenizerJson(tokenizerJson);
+  const model = vocabularyModel(tokenizerJson.model);
+  const normalize = normalizerOf(tokenizerJson.normalizer);
+  const preTokenize = preTokenizer(tokenizerJson.pre_tokenizer);
+  const fromFiles = mergeAddedTokens(tokenizerJson.added_tokens ?? [], configuredTokens(tokenizerConfig), model);
+  // Placeholders are protected in user text but are not skipped in decoding: the files do not call them special.
+  const skipped = new Set(fromFiles.filter((token) => token.special).map((token) => token.content));
+  const protectedToo = new Set(placeholders);
+  const added = fromFiles.map((token) => (protectedToo.has(token.content) ? { ...token, special: true } : token));
+  const idOf = new Map(added.map((token) => [token.content, token.id]));
+  const tokenOf = new Map(added.map((token) => [token.id, token.content]));
+  const tokenToId = (token: string): number | undefined => idOf.get(token) ?? model.idOf(token);
+  const idToToken = (id: number): string | undefined => tokenOf.get(id) ?? model.tokenOf(id);
+
+  const unknown = placeholders.filter((token) => tokenToId(token) === undefined);
+  if (unknown.length > 0)
+    throw new ConfigError({
+      message: `The vocabulary has no token for the placeholders ${unknown.join(', ')}.`,
+      where: 'placeholders',
+      hint: 'Use the placeholder of this checkpoint, as in its config.json or tokenizer_config.json.',
+    });
+  const specialTokens: ReadonlySet<string> = new Set([
+    ...added.filter((token) => token.special).map((token) => token.content),
+    ...placeholders,
+  ]);
+  const reachable = reachableTokens(tokenizerJson.model, specialTokens);
+  let literalModel: VocabularyModel | undefined = reachable.size === 0 ? model : undefined;
+
+  const splitRaw = addedTokenSplitter(
+    added.filter((token) => !token.normalized).map((token) => ({ pattern: token.content, token })),
+  );
+  const normalized = added
+    .filter((token) => token.normalized)
+    .map((token) => ({ pattern: normalize?.(token.content) ?? token.content, token }));
+  const splitNormalized = normalized.length > 0 ? addedTokenSplitter(normalized) : undefined;
+
+  const encodeRun = (raw: string, first: boolean, literal: readonly TextRange[]): number[] => {
+    const text = normalize?.(raw) ?? raw;
+    const moved = (at: number): number => (normalize ? normalize(raw.slice(0, at)).length : at);
+    const ranges = splitNormalized ? literal.map(([start, end]): TextRange => [moved(start), end >= raw.length ? text.length : moved(end)]) : [];
+    const pieces: readonly TextPiece[] = splitNormalized?.(text, ranges) ?? [{ start: 0, end: text.length, token: undefined }];
+    if (literal.length > 0) literalModel ??= vocabularyModel(tokenizerJson.model, reachable);
+    const words = literal.length > 0 && literalModel ? literalModel : model;
+    return pieces.flatMap(({ start, end, token }) =>
+      token
+        ? [token.id]
+        : preTokenize(text.slice(start, end), first && start === 0)
+            .filter((word) => word !== '')
+            .flatMap((word) => words.encode(word)),
+    );
+  };
+
+  const names = Object.fromEntries(
+    Object.entries(specialTokenNames(tokenizerConfig)).map(([key, entry]) => [key, contentOf(entry) ?? '']),
+  );
+  const { bos_token: bosToken, eos_token: eosToken, pad_token: padToken } = names;
+  const named = (token: string | undefined): number | undefined => (token === undefined ? undefined : tokenToId(token));
+  const [bosTokenId, eosTokenId, padTokenId] = [named(bosToken), named(eosToken), named(padToken)];
+  const optional = (present: unknown, id: number | undefined): number[] => (present && id !== undefined ? [id] : []);
+  const { add_bos_token: addBos, add_eos_token: addEos } = tokenizerConfig;
+  const frame =
+    addBos === undefined && addEos === undefined
+      ? frameOf(tokenizerJson.post_processor)
+      : { before: optional(addBos, bosTokenId), after: optional(addEos, eosTokenId) };
+
+  const isBpe = tokenizerJson.model.type === 'BPE' || tokenizerJson.model.merges !== undefined;
+  const cleans =
+    tokenizerConfig.clean_up_tokenization_spaces === true &&
+    (!isBpe || tokenizerConfig['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true);
+  const incrementalDecoder = ({ skipSpecialTokens = false }: DecodeOptions = {}): IncrementalDecoder => {
+    const stages = [...decoderStages(tokenizerJson.decoder), ...(cleans ? [cleanUpStage()] : [])];
+    return {
+      push(id) {
+        const token = idToToken(id);
+        if (token === undefined || (skipSpecialTokens && skipped.has(token))) return '';
+        return pushThrough(stages, token);
+      },
+      flush: () => flushThrough(stages),
+    };
+  };
+  // Building the stages once shows an unknown decoder now instead of after the first answer.
+  incrementalDecoder();
+
+  return {
+    encode(input, { addSpecialTokens = true, parseSpecialTokens = true, literal = [] } = {}) {
+      if (typeof input !== 'string')
+        throw new InputError({ message: `A text was expected, but ${typeof input} was given.`, where: 'encode' });
+      const text = wellFormed(input);
+      const ranges: readonly TextRange[] = parseSpecialTokens ? literal.filter(([start, end]) => start < end) : [[0, text.length]];
+      const ids = splitRaw(text, ranges).flatMap(({ start, end, token }) =>
+        token
+          ? [token.id]
+          : encodeRun(text.slice(start, end), start === 0, rangesWithin(ranges, start, end)),
+      );
+      return addSpecialTokens ? [...frame.before, ...ids, ...frame.after] : ids;
+    },
+    decode(ids, options) {
+      const decoder = incrementalDecoder(options);
+      const text = Array.from(ids, (id) => decoder.push(id));
+      return text.join('') + decoder.flush();
+    },
+    incrementalDecoder,
+    tokenToId,
+    idToToken,
+    specialIds: new Set(Array.from(specialTokens, (token) => named(token) ?? -1)),
+    specialTokens,
+    specialTokenNames: names,
+    vocabSize: added.reduce((size, token) => Math.max(size, token.id + 1), model.size),
+    bosToken,
+    eosToken,
+    padToken,
+    bosTokenId,
+    eosTokenId,
+    padTokenId,
+  };
+}
+
+const rangesWithin = (ranges: readonly TextRange[], start: number, end: number): TextRange[] =>
+  ranges
+    .map(([from, to]): TextRange => [Math.max(from, start) - start, Math.min(to, end) - start])
+    .filter(([from, to]) => from < to);
+
+/**
+ * Reads the tokenizer of a checkpoint folder: `tokenizer.json`, and where they exist `tokenizer_config.json`,
+ * `special_tokens_map.json` and `added_tokens.json` (the two last only fill what the configuration leaves open).
+ *
+ * @throws {ConfigError} if `tokenizer.json` is missing or a file is not valid JSON.
+ */
+export async function loadTokenizer(folder: string, options?: TokenizerOptions): Promise<Tokenizer> {
+  const file = join(folder, 'tokenizer.json');
+  const json = (await readJsonFile(file)) as TokenizerJson | undefined;
+  if (json === undefined)
+    throw new ConfigError({
+      message: 'The folder has no tokenizer.json.',
+      where: file,
+      hint: 'Save the fast tokenizer: AutoTokenizer.from_pretrained(…).save_pretrained(folder).',
+    });
+  const config = ((await readJsonFile(join(folder, 'tokenizer_config.json'))) ?? {}) as TokenizerConfig;
+  if (config.added_tokens_decoder) return createTokenizer(json, config, options);
+  const map = ((await readJsonFile(join(folder, 'special_tokens_map.json'))) ?? {}) as TokenizerConfig;
+  const more = ((await readJsonFile(join(folder, 'added_tokens.json'))) ?? {}) as Record<string, number>;
+  const merged: TokenizerConfig = { ...config, ...map };
+  const specials = new Set(
+    [...Object.values(specialTokenNames(merged)), ...(merged.additional_special_tokens ?? [])].map(contentOf),
+  );
+  const entries = Object.entries(more).map(([content, id]): [string, TokenEntry] => [
+    String(id),
+    { content, special: specials.has(content), normalized: !specials.has(content) },
+  ]);
+  return createTokenizer(json, { ...merged, added_tokens_decoder: Object.fromEntries(entries) }, options);
+}

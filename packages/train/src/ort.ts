@@ -1,0 +1,53 @@
+import { SessionError } from '@weft/errors';
+import type { DType } from '@weft/graph';
+import type { EmittedModel } from '@weft/onnx';
+import { InferenceSession, Tensor } from 'onnxruntime-common';
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+/** Runs one emitted graph. */
+export interface Program {
+  readonly inputs: ReadonlySet<string>;
+  /** @returns outputs by name, in fresh memory */
+  run(feeds: Feeds): Promise<Readonly<Record<string, Tensor>>>;
+  release(): Promise<void>;
+}
+
+/** Opens a session on an emitted graph whose weights are inputs. @throws SessionError with ORT's reason */
+export async function openProgram(name: string, model: EmittedModel, { threads }: { threads?: number | undefined }): Promise<Program> {
+  try {
+    // Registers the Node backend with onnxruntime-common.
+    await import('onnxruntime-node');
+    const session = await InferenceSession.create(model.bytes, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      ...(threads ? { intraOpNumThreads: threads } : {}),
+    });
+    const inputs = new Set(model.inputs.map((input) => input.name));
+    return {
+      inputs,
+      run: async (feeds) => {
+        const used = Object.entries(feeds).filter(([key]) => inputs.has(key));
+        try {
+          return (await session.run(Object.fromEntries(used))) as Record<string, Tensor>;
+        } catch (cause) {
+          throw new SessionError({ message: `The ${name} graph failed: ${(cause as Error).message}`, cause });
+        }
+      },
+      release: () => session.release(),
+    };
+  } catch (cause) {
+    if (cause instanceof SessionError) throw cause;
+    throw new SessionError({ message: `ONNX Runtime refused the ${name} graph: ${(cause as Error).message}`, cause });
+  }
+}
+
+/** Wraps data that stays where it is. */
+export const tensor = (dtype: DType, data: Float32Array | BigInt64Array, shape: readonly number[]): Tensor =>
+  new Tensor(dtype as 'float32', data as Float32Array, shape);
+
+export const int64 = (values: readonly number[], shape: readonly number[]): Tensor =>
+  tensor('int64', BigInt64Array.from(values, (x) => BigInt(x)), shape);
+
+export const scalar = (value: number): Tensor => tensor('float32', Float32Array.of(value), []);

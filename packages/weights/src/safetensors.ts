@@ -1,0 +1,194 @@
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { WeightError } from '@weft/errors';
+import { type SafetensorsDtype, toFloat32 } from './dtypes.js';
+import { maxHeaderBytes, parseHeader, quoted } from './header.js';
+
+/** Where one tensor lies on disk and how to read its bytes. */
+export interface TensorEntry {
+  readonly name: string;
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  /** Absolute path of the file with all symbolic links resolved. */
+  readonly file: string;
+  /** First byte of the tensor, counted from the start of the file. */
+  readonly offset: number;
+  /** Size in bytes. */
+  readonly byteLength: number;
+}
+
+/** An open safetensors file of which only the header was read. */
+export interface SafetensorsFile {
+  /** Absolute path with all symbolic links resolved. */
+  readonly path: string;
+  /** The `__metadata__` of the header, such as `{ format: 'pt' }`. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /**
+   * The bytes of a tensor in little-endian order, in new memory that starts at offset 0 of its buffer.
+   *
+   * @throws WeightError if there is no such tensor, if the file became shorter, or after `close`
+   */
+  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * The elements of a tensor as single precision numbers.
+   *
+   * @throws WeightError like `read`
+   * @throws UnsupportedError for the 8-bit floating point types
+   */
+  readFloat32(name: string): Promise<Float32Array<ArrayBuffer>>;
+  /** Closes the file. A second call does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a safetensors file: reads its header, checks all of it, and reads tensors on request.
+ *
+ * The checks are those of the reference implementation (no gap, no overlap, no bytes after the last tensor),
+ * and more: names that occur twice and a header that does not start with `{` are refused as the format
+ * demands.
+ *
+ * @throws WeightError that names the file, the tensor, what was found, what was expected and what to do
+ * @see https://github.com/huggingface/safetensors#format
+ */
+export const openSafetensors = async (path: string): Promise<SafetensorsFile> => {
+  const given = resolve(path);
+  const file = await regularFile(given);
+  const handle = await open(file, 'r').catch((cause: unknown) => {
+    throw unreadable(given, cause);
+  });
+  try {
+    return await openHandle(handle, file, given);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+};
+
+const regularFile = async (given: string): Promise<string> => {
+  try {
+    const file = await realpath(given);
+    // Before it is opened: opening a pipe would wait for its other end.
+    if ((await stat(file)).isFile()) return file;
+  } catch (cause) {
+    throw unreadable(given, cause);
+  }
+  throw new WeightError({
+    message: 'Found a folder or device, expected a safetensors file.',
+    where: given,
+    hint: 'Pass the path of a file that ends in .safetensors.',
+  });
+};
+
+const unreadable = (given: string, cause: unknown): WeightError => {
+  const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+  return new WeightError({
+    message: missing ? 'There is no such file.' : `The file cannot be read: ${(cause as Error).message}.`,
+    where: given,
+    hint: missing
+      ? 'Check the path, or download the checkpoint again.'
+      : 'Check the permissions and the disk.',
+    cause,
+  });
+};
+
+const openHandle = async (handle: FileHandle, file: string, given: string): Promise<SafetensorsFile> => {
+  const { size } = await handle.stat();
+  if (size < 8) {
+    throw new WeightError({
+      message: `The file has ${size} bytes, expected at least the 8 bytes of the header's length.`,
+      where: given,
+      hint: 'The file is probably cut off. Download it again.',
+    });
+  }
+  const prefix = await readRange(handle, 0, 8, given);
+  const stated = new DataView(prefix.buffer).getBigUint64(0, true);
+  if (stated === 0n || stated > BigInt(maxHeaderBytes) || stated > BigInt(size - 8)) {
+    throw new WeightError({
+      message: `The file of ${size} bytes states a header of ${stated} bytes, expected 1 to ${Math.min(maxHeaderBytes, size - 8)}.`,
+      where: given,
+      hint: 'This is no safetensors file, or it is cut off. Download it again.',
+    });
+  }
+  const headerLength = Number(stated);
+  const dataStart = 8 + headerLength;
+  const header = parseHeader(await readRange(handle, 8, headerLength, given), size - dataStart, given);
+  const tensors = new Map<string, TensorEntry>();
+  for (const { name, dtype, shape, begin, end } of header.entries) {
+    tensors.set(name, { name, dtype, shape, file, offset: dataStart + begin, byteLength: end - begin });
+  }
+  let closing: Promise<void> | undefined;
+
+  const entryOf = (name: string): TensorEntry => {
+    const entry = tensors.get(name);
+    if (entry === undefined) {
+      throw new WeightError({
+        message: `There is no tensor ${quoted(name)} among the ${tensors.size} of this file.`,
+        where: given,
+        hint: 'List the names with `tensors.keys()`.',
+      });
+    }
+    if (closing !== undefined) {
+      throw new WeightError({
+        message: `Tensor ${quoted(name)} was read after the file was closed.`,
+        where: given,
+        hint: 'Close the file after the last read.',
+      });
+    }
+    return entry;
+  };
+
+  const read = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
+    const { offset, byteLength } = entryOf(name);
+    return readRange(handle, offset, byteLength, `${given}, tensor ${quoted(name)}`);
+  };
+
+  return {
+    path: file,
+    metadata: header.metadata,
+    tensors,
+    read,
+    async readFloat32(name) {
+      const { dtype } = entryOf(name);
+      const bytes = await read(name);
+      return dtype === 'F32' ? new Float32Array(bytes.buffer) : toFloat32(bytes, dtype);
+    },
+    close: () => (closing ??= handle.close()),
+  };
+};
+
+const readRange = async (
+  handle: FileHandle,
+  offset: number,
+  length: number,
+  where: string,
+): Promise<Uint8Array<ArrayBuffer>> => {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(length);
+  } catch (cause) {
+    throw new WeightError({
+      message: `${length} bytes do not fit in memory at once.`,
+      where,
+      hint: 'Use a machine with more memory, or let ONNX Runtime map the file.',
+      cause,
+    });
+  }
+  // One read of the operating system returns less than 2 GiB.
+  const most = 2 ** 30;
+  for (let done = 0; done < length;) {
+    const wanted = Math.min(most, length - done);
+    const { bytesRead } = await handle.read(bytes, done, wanted, offset + done).catch((cause: unknown) => {
+      throw unreadable(where, cause);
+    });
+    if (bytesRead === 0) {
+      throw new WeightError({
+        message: `The file ended after ${done} of ${length} bytes, though it was longer when it was opened.`,
+        where,
+        hint: 'Another program changes the file. Wait until it is complete.',
+      });
+    }
+    done += bytesRead;
+  }
+  return bytes;
+};

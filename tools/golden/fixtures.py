@@ -1,0 +1,43 @@
+"""Writes every committed fixture again, with the arguments it was made with. See README.md."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TARGET = HERE.parent.parent / "packages" / "models" / "__fixtures__"
+
+FIXTURES = {
+    "llava-clip": ["llava.py", "--variant", "clip", "--images", "2", "--seed", "1"],
+    "llava-siglip-qwen2": ["llava.py", "--variant", "siglip", "--text", "qwen2", "--tied", "--seed", "2"],
+    "llava-hub-names": ["llava.py", "--variant", "hub-names", "--text", "llama3", "--seed", "3"],
+    "llava-batch": ["llava.py", "--variant", "batch-left", "--seed", "4"],
+    "llava-sharded": ["llava.py", "--variant", "sharded", "--seed", "5"],
+    "idefics3-split": ["smolvlm.py", "--variant", "split", "--seed", "1"],
+    "idefics3-hub": ["smolvlm.py", "--variant", "hub", "--tied", "--seed", "2"],
+    "smolvlm-many": ["smolvlm.py", "--model", "smolvlm", "--variant", "many", "--scale", "4", "--tied", "--seed", "3"],
+    "smolvlm-stretch": ["smolvlm.py", "--model", "smolvlm", "--variant", "stretch", "--scale", "2", "--seed", "4"],
+    "idefics3-batch": ["smolvlm.py", "--variant", "batch-left", "--scale", "4", "--tied", "--seed", "5"],
+    "text-llama3": ["text.py", "--variant", "llama3", "--seed", "1"],
+    "text-qwen2-tied": ["text.py", "--variant", "qwen2-tied", "--seed", "2"],
+    "text-llama-bias": ["text.py", "--variant", "llama-bias", "--seed", "3"],
+    "text-bf16": ["text.py", "--variant", "bf16", "--seed", "4"],
+}
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("names", nargs="*", help="the fixtures to write; all when none is named")
+    arguments.add_argument("--out", type=Path, default=TARGET, help="the folder that holds the fixtures")
+    arguments = arguments.parse_args()
+    unknown = set(arguments.names) - set(FIXTURES)
+    if unknown:
+        raise SystemExit(f"Unknown fixtures {sorted(unknown)}; known are {sorted(FIXTURES)}.")
+    for name in arguments.names or FIXTURES:
+        script, *options = FIXTURES[name]
+        subprocess.run([sys.executable, str(HERE / script), *options, "--out", str(arguments.out / name)], check=True)
+
+
+if __name__ == "__main__":
+    main()
