@@ -1,3 +1,8 @@
 export { collate, ignored, type Batch, type TrainingExample } from './batch.js';
+export { sampleIndex, type Dataset } from './dataset.js';
+export { describeStage, listParameters } from './describe.js';
+export { fit, type FitOptions, type StageRun } from './fit.js';
+export { lossPlot, type Metric } from './metrics.js';
 export { Optimizer, type UpdateReport } from './optimizer.js';
+export { trainingProgress, type ProgressStream } from './progress.js';
 export { globToRegExp, planStage, scheduleFactor, type PlannedParameter, type RateRule, type Stage, type StageParameter } from './stage.js';

@@ -1,4 +1,4 @@
-import { adamw, differentiate, gradientName, stateNames } from '@weft/autodiff';
+import { adamw, differentiate, gradientName, nextName, stateNames } from '@weft/autodiff';
 import { add, input, makeGraph, type Graph } from '@weft/graph';
 import { trainingGraph } from '@weft/models';
 import { emitModel } from '@weft/onnx';
@@ -125,9 +125,13 @@ export class Optimizer {
     const outputs = await this.#update.run({ ...feeds, ...Object.fromEntries(this.#moments) } as Feeds);
     const gradientNorms: Record<string, number> = {};
     for (const [name, value] of Object.entries(outputs)) {
-      if (name.startsWith('gradient_norm')) gradientNorms[name.split(':')[1] ?? 'all'] = Number(value.data[0]) ;
-      else (this.#moments.has(name) ? this.#moments : this.#weights).set(name, value);
+      if (name.startsWith('gradient_norm')) gradientNorms[name.split(':')[1] ?? 'all'] = Number(value.data[0]);
     }
+    for (const state of [this.#weights, this.#moments])
+      for (const name of state.keys()) {
+        const next = outputs[nextName(name)];
+        if (next) state.set(name, next);
+      }
     return { loss: loss / targets, gradientNorms, learningRates, targets, tokens };
   }
 

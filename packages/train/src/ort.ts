@@ -1,7 +1,7 @@
 import { SessionError } from '@weft/errors';
 import type { DType } from '@weft/graph';
 import type { EmittedModel } from '@weft/onnx';
-import { InferenceSession, Tensor } from 'onnxruntime-common';
+import { Tensor } from 'onnxruntime-common';
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
@@ -16,11 +16,13 @@ export interface Program {
 /** Opens a session on an emitted graph whose weights are inputs. @throws SessionError with ORT's reason */
 export async function openProgram(name: string, model: EmittedModel, { threads }: { threads?: number | undefined }): Promise<Program> {
   try {
-    // Registers the Node backend with onnxruntime-common.
-    await import('onnxruntime-node');
+    // The Node binding is CommonJS and registers itself with its own copy of onnxruntime-common.
+    const { InferenceSession } = await import('onnxruntime-node');
     const session = await InferenceSession.create(model.bytes, {
       executionProviders: ['cpu'],
       graphOptimizationLevel: 'all',
+      // Batches differ in length: plans made for one shape would be thrown away, at twice the time of a step.
+      enableMemPattern: false,
       logSeverityLevel: 3,
       ...(threads ? { intraOpNumThreads: threads } : {}),
     });

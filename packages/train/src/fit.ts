@@ -1,0 +1,170 @@
+import { ConfigError, WeftError } from '@weft/errors';
+import type { Model } from '@weft/spec';
+import { collate, type Batch } from './batch.js';
+import { sampleIndex, type Dataset } from './dataset.js';
+import { listParameters } from './describe.js';
+import { appendMetric, openMetrics, writeLossPlot, type Metric } from './metrics.js';
+import { Optimizer } from './optimizer.js';
+import { loadRunState, runKey, saveRunState, type RunState } from './run-state.js';
+import { planStage, type Stage } from './stage.js';
+
+export interface StageRun {
+  readonly stage: Stage;
+  readonly data: Dataset;
+}
+
+export interface FitOptions {
+  readonly model: Model;
+  /** Values of all parameters by path before the first stage. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly stages: readonly StageRun[];
+  /** Folder for the state, `metrics.jsonl` and `loss.svg`. A run in it goes on where it stopped. */
+  readonly folder: string;
+  readonly seed: number;
+  /** Held-out samples, and the updates between two looks at them. */
+  readonly evaluation?: { readonly data: Dataset; readonly samples: number; readonly every: number };
+  /** Updates between two saved states. Default 200. */
+  readonly saveEvery?: number;
+  readonly threads?: number;
+  readonly onMetric?: (metric: Metric, stage: Stage) => void;
+  /** Stops after the update in progress; the state is saved. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains a model through its stages and returns the weights.
+ *
+ * The same options give the same bits, also when the run is stopped and goes on.
+ *
+ * @throws ConfigError if a weight is missing, or the folder holds another run
+ * @throws WeftError with the code `WEFT_ABORTED` after the signal
+ */
+export async function fit(options: FitOptions): Promise<Map<string, Float32Array>> {
+  const { model, stages, folder, seed } = options;
+  const parameters = listParameters(model);
+  const weights = new Map(
+    parameters.map(({ path, shape }) => {
+      const data = options.weights.get(path);
+      if (!data) throw new ConfigError({ message: `There are no values for the parameter '${path}'.` });
+      return [path, { shape, data }] as const;
+    }),
+  );
+  const key = runKey(stages.map((run) => run.stage), seed);
+  let state: RunState | null = await loadRunState(folder, key);
+  for (const [path, value] of state?.weights ?? []) weights.set(path, value);
+  const begun = state ?? { stage: 0, step: 0 };
+  const names = stages.map((run) => run.stage.name);
+  const metrics = await openMetrics(folder, ({ stage, step }) => {
+    const index = names.indexOf(stage);
+    return index < begun.stage || (index === begun.stage && step <= begun.step);
+  });
+  const changed = new Set(state?.weights.keys());
+
+  for (let index = state?.stage ?? 0; index < stages.length; index++) {
+    const { stage, data } = stages[index]!;
+    const planned = planStage(stage, parameters);
+    for (const { path } of planned) changed.add(path);
+    const optimizer = new Optimizer(model, stage, planned, weights, state?.moments ?? null, state?.step ?? 0, options.threads);
+    let samples = state?.samples ?? 0;
+    state = null;
+
+    const save = async (stageNumber: number) => {
+      for (const [path, values] of optimizer.weights()) weights.set(path, { ...weights.get(path)!, data: values });
+      const learnt = new Map([...weights].filter(([path]) => changed.has(path)));
+      const over = stageNumber > index;
+      await saveRunState(folder, key, {
+        stage: stageNumber,
+        step: over ? 0 : optimizer.step,
+        samples: over ? 0 : samples,
+        weights: learnt,
+        moments: over ? new Map() : optimizer.moments(),
+      });
+      await writeLossPlot(folder, metrics);
+    };
+
+    const draw = (): Promise<Batch[]> => {
+      const first = samples;
+      samples += stage.batchSize * (stage.accumulate ?? 1);
+      return drawBatches(model, stage, data, seed + index, first);
+    };
+    try {
+      let next = optimizer.step < stage.steps ? draw() : null;
+      let held: Batch[] | null = null;
+      while (next) {
+        const batches = await next;
+        const drawn = samples;
+        const isLast = optimizer.step + 1 >= stage.steps;
+        // Samples of the next update are made while this one runs, where the data set has workers.
+        next = isLast ? null : draw();
+        const begin = performance.now();
+        const report = await optimizer.update(batches);
+        const milliseconds = performance.now() - begin;
+        let evaluation: number | undefined;
+        if (options.evaluation && (isLast || optimizer.step % options.evaluation.every === 0)) {
+          held ??= await heldOut(model, stage, options.evaluation);
+          evaluation = await meanLoss(optimizer, held);
+        }
+        const { loss, gradientNorms, learningRates, tokens } = report;
+        const metric: Metric = {
+          stage: stage.name,
+          step: optimizer.step,
+          loss,
+          gradientNorms,
+          learningRates,
+          tokens,
+          milliseconds,
+          ...(evaluation === undefined ? {} : { evaluation }),
+        };
+        if (!Number.isFinite(loss))
+          throw new WeftError('WEFT_DIVERGED', {
+            message: `The loss is ${loss} at update ${optimizer.step}.`,
+            where: `stage '${stage.name}'`,
+            hint: 'Lower the learning rate or lengthen the warm-up; the last saved state is intact.',
+          });
+        metrics.push(metric);
+        await appendMetric(folder, metric);
+        options.onMetric?.(metric, stage);
+        const stop = options.signal?.aborted ?? false;
+        if (!isLast && (stop || optimizer.step % (options.saveEvery ?? 200) === 0)) {
+          const ahead = samples;
+          samples = drawn;
+          await save(index);
+          samples = ahead;
+        }
+        if (stop && !isLast) {
+          await next;
+          throw new WeftError('WEFT_ABORTED', { message: `Stopped after update ${optimizer.step}.`, where: `stage '${stage.name}'` });
+        }
+      }
+      await save(index + 1);
+    } finally {
+      await optimizer.release();
+    }
+  }
+  return new Map([...weights].map(([path, { data }]) => [path, data]));
+}
+
+async function drawBatches(model: Model, stage: Stage, data: Dataset, seed: number, first: number): Promise<Batch[]> {
+  const size = stage.batchSize;
+  const count = size * (stage.accumulate ?? 1);
+  const indices = Array.from({ length: count }, (_, i) => sampleIndex(data.size, seed, first + i));
+  const examples = await Promise.all(indices.map((i) => data.example(i)));
+  return Array.from({ length: count / size }, (_, i) => collate(examples.slice(i * size, (i + 1) * size), model.vision?.imageTokenId ?? null));
+}
+
+async function heldOut(model: Model, stage: Stage, { data, samples }: NonNullable<FitOptions['evaluation']>): Promise<Batch[]> {
+  const examples = await Promise.all(Array.from({ length: Math.min(samples, data.size) }, (_, i) => data.example(i)));
+  const batches: Batch[] = [];
+  for (let i = 0; i < examples.length; i += stage.batchSize)
+    batches.push(collate(examples.slice(i, i + stage.batchSize), model.vision?.imageTokenId ?? null));
+  return batches;
+}
+
+async function meanLoss(optimizer: Optimizer, batches: readonly Batch[]): Promise<number> {
+  let [loss, targets] = [0, 0];
+  for (const batch of batches) {
+    loss += await optimizer.loss(batch);
+    targets += batch.targets;
+  }
+  return loss / Math.max(1, targets);
+}

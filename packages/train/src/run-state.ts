@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError, WeightError } from '@weft/errors';
+import { openSafetensors, writeFileAtomic, writeSafetensors } from '@weft/weights';
+import type { Stage } from './stage.js';
+
+/** Where a run stands. */
+export interface RunState {
+  /** Stage in progress; equal to the number of stages when the run is over. */
+  readonly stage: number;
+  /** Updates done in it. */
+  readonly step: number;
+  /** Samples drawn in it. */
+  readonly samples: number;
+  /** All weights that any stage has changed, by path. */
+  readonly weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  /** Moments of the stage in progress. */
+  readonly moments: ReadonlyMap<string, Float32Array>;
+}
+
+const stateFile = 'run.json';
+
+/** Same stages and seed: the only runs that can go on from each other's state. */
+export const runKey = (stages: readonly Stage[], seed: number): string =>
+  createHash('sha256').update(JSON.stringify({ stages, seed })).digest('hex');
+
+/**
+ * Writes a state next to the last one, then moves the pointer, then removes the last one: a crash at any moment
+ * leaves a whole state.
+ */
+export async function saveRunState(folder: string, key: string, state: RunState): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const before = await readPointer(folder);
+  const file = `state-${state.stage}-${state.step}.safetensors`;
+  const bytes = (data: Float32Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const tensors = [
+    ...[...state.weights].map(([path, { shape, data }]) => ({ name: `weight:${path}`, dtype: 'F32' as const, shape, data: bytes(data) })),
+    ...[...state.moments].map(([name, data]) => ({ name: `moment:${name}`, dtype: 'F32' as const, shape: [data.length], data: bytes(data) })),
+  ];
+  await writeSafetensors(join(folder, file), tensors);
+  const pointer = { key, file, stage: state.stage, step: state.step, samples: state.samples };
+  await writeFileAtomic(join(folder, stateFile), `${JSON.stringify(pointer, null, 2)}\n`);
+  if (before && before.file !== file) await rm(join(folder, before.file), { force: true });
+}
+
+interface Pointer {
+  readonly key: string;
+  readonly file: string;
+  readonly stage: number;
+  readonly step: number;
+  readonly samples: number;
+}
+
+async function readPointer(folder: string): Promise<Pointer | null> {
+  try {
+    return JSON.parse(await readFile(join(folder, stateFile), 'utf8')) as Pointer;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new ConfigError({ message: `${stateFile} cannot be read: ${(error as Error).message}`, where: folder, cause: error });
+  }
+}
+
+/**
+ * The state of an earlier run in this folder, or `null`.
+ *
+ * @throws ConfigError if that run had other stages or another seed
+ */
+export async function loadRunState(folder: string, key: string): Promise<RunState | null> {
+  const pointer = await readPointer(folder);
+  if (!pointer) return null;
+  if (pointer.key !== key)
+    throw new ConfigError({
+      message: 'The folder holds the state of a run with other stages or another seed.',
+      where: folder,
+      hint: 'Use an empty folder, or the configuration that began the run.',
+    });
+  const file = await openSafetensors(join(folder, pointer.file));
+  try {
+    const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+    const moments = new Map<string, Float32Array>();
+    for (const [name, { shape }] of file.tensors) {
+      const data = await file.readFloat32(name);
+      if (name.startsWith('weight:')) weights.set(name.slice('weight:'.length), { shape, data });
+      else if (name.startsWith('moment:')) moments.set(name.slice('moment:'.length), data);
+      else throw new WeightError({ message: `The tensor '${name}' does not belong in a run state.`, where: pointer.file });
+    }
+    return { stage: pointer.stage, step: pointer.step, samples: pointer.samples, weights, moments };
+  } finally {
+    await file.close();
+  }
+}
