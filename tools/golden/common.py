@@ -23,7 +23,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 NEW_TOKENS = 12
 """Length of the greedy continuation."""
 
-SMALLEST_GAP = 0.004
+SMALLEST_GAP = 0.02
 """A greedy step whose two best logits are closer than this could flip with rounding: such weights are redrawn."""
 
 CORPUS = """The quick brown fox jumps over the lazy dog. A picture of a red circle and a blue square.

@@ -187,7 +187,7 @@ def main():
     shapes = draw.sample(SIZES, 3)
     pictures = through_png([picture(seed * 10 + index, *shape) for index, shape in enumerate(shapes)])
     if variant.startswith("batch"):
-        prompts = [question(processor, 1, "What is it?"), question(processor, 2, "Describe the star.")]
+        prompts = [question(processor, 1, "A star?"), question(processor, 2, "What is it?")]
         tokenizer.padding_side = "left" if variant == "batch-left" else "right"
         inputs = dict(processor(text=prompts, images=pictures, padding=True, return_tensors="pt"))
         tokenizer.padding_side = "left"

@@ -155,8 +155,9 @@ def main():
         return through_png([picture(seed * 10 + index, *shape) for index, shape in enumerate(shapes)])
 
     if variant.startswith("batch"):
-        groups = [pictures(STRIP), pictures(LANDSCAPE, TINY)]
-        prompts = [render(tokenizer, None, "What is it?"), render(tokenizer, None, "and", None, "Which is larger?")]
+        # The first sample has fewer views: the batch is filled up with views of zeros.
+        groups = [pictures(STRIP), pictures(LANDSCAPE)]
+        prompts = [render(tokenizer, None, "What is it?"), render(tokenizer, "See", None)]
         tokenizer.padding_side = "left" if variant == "batch-left" else "right"
         inputs = dict(processor(text=prompts, images=groups, padding=True, return_tensors="pt"))
         tokenizer.padding_side = "left"
@@ -170,7 +171,7 @@ def main():
             prompt = render(tokenizer, None, None, "What changed?")
         elif variant == "many":
             images = pictures(STRIP, PORTRAIT, TINY)
-            prompt = render(tokenizer, "First", None, "then", None, None, "Which one is red?")
+            prompt = render(tokenizer, "See", None, "or", None, None, "?")
         else:
             images = pictures(draw.choice([LANDSCAPE, PORTRAIT, SQUARE]))
             prompt = render(tokenizer, None, "What color is the star?")

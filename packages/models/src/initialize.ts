@@ -1,4 +1,4 @@
-import { namedParameters, type Initializer, type Part } from '@weft/graph';
+import { namedParameters, type Initializer, type Parameter, type Part } from '@weft/graph';
 
 /**
  * Random numbers of one parameter: xoshiro128** seeded from the seed and the path, so that values do not depend on
@@ -47,8 +47,16 @@ export function initialValues(path: string, elements: number, initializer: Initi
   return values;
 }
 
-/** Values for every parameter of a tree by path, the same for the same seed. */
-export function initialWeights(model: Part, seed: number): Map<string, Float32Array> {
+/**
+ * Values for every parameter of a tree by path, the same for the same seed.
+ *
+ * @param choose another initializer than the parameter's own, by path
+ */
+export function initialWeights(
+  model: Part,
+  seed: number,
+  choose: (path: string, parameter: Parameter) => Initializer = (_, parameter) => parameter.initializer,
+): Map<string, Float32Array> {
   const named = [...namedParameters(model)];
-  return new Map(named.map(([path, p]) => [path, initialValues(path, p.elements, p.initializer, seed)]));
+  return new Map(named.map(([path, p]) => [path, initialValues(path, p.elements, choose(path, p), seed)]));
 }
