@@ -37,12 +37,15 @@ export interface AdamWOptions {
 export const stateNames = (path: string) =>
   ({ parameter: path, gradient: `gradient:${path}`, first: `first:${path}`, second: `second:${path}` }) as const;
 
+/** Name of the output that replaces an input of the update. */
+export const nextName = (name: string): string => `next:${name}`;
+
 /**
  * The graph of one AdamW update (Loshchilov and Hutter 2019, with PyTorch's order of operations).
  *
  * Inputs: for each parameter its value, the sum of its gradients and both moments; `step` (1 at the first
  * update), `weight` (the number of supervised tokens by which the gradient sums are divided) and
- * `learning_rate:{group}`, all float scalars. Outputs: the new values and moments under the same names, and
+ * `learning_rate:{group}`, all float scalars. Outputs: the new values and moments under `next:{name}`, and
  * `gradient_norm` or `gradient_norm:{group}` before clipping.
  */
 export function adamw(parameters: readonly TrainedParameter[], options: AdamWOptions): Graph {
@@ -72,9 +75,9 @@ export function adamw(parameters: readonly TrainedParameter[], options: AdamWOpt
       const first = add(mul(tensor(names.first, p.shape), beta1), mul(g, 1 - beta1));
       const second = add(mul(tensor(names.second, p.shape), beta2), mul(mul(g, g), 1 - beta2));
       const denominator = add(div(sqrt(second), secondCorrection), eps);
-      outputs[names.parameter] = sub(decayed, mul(div(rate, firstCorrection), div(first, denominator)));
-      outputs[names.first] = first;
-      outputs[names.second] = second;
+      outputs[nextName(names.parameter)] = sub(decayed, mul(div(rate, firstCorrection), div(first, denominator)));
+      outputs[nextName(names.first)] = first;
+      outputs[nextName(names.second)] = second;
     }
   }
   return makeGraph(outputs);

@@ -235,7 +235,10 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
     ];
   },
   /** The transposed rotation turns the other way. */
-  Rope: ({ inputs: [, c, s] }, [dy]) => [rope(dy!, c!, neg(s!)), null, null],
+  Rope: ({ inputs: [, c, s], path }, [dy], [, wantCos, wantSin]) => {
+    if (wantCos || wantSin) throw new UnsupportedError({ message: 'The angles of Rope have no gradient.', where: path });
+    return [rope(dy!, c!, neg(s!)), null, null];
+  },
   Softmax: ({ outputs: [y] }, [dy]) => {
     const weighted = mul(dy!, y!);
     return [sub(weighted, mul(y!, reduceSum(weighted, [-1], true)))];

@@ -1,4 +1,4 @@
-import { printShape } from './dim.js';
+import { printShape, sameShape } from './dim.js';
 import type { AttentionAttributes, SemanticAttributes } from './op-table.js';
 import { fail } from './ops.js';
 import { makeNode, type Value } from './value.js';
@@ -39,8 +39,9 @@ export function layerNorm(x: Value, weight: Value, bias: Value, eps: number): Va
  */
 export function rope(x: Value, cos: Value, sin: Value): Value {
   const half = cos.shape.at(-1);
-  if (x.rank !== 4 || cos.rank !== 3 || typeof half !== 'number' || half * 2 > Number(x.shape[3]))
-    fail(`rope of ${printShape(x.shape)} with angles ${printShape(cos.shape)}.`);
+  const fits = cos.rank === 3 && sameShape(cos.shape, sin.shape) && sameShape(cos.shape.slice(0, 2), x.shape.slice(0, 2));
+  if (x.rank !== 4 || !fits || typeof half !== 'number' || half * 2 > Number(x.shape[3]))
+    fail(`rope of ${printShape(x.shape)} with angles ${printShape(cos.shape)} and ${printShape(sin.shape)}, expected [B, L, N, H] and twice [B, L, R/2].`);
   return makeNode('Rope', {}, [x, cos, sin], [x])[0]!;
 }
 
@@ -61,7 +62,8 @@ export function attend(
 ): Value {
   const { bias, ...facts } = options;
   const [n, heads] = [q.shape[2], k.shape[2]];
-  if (q.rank !== 4 || k.rank !== 4 || v.rank !== 4 || q.shape[3] !== k.shape[3] || typeof n !== 'number' || typeof heads !== 'number' || n % heads !== 0)
+  const ranks = [q, k, v].every((x) => x.rank === 4);
+  if (!ranks || q.shape[3] !== k.shape[3] || q.shape[0] !== k.shape[0] || !sameShape(k.shape.slice(0, 3), v.shape.slice(0, 3)) || typeof n !== 'number' || typeof heads !== 'number' || n % heads !== 0)
     fail(`attend takes q [B, L, N, H], k and v [B, S, K, H] with N a multiple of K, but got ${[q, k, v].map((x) => printShape(x.shape)).join(', ')}.`);
   const attributes: AttentionAttributes = {
     mask: 'none',

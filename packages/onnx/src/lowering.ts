@@ -1,5 +1,4 @@
 import {
-  addDims,
   multiplyDims,
   type Attributes,
   type Node,
@@ -149,6 +148,11 @@ export const cpu: Lowering = {
 
 /** Whether the CPU's fused attention serves a node; the others are decomposed before emission. */
 export function hasFusedAttention({ inputs, attributes }: { inputs: readonly Value[]; attributes: Attributes<'Attention'> }): boolean {
-  const [q, k] = inputs;
-  return attributes.cache === 'none' && attributes.window === undefined && q!.shape[2] === k!.shape[2] && addDims(q!.shape[3]!) === k!.shape[3];
+  const [q, k, , bias] = inputs;
+  const [, length, heads, size] = q!.shape;
+  const [, keys, keyHeads, keySize] = k!.shape;
+  // The operator aligns the first query with the first key, and broadcasts a bias over batch and heads only.
+  const aligned = attributes.mask === 'none' || length === keys;
+  const wholeBias = !bias || (bias.shape.at(-2) === length && bias.shape.at(-1) === keys);
+  return attributes.cache === 'none' && attributes.window === undefined && heads === keyHeads && size === keySize && aligned && wholeBias;
 }

@@ -43,7 +43,7 @@ function evaluate(node: Node, inputs: readonly Tensor[], { feeds, parameters, si
   if (isOp(node, 'Parameter')) return [toTensor(given(parameters, node.attributes.path, 'parameter'))];
   const meaning = primitiveMeaning[node.op as 'Add'];
   const result = meaning(node as Node<'Add'>, inputs, (dim) => evaluateDim(dim, sizes));
-  return Array.isArray(result) ? result : [result];
+  return 'data' in result ? [result] : result;
 }
 
 function given(tensors: Tensors, name: string, what: string): TensorLike {

@@ -14,6 +14,7 @@ const { values } = parseArgs({
     folder: { type: 'string', default: 'runs/tiny' },
     out: { type: 'string', default: 'runs/tiny/model' },
     steps: { type: 'string' },
+    threads: { type: 'string' },
   },
 });
 
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
     seed: recipeSeed,
     evaluation: { data: worldDataset(heldOut, questionCurriculum, tokens, recipeSeed + 2), samples: heldOut.count, every: 500 },
     saveEvery: 250,
+    ...(values.threads ? { threads: Number(values.threads) } : {}),
     onMetric: progress,
   });
   await saveTiny(values.out, weights);

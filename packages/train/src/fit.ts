@@ -1,6 +1,6 @@
 import { ConfigError, WeftError } from '@weft/errors';
 import type { Model } from '@weft/spec';
-import { collate, type Batch } from './batch.js';
+import { collate, type Batch, type TrainingExample } from './batch.js';
 import { sampleIndex, type Dataset } from './dataset.js';
 import { listParameters } from './describe.js';
 import { appendMetric, openMetrics, writeLossPlot, type Metric } from './metrics.js';
@@ -65,8 +65,8 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
     const planned = planStage(stage, parameters);
     for (const { path } of planned) changed.add(path);
     const optimizer = new Optimizer(model, stage, planned, weights, state?.moments ?? null, state?.step ?? 0, options.threads);
-    let samples = state?.samples ?? 0;
     state = null;
+    const draw = batchSource(model, stage, data, seed + index);
 
     const save = async (stageNumber: number) => {
       for (const [path, values] of optimizer.weights()) weights.set(path, { ...weights.get(path)!, data: values });
@@ -75,27 +75,20 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
       await saveRunState(folder, key, {
         stage: stageNumber,
         step: over ? 0 : optimizer.step,
-        samples: over ? 0 : samples,
         weights: learnt,
         moments: over ? new Map() : optimizer.moments(),
       });
       await writeLossPlot(folder, metrics);
     };
 
-    const draw = (): Promise<Batch[]> => {
-      const first = samples;
-      samples += stage.batchSize * (stage.accumulate ?? 1);
-      return drawBatches(model, stage, data, seed + index, first);
-    };
     try {
-      let next = optimizer.step < stage.steps ? draw() : null;
+      let next = optimizer.step < stage.steps ? draw(optimizer.step) : null;
       let held: Batch[] | null = null;
       while (next) {
         const batches = await next;
-        const drawn = samples;
         const isLast = optimizer.step + 1 >= stage.steps;
         // Samples of the next update are made while this one runs, where the data set has workers.
-        next = isLast ? null : draw();
+        next = isLast ? null : draw(optimizer.step + 1);
         const begin = performance.now();
         const report = await optimizer.update(batches);
         const milliseconds = performance.now() - begin;
@@ -125,12 +118,7 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
         await appendMetric(folder, metric);
         options.onMetric?.(metric, stage);
         const stop = options.signal?.aborted ?? false;
-        if (!isLast && (stop || optimizer.step % (options.saveEvery ?? 200) === 0)) {
-          const ahead = samples;
-          samples = drawn;
-          await save(index);
-          samples = ahead;
-        }
+        if (!isLast && (stop || optimizer.step % (options.saveEvery ?? 200) === 0)) await save(index);
         if (stop && !isLast) {
           await next;
           throw new WeftError('WEFT_ABORTED', { message: `Stopped after update ${optimizer.step}.`, where: `stage '${stage.name}'` });
@@ -144,12 +132,30 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
   return new Map([...weights].map(([path, { data }]) => [path, data]));
 }
 
-async function drawBatches(model: Model, stage: Stage, data: Dataset, seed: number, first: number): Promise<Batch[]> {
-  const size = stage.batchSize;
-  const count = size * (stage.accumulate ?? 1);
-  const indices = Array.from({ length: count }, (_, i) => sampleIndex(data.size, seed, first + i));
-  const examples = await Promise.all(indices.map((i) => data.example(i)));
-  return Array.from({ length: count / size }, (_, i) => collate(examples.slice(i * size, (i + 1) * size), model.vision?.imageTokenId ?? null));
+/**
+ * The batches of each update of a stage, by its number from 0. They depend on the seed and the number only, so a run
+ * goes on anywhere.
+ */
+function batchSource(model: Model, stage: Stage, data: Dataset, seed: number): (update: number) => Promise<Batch[]> {
+  const { batchSize, accumulate = 1, lengthWindow = 1 } = stage;
+  const perUpdate = batchSize * accumulate;
+  let drawn: { readonly window: number; readonly examples: Promise<TrainingExample[]> } | null = null;
+  const draw = async (window: number): Promise<TrainingExample[]> => {
+    const first = window * perUpdate * lengthWindow;
+    const indices = Array.from({ length: perUpdate * lengthWindow }, (_, i) => sampleIndex(data.size, seed, first + i));
+    const examples = await Promise.all(indices.map((i) => data.example(i)));
+    return lengthWindow === 1 ? examples : examples.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
+  };
+  return async (update) => {
+    const window = Math.floor(update / lengthWindow);
+    if (drawn?.window !== window) drawn = { window, examples: draw(window) };
+    // Short and long batches alternate by lot, so that no window begins with all of the short ones.
+    const slot = sampleIndex(lengthWindow, seed + window, update % lengthWindow);
+    const examples = (await drawn.examples).slice(slot * perUpdate, (slot + 1) * perUpdate);
+    return Array.from({ length: accumulate }, (_, i) =>
+      collate(examples.slice(i * batchSize, (i + 1) * batchSize), model.vision?.imageTokenId ?? null),
+    );
+  };
 }
 
 async function heldOut(model: Model, stage: Stage, { data, samples }: NonNullable<FitOptions['evaluation']>): Promise<Batch[]> {

@@ -11,8 +11,6 @@ export interface RunState {
   readonly stage: number;
   /** Updates done in it. */
   readonly step: number;
-  /** Samples drawn in it. */
-  readonly samples: number;
   /** All weights that any stage has changed, by path. */
   readonly weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
   /** Moments of the stage in progress. */
@@ -39,7 +37,7 @@ export async function saveRunState(folder: string, key: string, state: RunState)
     ...[...state.moments].map(([name, data]) => ({ name: `moment:${name}`, dtype: 'F32' as const, shape: [data.length], data: bytes(data) })),
   ];
   await writeSafetensors(join(folder, file), tensors);
-  const pointer = { key, file, stage: state.stage, step: state.step, samples: state.samples };
+  const pointer = { key, file, stage: state.stage, step: state.step };
   await writeFileAtomic(join(folder, stateFile), `${JSON.stringify(pointer, null, 2)}\n`);
   if (before && before.file !== file) await rm(join(folder, before.file), { force: true });
 }
@@ -49,7 +47,6 @@ interface Pointer {
   readonly file: string;
   readonly stage: number;
   readonly step: number;
-  readonly samples: number;
 }
 
 async function readPointer(folder: string): Promise<Pointer | null> {
@@ -85,7 +82,7 @@ export async function loadRunState(folder: string, key: string): Promise<RunStat
       else if (name.startsWith('moment:')) moments.set(name.slice('moment:'.length), data);
       else throw new WeightError({ message: `The tensor '${name}' does not belong in a run state.`, where: pointer.file });
     }
-    return { stage: pointer.stage, step: pointer.step, samples: pointer.samples, weights, moments };
+    return { stage: pointer.stage, step: pointer.step, weights, moments };
   } finally {
     await file.close();
   }

@@ -20,6 +20,11 @@ export interface Stage {
   readonly batchSize: number;
   /** Passes whose gradients add up before one update. Default 1. */
   readonly accumulate?: number;
+  /**
+   * Updates whose samples are drawn together and sorted by length, so that a batch holds samples of like length and
+   * little padding. Default 1.
+   */
+  readonly lengthWindow?: number;
   readonly learningRate: number;
   readonly rates?: readonly RateRule[];
   readonly schedule?: 'cosine' | 'constant';

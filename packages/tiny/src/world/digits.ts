@@ -54,7 +54,9 @@ export const face = (name: string): Face => {
   if (!found) {
     throw new InputError({
       message: `No face is called '${name}'.`,
-      hint: `The faces are ${faces().map((each) => each.name).join(', ')}.`,
+      hint: `The faces are ${faces()
+        .map((each) => each.name)
+        .join(', ')}.`,
     });
   }
   return found;

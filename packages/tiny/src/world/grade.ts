@@ -7,7 +7,12 @@ const pattern = /^<box>(\d{1,3}) (\d{1,3}) (\d{1,3}) (\d{1,3})<\/box>$/;
 export const parseBox = (text: string): Box | undefined => {
   const match = pattern.exec(text.trim());
   if (!match) return undefined;
-  const [x1, y1, x2, y2] = match.slice(1).map((value) => Number(value) / 100) as [number, number, number, number];
+  const [x1, y1, x2, y2] = match.slice(1).map((value) => Number(value) / 100) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   return x1 < x2 && y1 < y2 && x2 <= 1 && y2 <= 1 ? { x1, y1, x2, y2 } : undefined;
 };
 
@@ -32,5 +37,7 @@ export const requiredOverlap = 0.75;
 export const grade = (kind: QuestionKind, expected: string, answer: string): boolean => {
   if (kind !== 'box') return answer.trim() === expected;
   const [wanted, given] = [parseBox(expected), parseBox(answer)];
-  return wanted !== undefined && given !== undefined && intersectionOverUnion(wanted, given) >= requiredOverlap;
+  return (
+    wanted !== undefined && given !== undefined && intersectionOverUnion(wanted, given) >= requiredOverlap
+  );
 };

@@ -47,7 +47,8 @@ const fromLeft = (scene: Scene): SceneObject[] => [...scene.objects].toSorted((a
 export const describe = (scene: Scene): string => describeWith(scene, () => '');
 
 /** As `describe`, each item followed by its box: `a large red circle <box>12 30 40 55</box> and the number 7 <box>…`. */
-export const describeWithBoxes = (scene: Scene): string => describeWith(scene, ({ box }) => ` ${writeBox(box)}`);
+export const describeWithBoxes = (scene: Scene): string =>
+  describeWith(scene, ({ box }) => ` ${writeBox(box)}`);
 
 const describeWith = (scene: Scene, after: (item: SceneObject | SceneNumber) => string): string =>
   list([

@@ -80,7 +80,10 @@ interface Draft {
 type Drafter = (scene: Scene, random: Random, extra: boolean) => Draft | undefined;
 
 /** The references that fit one object only. */
-const unique = (scene: Scene, references: readonly Reference[]): { reference: Reference; object: SceneObject }[] =>
+const unique = (
+  scene: Scene,
+  references: readonly Reference[],
+): { reference: Reference; object: SceneObject }[] =>
   references.flatMap((reference) => {
     const found = matching(scene, reference);
     return found.length === 1 ? [{ reference, object: found[0] as SceneObject }] : [];
@@ -90,7 +93,8 @@ const different = (references: readonly Reference[]): Reference[] => [
   ...new Map(references.map((reference) => [name(reference), reference])).values(),
 ];
 
-const full = ({ objects }: Scene): Reference[] => different(objects.map(({ color, shape }) => ({ color, shape })));
+const full = ({ objects }: Scene): Reference[] =>
+  different(objects.map(({ color, shape }) => ({ color, shape })));
 
 const byShape = ({ objects }: Scene): Reference[] => different(objects.map(({ shape }) => ({ shape })));
 
@@ -101,7 +105,9 @@ const drafters: Readonly<Record<QuestionKind, Drafter>> = {
   'count-shape': (scene, random, extra) => {
     const present = random.pick(scene.objects);
     const shape = random.chance(0.75) ? present.shape : random.pick(shapes);
-    const reference = extra ? { shape, color: random.chance(0.75) ? present.color : random.pick(colors) } : { shape };
+    const reference = extra
+      ? { shape, color: random.chance(0.75) ? present.color : random.pick(colors) }
+      : { shape };
     return { slots: { things: plural(name(reference)) }, answer: String(matching(scene, reference).length) };
   },
   'count-color': (scene, random) => {

@@ -32,7 +32,8 @@ describe('paint', () => {
 
   it('mixes colour and paper by the covered share of a pixel', () => {
     const picture = paint(scene(square(10.25 / 64, 20 / 64, 20 / 64, 30.5 / 64)), 64);
-    const mix = (share: number) => palette.red.map((value, i) => Math.round(paper.night[i]! * (1 - share) + value * share));
+    const mix = (share: number) =>
+      palette.red.map((value, i) => Math.round(paper.night[i]! * (1 - share) + value * share));
     expect(pixel(picture, 10, 22)).toEqual(mix(0.75));
     expect(pixel(picture, 12, 30)).toEqual(mix(0.5));
     expect(pixel(picture, 10, 30)).toEqual(mix(0.375));
@@ -62,7 +63,8 @@ describe('paint', () => {
       const picture = paint({ background: 'white', objects: [object] }, 100);
       const touched: [number, number][] = [];
       for (let y = 0; y < 100; y++) {
-        for (let x = 0; x < 100; x++) if (pixel(picture, x, y).join() !== paper.white.join()) touched.push([x, y]);
+        for (let x = 0; x < 100; x++)
+          if (pixel(picture, x, y).join() !== paper.white.join()) touched.push([x, y]);
       }
       const { x1, y1, x2, y2 } = object.box;
       expect(Math.abs(Math.min(...touched.map(([x]) => x)) - x1 * 100)).toBeLessThan(2);

@@ -40,7 +40,8 @@ describe('random scenes', () => {
   it('never draw a large object as small as a small one', () => {
     const halves = { small: [] as number[], large: [] as number[] };
     for (const { objects } of scenes(400)) {
-      for (const { size, box } of objects) halves[size].push(Math.sqrt((box.x2 - box.x1) * (box.y2 - box.y1)) / 2);
+      for (const { size, box } of objects)
+        halves[size].push(Math.sqrt((box.x2 - box.x1) * (box.y2 - box.y1)) / 2);
     }
     expect(Math.max(...halves.small)).toBeLessThan(Math.min(...halves.large));
   });
@@ -60,7 +61,11 @@ describe('random scenes', () => {
   });
 
   it('print held-out faces only when asked to', () => {
-    const held = new Set(faces().filter((face) => face.heldOut).map((face) => face.name));
+    const held = new Set(
+      faces()
+        .filter((face) => face.heldOut)
+        .map((face) => face.name),
+    );
     const fonts = (list: Scene[]) => list.flatMap(({ number }) => number?.font ?? []);
     expect(fonts(scenes(200)).some((font) => held.has(font))).toBe(false);
     expect(fonts(scenes(200, { faces: 'held-out' })).every((font) => held.has(font))).toBe(true);
@@ -71,7 +76,8 @@ describe('random scenes', () => {
       const counts = objects.map(({ shape }) => objects.filter((other) => other.shape === shape).length);
       return Math.max(...counts);
     });
-    for (const count of [1, 2, 3, 4, 5]) expect(most.filter((value) => value === count).length).toBeGreaterThan(10);
+    for (const count of [1, 2, 3, 4, 5])
+      expect(most.filter((value) => value === count).length).toBeGreaterThan(10);
   });
 });
 

@@ -113,7 +113,11 @@ const halfExtent = (box: Box): number => Math.sqrt((box.x2 - box.x1) * (box.y2 -
 const smallest = { small: 0.065, large: 0.115 };
 const largest = { small: 0.111, large: 0.17 };
 
-const drawForm = (shape: Shape, size: Size, random: Random): { radius: number; outline: number[]; box: Box } => {
+const drawForm = (
+  shape: Shape,
+  size: Size,
+  random: Random,
+): { radius: number; outline: number[]; box: Box } => {
   for (;;) {
     const radius = size === 'small' ? random.between(0.085, 0.112) : random.between(0.135, 0.165);
     const outline = drawOutline(shape, size, radius, random);

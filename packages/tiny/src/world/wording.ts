@@ -22,7 +22,11 @@ const countings = [
 const templates: Readonly<Record<QuestionKind, readonly string[]>> = {
   'count-shape': countings,
   'count-color': countings,
-  'count-objects': [...countings, 'How many {things} are there in total?', 'How many {things} are there in all?'],
+  'count-objects': [
+    ...countings,
+    'How many {things} are there in total?',
+    'How many {things} are there in all?',
+  ],
   color: [
     'What color is the {thing}?',
     'Which color is the {thing}?',

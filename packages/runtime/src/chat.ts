@@ -1,0 +1,131 @@
+import { InputError } from '@weft/errors';
+import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
+import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
+import { abortedResult, answerPrompt, preparePrompt, sharedPrefix, shapeOf, startTimes, type GenerationContext, type SeenTokens } from './generator.js';
+import { readPicture, type ImageInput, type Message, type MessagePart } from './prompt.js';
+import { Sequence } from './sequence.js';
+
+export interface ChatOptions extends GenerationOptions {
+  /** What a message of the role `system` says before the conversation. */
+  readonly system?: string | undefined;
+}
+
+export interface SendOptions extends GenerationOptions {
+  /** Pictures that come before the text. */
+  readonly images?: readonly ImageInput[] | undefined;
+}
+
+const nothing: SeenTokens = { ids: [], pictures: [], imageAt: [] };
+
+/**
+ * A conversation. Keys and values of earlier turns stay: a turn reads only what differs from the turns before. The
+ * whole conversation is rendered anew for each turn, so the answers are those of a fresh generation over all messages.
+ */
+export class Chat {
+  readonly #context: GenerationContext;
+  readonly #options: ChatOptions;
+  #messages: Message[] = [];
+  #sequence: Sequence | undefined;
+  #seen = nothing;
+  #busy = false;
+
+  constructor(context: GenerationContext, options: ChatOptions) {
+    checkOptions(options, ['system'], 'chat');
+    this.#context = context;
+    this.#options = options;
+    this.#start();
+  }
+
+  /** The conversation so far. */
+  get messages(): readonly Message[] {
+    return this.#messages;
+  }
+
+  /**
+   * Says something and streams the answer. An answer that is aborted stays in the conversation as far as it came; one
+   * that fails leaves the conversation as it was.
+   *
+   * @throws InputError for bad options, or while another answer is under way
+   */
+  send(content: string | readonly MessagePart[], options: SendOptions = {}): GenerationStream {
+    checkOptions(options, ['images'], 'chat.send');
+    if (this.#busy)
+      throw new InputError({ message: 'The chat is still answering.', hint: 'Await the result of the last answer, or cancel it.' });
+    const { system: _, ...always } = this.#options;
+    const { images = [], ...own } = options;
+    const settings = resolveSettings({ ...always, ...own }, this.#context.generation, this.#context.endTokenIds);
+    const signals = [always.signal, own.signal].filter((signal) => signal !== undefined);
+    this.#busy = true;
+    return new GenerationStream(async (emit, signal) => {
+      try {
+        return await this.#turn({ content, images, settings, emit, signal });
+      } finally {
+        this.#busy = false;
+      }
+    }, signals.length > 0 ? AbortSignal.any(signals) : undefined);
+  }
+
+  /** Forgets the conversation. @throws InputError while an answer is under way */
+  reset(): void {
+    if (this.#busy) throw new InputError({ message: 'The chat is still answering.', hint: 'Await the result, or cancel it.' });
+    this.#sequence?.release();
+    this.#sequence = undefined;
+    this.#seen = nothing;
+    this.#start();
+  }
+
+  #start(): void {
+    const { system } = this.#options;
+    this.#messages = system === undefined ? [] : [{ role: 'system', content: system }];
+  }
+
+  async #turn(given: {
+    readonly content: string | readonly MessagePart[];
+    readonly images: readonly ImageInput[];
+    readonly settings: ReturnType<typeof resolveSettings>;
+    readonly emit: (chunk: GenerationChunk) => void;
+    readonly signal: AbortSignal;
+  }): Promise<GenerationResult> {
+    const { content, images, settings, emit, signal } = given;
+    const times = startTimes(this.#context);
+    let messages = this.#messages;
+    let prompt;
+    try {
+      messages = [...messages, { role: 'user', content: await withPictures(content, images, signal) }];
+      prompt = await preparePrompt(this.#context, { messages }, { times, signal });
+      this.#sequence ??= await Sequence.open(this.#context.engine, shapeOf(this.#context), 1);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return abortedResult(times);
+    }
+    const sequence = this.#sequence;
+    const from = sharedPrefix(prompt, this.#seen);
+    await sequence.truncate(from);
+    this.#seen = { ids: prompt.ids.slice(0, from), pictures: prompt.pictures, imageAt: prompt.imageAt };
+    const result = await answerPrompt(this.#context, { prompt, settings, sequence, from }, { times, emit, signal });
+    // Beams leave several rows, which agree on the prompt only.
+    if (settings.numBeams > 1) await sequence.select([0]);
+    const kept = settings.numBeams > 1 ? prompt.ids : [...prompt.ids, ...result.tokenIds];
+    this.#seen = {
+      ids: kept.slice(0, Math.min(sequence.length, kept.length)),
+      pictures: prompt.pictures,
+      imageAt: prompt.imageAt,
+    };
+    this.#messages = [...messages, { role: 'assistant', content: result.text }];
+    return result;
+  }
+}
+
+/** The content as parts, pictures decoded: a later turn recognises them by identity. */
+async function withPictures(content: string | readonly MessagePart[], images: readonly ImageInput[], signal: AbortSignal): Promise<MessagePart[]> {
+  const parts: readonly MessagePart[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+  const waiting = [...images];
+  const filled = parts.map((part) => (part.type === 'image' && part.image === undefined ? fill(waiting.shift()) : part));
+  const all = [...waiting.map(fill), ...filled];
+  const result: MessagePart[] = [];
+  for (const part of all)
+    result.push(part.type === 'image' && part.image !== undefined ? { type: 'image', image: await readPicture(part.image, signal) } : part);
+  return result;
+}
+
+const fill = (image: ImageInput | undefined): MessagePart => (image === undefined ? { type: 'image' } : { type: 'image', image });

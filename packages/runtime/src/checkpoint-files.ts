@@ -1,0 +1,93 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ConfigError } from '@weft/errors';
+import type { Json } from '@weft/spec';
+
+/** The JSON files of a Hugging Face folder that say what the model is. */
+export interface CheckpointFiles {
+  /** Absolute path. */
+  readonly folder: string;
+  readonly config: Json;
+  /** `preprocessor_config.json`, or the image part of `processor_config.json`; empty if there is neither. */
+  readonly preprocessor: Json;
+  /** `generation_config.json`; empty if there is none. */
+  readonly generation: Json;
+}
+
+/**
+ * Reads the configuration of a checkpoint folder.
+ *
+ * @throws ConfigError if the folder or its `config.json` is missing, or a file is not a JSON object
+ */
+export async function readCheckpointFiles(folder: string): Promise<CheckpointFiles> {
+  const path = resolve(folder);
+  const isFolder = await stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+  if (!isFolder)
+    throw new ConfigError({
+      message: 'There is no such folder.',
+      where: path,
+      hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
+    });
+  const config = await readJsonObject(join(path, 'config.json'));
+  if (!config)
+    throw new ConfigError({
+      message: 'The folder has no config.json.',
+      where: path,
+      hint: 'Pass the folder of a Hugging Face checkpoint; its files must be complete.',
+    });
+  const own = await readJsonObject(join(path, 'preprocessor_config.json'));
+  const processor = await readJsonObject(join(path, 'processor_config.json'));
+  const generation = await readJsonObject(join(path, 'generation_config.json'));
+  const preprocessor = own ?? ((processor?.['image_processor'] ?? {}) as Json);
+  return { folder: path, config, preprocessor, generation: generation ?? {} };
+}
+
+/** A file's JSON object, or `undefined` if there is no such file. @throws ConfigError if it holds something else */
+export async function readJsonObject(path: string): Promise<Json | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new ConfigError({ message: `The file cannot be read: ${(cause as Error).message}.`, where: path, cause });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigError({
+      message: `The file is not valid JSON: ${(cause as Error).message}.`,
+      where: path,
+      hint: 'It is damaged or cut off. Download it again.',
+      cause,
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ConfigError({ message: 'The file does not hold a JSON object.', where: path, hint: 'Download it again.' });
+  return value as Json;
+}
+
+const sectionsOf = (config: Json): Json[] =>
+  [config['text_config'], config].filter((section): section is Json => typeof section === 'object' && section !== null);
+
+/** Most tokens that the language model was made for; no limit if the config does not say. */
+export function maxPositionsOf(config: Json): number {
+  for (const section of sectionsOf(config)) {
+    const value = section['max_position_embeddings'];
+    if (typeof value === 'number' && value > 0) return value;
+  }
+  return Infinity;
+}
+
+/** Ids that end an answer: those of `generation_config.json`, else of `config.json`, else the tokenizer's. */
+export function endTokensOf({ config, generation }: CheckpointFiles, tokenizerEnd: number | undefined): Set<number> {
+  for (const section of [generation, ...sectionsOf(config)]) {
+    const value = section['eos_token_id'];
+    if (typeof value === 'number') return new Set([value]);
+    if (Array.isArray(value) && value.length > 0) return new Set(value as number[]);
+  }
+  return new Set(tokenizerEnd === undefined ? [] : [tokenizerEnd]);
+}

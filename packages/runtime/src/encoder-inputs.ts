@@ -1,0 +1,47 @@
+import { InputError } from '@weft/errors';
+import type { TensorData } from '@weft/graph';
+import type { Model } from '@weft/spec';
+
+/**
+ * The encoder's inputs among Hugging Face forward inputs; `undefined` if there are none. Pictures that transformers
+ * lists by sample, `[B, V, 3, H, W]`, become `[tiles, 3, H, W]`, without the views of zeros that fill up samples.
+ *
+ * @throws InputError if tiles have another size than the encoder takes
+ */
+export function expectedInputs(model: Model, inputs: Readonly<Record<string, TensorData>>): Record<string, TensorData> | undefined {
+  const wanted = Object.entries(model.vision?.encoder.inputs ?? {});
+  const found = wanted.filter(([name]) => name in inputs);
+  if (found.length === 0) return undefined;
+  if (found.length < wanted.length)
+    throw new InputError({
+      message: `The encoder takes ${wanted.map(([name]) => name).join(', ')}, but only ${found.map(([name]) => name).join(', ')} was given.`,
+      where: 'forward',
+    });
+  return Object.fromEntries(
+    found.map(([name, { shape }]) => {
+      const tensor = withoutPadding(inputs[name]!, shape.length);
+      const fits = shape.length === tensor.shape.length && shape.every((size, i) => typeof size === 'string' || size === tensor.shape[i]);
+      if (!fits)
+        throw new InputError({
+          message: `${name} is [${inputs[name]!.shape.join(', ')}], but the encoder takes [${shape.join(', ')}].`,
+          where: 'forward',
+          hint: 'The size of the tiles in preprocessor_config.json and the one in config.json must agree.',
+        });
+      return [name, tensor];
+    }),
+  );
+}
+
+/** A tensor with one axis too many has samples and views; views of zeros are padding. */
+export function withoutPadding(tensor: TensorData, rank: number): TensorData {
+  const { shape, data, dtype } = tensor;
+  if (shape.length !== rank + 1) return tensor;
+  const [samples = 0, views = 0, ...rest] = shape;
+  const size = rest.reduce((product, side) => product * side, 1);
+  const kept = Array.from({ length: samples * views }, (_, i) => data.subarray(i * size, (i + 1) * size)).filter((view) =>
+    view.some((value) => value !== 0),
+  ) as Float32Array[];
+  const joined = new (data.constructor as Float32ArrayConstructor)(kept.length * size);
+  for (const [i, view] of kept.entries()) joined.set(view, i * size);
+  return { dtype, shape: [kept.length, ...rest], data: joined };
+}

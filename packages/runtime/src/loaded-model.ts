@@ -1,0 +1,144 @@
+import { InputError, UnsupportedError } from '@weft/errors';
+import type { Json, Model } from '@weft/spec';
+import type { Tokenizer } from '@weft/text';
+import { Chat, type ChatOptions } from './chat.js';
+import { forward, type ForwardInputs, type Logits } from './forward.js';
+import { checkOptions, resolveSettings, type GenerationOptions, type GenerationSettings } from './generation-options.js';
+import { GenerationStream, type GenerationResult } from './generation-stream.js';
+import { abortedResult, answerBatch, answerPrompt, preparePrompt, shapeOf, startTimes, type GenerationContext, type Progress } from './generator.js';
+import { readPicture, type ImageInput, type Question } from './prompt.js';
+import { abortable, Sequence } from './sequence.js';
+
+/** A question and how to answer it. Give `messages` or `prompt`. */
+export interface GenerationRequest extends Question, GenerationOptions {}
+
+/** A tensor of the checkpoint that the model does not use, and why. */
+export interface UnusedTensor {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What `load` hands to the model. */
+export interface LoadedParts extends GenerationContext {
+  /** Absolute path of the checkpoint. */
+  readonly folder: string;
+  readonly preprocessor: Json;
+  readonly unusedTensors: readonly UnusedTensor[];
+  readonly parameters: number;
+}
+
+/** A model that is ready to answer. Close it to free its memory. */
+export class LoadedModel {
+  /** Absolute path of the checkpoint. */
+  readonly folder: string;
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  /** Tensors of the checkpoint that have no place in the model, each with its reason. */
+  readonly unusedTensors: readonly UnusedTensor[];
+  /** Number of parameters. */
+  readonly parameters: number;
+  readonly #parts: LoadedParts;
+
+  constructor(parts: LoadedParts) {
+    this.#parts = parts;
+    this.folder = parts.folder;
+    this.model = parts.model;
+    this.tokenizer = parts.tokenizer;
+    this.unusedTensors = parts.unusedTensors;
+    this.parameters = parts.parameters;
+  }
+
+  /**
+   * Image embeddings `[tokens, D]` of each picture, as the language model reads them.
+   *
+   * @throws InputError if a picture cannot be used
+   * @throws UnsupportedError if the model has no sight
+   */
+  async encodeImages(images: readonly ImageInput[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
+    const results: Float32Array[] = [];
+    for (const image of images) {
+      const { embeds } = await abortable(this.#parts.engine.encode(await readPicture(image, signal)), signal);
+      results.push(embeds);
+    }
+    return results;
+  }
+
+  /**
+   * Answers a question, token by token.
+   *
+   * @throws InputError at once for options that do not exist or are out of range; other errors come from the stream
+   */
+  generate(request: GenerationRequest): GenerationStream {
+    const settings = this.#settings(request);
+    return new GenerationStream((emit, signal) => this.#answer(request, settings, { emit, signal }), request.signal);
+  }
+
+  async #answer(request: GenerationRequest, settings: GenerationSettings, { emit, signal }: Omit<Progress, 'times'>): Promise<GenerationResult> {
+    const times = startTimes(this.#parts);
+    let sequence: Sequence | undefined;
+    try {
+      const prompt = await preparePrompt(this.#parts, request, { times, signal });
+      sequence = await Sequence.open(this.#parts.engine, shapeOf(this.#parts), 1);
+      return await answerPrompt(this.#parts, { prompt, settings, sequence, from: 0 }, { times, emit, signal });
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      return abortedResult(times);
+    } finally {
+      sequence?.release();
+    }
+  }
+
+  /**
+   * Answers several questions in one batch, each with its own options. Prompts may have different lengths. The times
+   * are those of the whole batch.
+   *
+   * @throws InputError for bad options or inputs
+   * @throws UnsupportedError for beam search
+   */
+  async generateBatch(requests: readonly GenerationRequest[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<GenerationResult[]> {
+    const settings = requests.map((request) => this.#settings(request));
+    if (settings.some(({ numBeams }) => numBeams > 1))
+      throw new UnsupportedError({ message: 'Beam search of a batch is not supported.', hint: 'Call generate for each request.' });
+    if (requests.some((request) => request.signal))
+      throw new InputError({ message: 'One request of a batch cannot be aborted on its own.', hint: 'Pass { signal } for the whole batch.' });
+    if (requests.length === 0) return [];
+    const times = startTimes(this.#parts);
+    try {
+      const prompts = [];
+      for (const request of requests) prompts.push(await preparePrompt(this.#parts, request, { times, signal }));
+      return await answerBatch(this.#parts, prompts, settings, { times, signal });
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      return requests.map(() => abortedResult(times));
+    }
+  }
+
+  /** A conversation that keeps the keys and values of earlier turns, images included. */
+  chat(options: ChatOptions = {}): Chat {
+    return new Chat(this.#parts, options);
+  }
+
+  /**
+   * The whole model once, without generation: logits `[B, L, V]` of all tokens.
+   *
+   * @throws InputError if the inputs do not fit each other
+   */
+  forward(inputs: ForwardInputs): Promise<Logits> {
+    return forward(this.#parts.engine, this.model, inputs);
+  }
+
+  /** What `verify` and other tools of this package work with. */
+  get parts(): LoadedParts {
+    return this.#parts;
+  }
+
+  /** Frees sessions and caches, after what is under way. A second call does nothing. */
+  close(): Promise<void> {
+    return this.#parts.engine.close();
+  }
+
+  #settings(request: GenerationRequest): GenerationSettings {
+    checkOptions(request, ['messages', 'prompt', 'images'], 'generate');
+    return resolveSettings(request, this.#parts.generation, this.#parts.endTokenIds);
+  }
+}

@@ -1,0 +1,39 @@
+import {
+  ConfigError,
+  InputError,
+  isWeftError,
+  SessionError,
+  ShapeError,
+  UnsupportedError,
+  WeightError,
+  type WeftError,
+} from '@weft/errors';
+
+/** An error as plain data, for the way between threads. */
+export interface SentError {
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+
+const classes: Readonly<Record<string, new (message: string) => WeftError>> = {
+  WEFT_SHAPE: ShapeError,
+  WEFT_WEIGHT: WeightError,
+  WEFT_CONFIG: ConfigError,
+  WEFT_INPUT: InputError,
+  WEFT_UNSUPPORTED: UnsupportedError,
+  WEFT_SESSION: SessionError,
+};
+
+export function packError(error: unknown): SentError {
+  if (!(error instanceof Error)) return { code: undefined, message: String(error), stack: undefined };
+  return { code: isWeftError(error) ? error.code : undefined, message: error.message, stack: error.stack };
+}
+
+/** The error as its own class, with the stack of the other thread. */
+export function unpackError({ code, message, stack }: SentError): Error {
+  const Class = code === undefined ? undefined : classes[code];
+  const error = Class ? new Class(message) : new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

@@ -1,0 +1,70 @@
+import { Worker } from 'node:worker_threads';
+import { SessionError } from '@weft/errors';
+import type { TensorData } from '@weft/graph';
+import type { Picture } from '@weft/spec';
+import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
+import { unpackError } from './remote-error.js';
+import { buffersOf, type Answer, type Call, type Method } from './worker-protocol.js';
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * An engine in a thread of its own, so that the caller's event loop stays free while ONNX Runtime computes. The
+ * thread is never terminated, since that would end the process in the middle of a run: it finishes what is under way,
+ * frees its sessions and exits. While nothing is under way it does not keep the process alive.
+ *
+ * @throws SessionError if ONNX Runtime refuses a graph
+ */
+export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
+  const worker = new Worker(new URL('../dist/worker.js', import.meta.url), { workerData: setup });
+  const pending = new Map<number, Pending>();
+  let calls = 0;
+  let failure: Error | undefined;
+
+  const wait = <T>(id: number): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      if (pending.size === 0) worker.ref();
+      pending.set(id, { resolve: resolve as Pending['resolve'], reject });
+    });
+  const settle = (id: number): Pending | undefined => {
+    const entry = pending.get(id);
+    pending.delete(id);
+    if (pending.size === 0) worker.unref();
+    return entry;
+  };
+  const fail = (error: Error): void => {
+    failure ??= error;
+    for (const id of [...pending.keys()]) settle(id)?.reject(failure);
+  };
+  worker.on('message', (message: Answer) => {
+    const entry = settle(message.id);
+    if ('error' in message) entry?.reject(unpackError(message.error));
+    else entry?.resolve(message.result as never);
+  });
+  worker.on('error', (cause) => fail(new SessionError({ message: `The worker thread failed: ${String(cause)}`, cause })));
+  worker.on('exit', () => fail(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' })));
+
+  const call = <T>(method: Method, parameters: readonly unknown[], handOver: readonly unknown[] = []): Promise<T> => {
+    if (failure) return Promise.reject(failure);
+    const id = ++calls;
+    const message: Call = { id, method, parameters };
+    const answer = wait<T>(id);
+    worker.postMessage(message, buffersOf(handOver));
+    return answer;
+  };
+
+  await wait<void>(0);
+  return {
+    encode: (picture: Picture) => call<EncodedImage>('encode', [picture]),
+    encodeTensors: (inputs: Readonly<Record<string, TensorData>>) => call<Float32Array>('encodeTensors', [inputs]),
+    open: (batch) => call<number>('open', [batch]),
+    run: (cache, step: TextStep) => call<Float32Array>('run', [cache, step], [step]),
+    select: (cache, rows) => call<void>('select', [cache, rows]),
+    truncate: (cache, length) => call<void>('truncate', [cache, length]),
+    release: (cache) => call<void>('release', [cache]),
+    close: () => (failure ? Promise.resolve() : call<void>('close', [])),
+  };
+}

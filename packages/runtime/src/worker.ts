@@ -1,0 +1,26 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { EngineSetup } from './engine.js';
+import { LocalEngine } from './local-engine.js';
+import { packError } from './remote-error.js';
+import { buffersOf, type Answer, type Call } from './worker-protocol.js';
+
+const port = parentPort!;
+const answer = (message: Answer, handOver: readonly unknown[] = []): void =>
+  port.postMessage(message, buffersOf(handOver));
+
+try {
+  const engine = await LocalEngine.create(workerData as EngineSetup);
+  port.on('message', ({ id, method, parameters }: Call) => {
+    const call = engine[method] as (...given: readonly unknown[]) => Promise<unknown>;
+    call.apply(engine, parameters as unknown[]).then(
+      (result) => {
+        answer({ id, result }, [result]);
+        if (method === 'close') port.close();
+      },
+      (error: unknown) => answer({ id, error: packError(error) }),
+    );
+  });
+  answer({ id: 0, result: undefined });
+} catch (error) {
+  answer({ id: 0, error: packError(error) });
+}
