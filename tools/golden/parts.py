@@ -122,7 +122,7 @@ def siglip():
 
 
 def decoder(package, name, model, seed, length):
-    """Logits of a batch whose second row is shorter: its padding stands on the left, as in generation."""
+    """The final states and logits of one row of random tokens."""
     model = randomize(model.eval(), seed)
     ids = torch.randint(0, model.config.vocab_size, (1, length))
     with torch.no_grad():

@@ -25,12 +25,12 @@ def main():
     config = LlavaConfig(
         vision_config={
             "model_type": "siglip_vision_model",
-            "hidden_size": 10,
+            "hidden_size": 8,
             "intermediate_size": 13,
             "num_hidden_layers": 2,
             "num_attention_heads": 2,
-            "image_size": 15,
-            "patch_size": 7,
+            "image_size": 11,
+            "patch_size": 5,
             "vision_use_head": False,
         },
         text_config={
@@ -51,7 +51,7 @@ def main():
         image_seq_length=4,
     )
     model = randomize(LlavaForConditionalGeneration(config).eval(), 11).double()
-    pixels = torch.randn(2, 3, 15, 15).float()
+    pixels = torch.randn(2, 3, 11, 11).float()
     image = [IMAGE_TOKEN] * 4
     ids = torch.tensor([[1, *image, 5, 17, 9, 2, 3], [1, 4, *image, 8, 21, 2, 0]])
     mask = torch.ones_like(ids)

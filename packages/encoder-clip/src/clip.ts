@@ -58,13 +58,15 @@ export interface ClipOptions {
  * the checkpoints). `post_layernorm` belongs to the pooled class token; patch features never pass it.
  *
  * @param config preset name or full configuration
- * @returns encoder with features `[numTiles, (imageSize / patchSize)², hiddenSize * featureLayers.length]`
+ * @returns encoder with features `[numTiles, (imageSize / patchSize)², hiddenSize * featureLayers.length]`; with the
+ *   class token kept, one row of `(imageSize / patchSize)² + 1`
  */
 export function clip(config: keyof typeof clipPresets | ClipConfig, options: ClipOptions = {}): VisionEncoder {
   const c = resolvePreset<ClipConfig>('encoder-clip', clipPresets, config);
   const { featureLayers = [-1], classToken = 'drop' } = options;
   const side = Math.floor(c.imageSize / c.patchSize);
   const patches = side * side;
+  const grid = classToken === 'keep' ? ([1, patches + 1] as const) : ([side, side] as const);
 
   return module(
     'ClipVisionTower',
@@ -84,9 +86,7 @@ export function clip(config: keyof typeof clipPresets | ClipConfig, options: Cli
         const classRow = expand(reshape(embeddings.class_embedding, [1, 1, c.hiddenSize]), [x.shape[0]!, 1, c.hiddenSize]);
         const tokens = add(concat([classRow, x], 1), embeddings.position_embedding.weight);
         const states = concat(captureLayers(encoder.layers, pre_layrnorm(tokens), featureLayers), 2);
-        return classToken === 'keep'
-          ? { hiddenStates: states, grid: null }
-          : { hiddenStates: slice(states, 1, 1, patches + 1), grid: [side, side] as const };
+        return { hiddenStates: classToken === 'keep' ? states : slice(states, 1, 1, patches + 1), grid };
       },
     },
     {
@@ -95,7 +95,7 @@ export function clip(config: keyof typeof clipPresets | ClipConfig, options: Cli
         source,
         config: { ...c, featureLayers, classToken },
         hiddenSize: c.hiddenSize * featureLayers.length,
-        grid: classToken === 'keep' ? ([1, patches + 1] as const) : ([side, side] as const),
+        grid,
         inputs: { pixel_values: { dtype: 'float32' as const, shape: ['tiles', c.numChannels, c.imageSize, c.imageSize] } },
       }),
     },

@@ -22,14 +22,27 @@ const source: Source = {
  */
 export function rawPatches({ patchSize: p, numChannels, imageSize }: PatchEncoderConfig): VisionEncoder {
   const hiddenSize = p * p * numChannels;
-  const grid = imageSize && ([Math.floor(imageSize[0] / p), Math.floor(imageSize[1] / p)] as const);
+  const grid = imageSize && cellsOf(imageSize, p);
   return module(
     'RawPatches',
     {},
     {
       encode: (_, { pixel_values, image_patches }: Readonly<Record<string, Value>>) => {
-        if (!grid) return { hiddenStates: image_patches!, grid };
+        if (!imageSize) {
+          if (image_patches!.shape[2] !== hiddenSize)
+            throw new ShapeError({
+              message: `The patch encoder takes patches [T, P, ${hiddenSize}], but got ${printShape(image_patches!.shape)}.`,
+              where: currentPath() || undefined,
+            });
+          return { hiddenStates: image_patches!, grid: null };
+        }
         const [rows, columns] = grid;
+        const [, ...size] = pixel_values!.shape;
+        if (!sameShape(size, [numChannels, ...imageSize]))
+          throw new ShapeError({
+            message: `The patch encoder takes pixels [T, ${numChannels}, ${imageSize.join(', ')}], but got ${printShape(pixel_values!.shape)}.`,
+            where: currentPath() || undefined,
+          });
         const whole = slice(slice(pixel_values!, 2, 0, rows * p), 3, 0, columns * p);
         const tiles = whole.shape[0]!;
         const cut = transpose(reshape(whole, [tiles, numChannels, rows, p, columns, p]), [0, 2, 4, 3, 5, 1]);

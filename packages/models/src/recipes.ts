@@ -3,6 +3,7 @@ import type { Json, Model } from '@weft/spec';
 import { idefics3Recipe } from './idefics3.js';
 import { llavaRecipe } from './llava.js';
 import { isTextFamily, textRecipe } from './text.js';
+import { weftRecipe } from './weft-config.js';
 
 /** Other files of the checkpoint that a recipe reads. */
 export interface RecipeFiles {
@@ -17,6 +18,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   llava: llavaRecipe,
   idefics3: idefics3Recipe,
   smolvlm: idefics3Recipe,
+  weft: weftRecipe,
 };
 
 /**

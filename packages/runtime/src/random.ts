@@ -2,8 +2,6 @@
 export interface Random {
   /** Uniform in [0, 1), 53 bits. */
   uniform(): number;
-  /** Standard normal. */
-  normal(): number;
 }
 
 /**
@@ -33,16 +31,5 @@ export function seededRandom(seed: number): Random {
     s[3] = rotate(s[3]!, 11);
     return result;
   };
-  const uniform = (): number => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
-  return {
-    uniform,
-    normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
-  };
-}
-
-/** A seed for a name: FNV-1a over its UTF-16 units, mixed with the seed, so that order does not matter. */
-export function seedOf(name: string, seed: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) + ((seed >>> 0) & 0x1fffff) * 2 ** 32;
+  return { uniform: () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53 };
 }

@@ -1,4 +1,4 @@
-import type { TensorType, Value } from '@weft/graph';
+import type { TensorData, TensorType, Value } from '@weft/graph';
 import type { Component } from './component.js';
 
 /** Rows and columns of feature vectors. */
@@ -15,9 +15,20 @@ export interface ImageFeatures {
 export interface VisionEncoder extends Component {
   /** Channels of the features. */
   readonly hiddenSize: number;
-  /** Layout of one tile's features; `null` at free resolution. */
+  /**
+   * Layout of one tile's features. `null` at free resolution: pictures then differ in shape, and the graph takes one
+   * picture at a time.
+   */
   readonly grid: PatchGrid | null;
-  /** Graph inputs by their checkpoint-world names, `pixel_values` first. */
+  /** Graph inputs by name. Those that the reference implementation has too bear its names, such as `pixel_values`. */
   readonly inputs: Readonly<Record<string, TensorType>>;
+  /**
+   * Graph inputs from the tensors that the reference implementation takes, one set for each run of the graph: grids
+   * become positions, padded batches are cut to their pictures. Encoders whose graph takes those tensors as they are
+   * have none.
+   *
+   * @throws InputError if the tensors do not fit each other
+   */
+  prepare?(given: Readonly<Record<string, TensorData>>): readonly Readonly<Record<string, TensorData>>[];
   encode(inputs: Readonly<Record<string, Value>>): ImageFeatures;
 }

@@ -1,1 +1,13 @@
-export {};
+export { evaluate, drawFresh, conditions, type Condition, type EvaluateOptions, type Evaluation, type Score } from './evaluate.js';
+export { tinyFolder } from './folder.js';
+export { tinyConfig, tinyModel, tinyPreprocessor } from './model.js';
+export { lookCurriculum, questionCurriculum, worldDataset, type Curriculum } from './dataset.js';
+export { openPool, type Pool } from './pool.js';
+export { answerStage, lookStage } from './recipe.js';
+export { makeExample, type Example } from './world/example.js';
+export { grade, intersectionOverUnion, parseBox } from './world/grade.js';
+export { ask, questionKinds, type Dialogue, type QuestionKind } from './world/questions.js';
+export { Random } from './world/random.js';
+export { paint } from './world/raster.js';
+export { randomScene, type Scene } from './world/scene.js';
+export { sceneToSvg } from './world/svg.js';

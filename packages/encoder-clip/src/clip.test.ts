@@ -1,0 +1,76 @@
+import { namedParameters, slice, trace } from '@weft/graph';
+import { testVisionEncoder, type Golden } from '@weft/testing';
+import type { VisionEncoder } from '@weft/spec';
+import { describe, expect, it } from 'vitest';
+import { clip, clipPresets, readClipConfig, type ClipConfig } from './clip.js';
+
+const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
+
+const tiny: ClipConfig = {
+  hiddenSize: 10,
+  intermediateSize: 13,
+  numHiddenLayers: 3,
+  numAttentionHeads: 2,
+  numChannels: 3,
+  imageSize: 11,
+  patchSize: 5,
+  hiddenAct: 'quick_gelu',
+  layerNormEps: 1e-5,
+};
+
+/** Every entry of `hidden_states`, class token included, side by side in one encoder's features. */
+const golden = (name: string): Golden<VisionEncoder> => ({
+  file: fixture(name),
+  model: (config) => clip(readClipConfig(config), { featureLayers: [0, 1, 2, -1], classToken: 'keep' }),
+  outputs: (encoder, inputs) => {
+    const states = encoder.encode(inputs).hiddenStates;
+    const size = encoder.hiddenSize / 4;
+    return Object.fromEntries([0, 1, 2, 3].map((i) => [`hidden_states.${i}`, slice(states, 2, i * size, (i + 1) * size)]));
+  },
+});
+
+testVisionEncoder({
+  tiny: () => clip(tiny, { featureLayers: [1, -2] }),
+  create: () => clip('large-patch14-336'),
+  checkpoint: fixture('clip-large-patch14-336.header.json'),
+  golden: [golden('clip-quick-gelu.safetensors'), golden('clip-gelu.safetensors')],
+  // The checkpoints with projection hold `visual_projection.weight` too, which no language model reads.
+  sizes: [
+    { name: 'base-patch32', create: () => clip('base-patch32'), parameters: 87_456_000, tensors: 199 },
+    { name: 'base-patch16', create: () => clip('base-patch16'), parameters: 85_799_424, tensors: 199 },
+    { name: 'large-patch14', create: () => clip('large-patch14'), parameters: 303_179_776, tensors: 391 },
+    { name: 'large-patch14-336', create: () => clip('large-patch14-336'), parameters: 303_507_456, tensors: 391 },
+    { name: 'openclip-huge-patch14', create: () => clip('openclip-huge-patch14'), parameters: 632_076_800 - 1280 * 1024, tensors: 519 },
+    { name: 'openclip-bigg-patch14', create: () => clip('openclip-bigg-patch14'), parameters: 1_844_907_264 - 1664 * 1280, tensors: 775 },
+  ],
+});
+
+describe('clip with its class token', () => {
+  testVisionEncoder({ tiny: () => clip(tiny, { classToken: 'keep' }) });
+});
+
+describe('clip', () => {
+  it('names the presets it has', () => {
+    const message = `encoder-clip has no preset 'giant'.\n  It has: ${Object.keys(clipPresets).join(', ')}.`;
+    expect(() => clip('giant' as never)).toThrow(message);
+  });
+
+  it('has one position for the class token and one for each patch', () => {
+    const encoder = clip('large-patch14-336');
+    expect(encoder.grid).toEqual([24, 24]);
+    expect(namedParameters(encoder).get('embeddings.position_embedding.weight')?.shape).toEqual([577, 1024]);
+  });
+
+  it('leaves out the layers after the last that is read', () => {
+    const encoder = clip(tiny, { featureLayers: [-2] });
+    const graph = trace(encoder, encoder.inputs, (inputs) => ({ features: encoder.encode(inputs).hiddenStates }));
+    const used = [...graph.parameters.keys()];
+    expect(used.some((path) => path.startsWith('encoder.layers.1.'))).toBe(true);
+    expect(used.some((path) => path.startsWith('encoder.layers.2.') || path.startsWith('post_layernorm'))).toBe(false);
+  });
+
+  it('reads a config, and names the field that is wrong', () => {
+    expect(readClipConfig({ hidden_size: 1024, num_attention_heads: 16 })).toMatchObject({ hiddenSize: 1024, patchSize: 32, hiddenAct: 'quick_gelu' });
+    expect(() => readClipConfig({ patch_size: '14' })).toThrow(/vision_config\.patch_size is "14", expected a number/);
+  });
+});

@@ -1,0 +1,113 @@
+import { clipPresets } from '@weft/encoder-clip';
+import { llamaPresets } from '@weft/backbone-llama';
+import { ConfigError } from '@weft/errors';
+import { qwen2Presets } from '@weft/backbone-qwen2';
+import type { DecoderConfig, VisionTransformerConfig } from '@weft/nn';
+import type { Json, Model } from '@weft/spec';
+import { modelOf, type RecipeFiles } from './recipes.js';
+
+/** A published size: its `config.json` and the processor's. */
+interface Preset extends RecipeFiles {
+  readonly config: Json;
+}
+
+/** A backbone's preset in the words of `config.json`. */
+const textSection = (type: string, c: DecoderConfig, changes: Json = {}): Json => ({
+  model_type: type,
+  hidden_size: c.hiddenSize,
+  intermediate_size: c.intermediateSize,
+  num_hidden_layers: c.numHiddenLayers,
+  num_attention_heads: c.numAttentionHeads,
+  num_key_value_heads: c.numKeyValueHeads,
+  head_dim: c.headDim,
+  vocab_size: c.vocabSize,
+  hidden_act: c.hiddenAct,
+  rms_norm_eps: c.rmsNormEps,
+  rope_theta: c.ropeTheta,
+  ...(c.ropeScaling?.type === 'llama3'
+    ? {
+        rope_scaling: {
+          rope_type: 'llama3',
+          factor: c.ropeScaling.factor,
+          low_freq_factor: c.ropeScaling.lowFrequencyFactor,
+          high_freq_factor: c.ropeScaling.highFrequencyFactor,
+          original_max_position_embeddings: c.ropeScaling.originalMaxPositionEmbeddings,
+        },
+      }
+    : {}),
+  tie_word_embeddings: c.tieWordEmbeddings,
+  ...(type === 'mistral' ? { sliding_window: c.slidingWindow ?? null } : {}),
+  ...changes,
+});
+
+const visionSection = (type: string, c: VisionTransformerConfig): Json => ({
+  model_type: type,
+  hidden_size: c.hiddenSize,
+  intermediate_size: c.intermediateSize,
+  num_hidden_layers: c.numHiddenLayers,
+  num_attention_heads: c.numAttentionHeads,
+  image_size: c.imageSize,
+  patch_size: c.patchSize,
+  hidden_act: c.hiddenAct,
+  layer_norm_eps: c.layerNormEps,
+});
+
+/** LLaVA-1.5: the tokenizer gains `<image>` and `<pad>`, and the table is rounded up to 32064 rows. */
+const llava15 = (backbone: DecoderConfig): Preset => ({
+  config: {
+    model_type: 'llava',
+    vision_config: visionSection('clip_vision_model', clipPresets['large-patch14-336']),
+    text_config: textSection('llama', backbone, { vocab_size: 32064 }),
+    image_token_index: 32000,
+    vision_feature_layer: -2,
+    vision_feature_select_strategy: 'default',
+    projector_hidden_act: 'gelu',
+  },
+  preprocessor: { size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 }, resample: 3 },
+});
+
+/** SmolVLM: SigLIP base at 512 pixels and an untied head, unlike SmolLM2 itself. */
+const smolvlm = (backbone: DecoderConfig): Preset => ({
+  config: {
+    model_type: 'idefics3',
+    scale_factor: 4,
+    image_token_id: 49190,
+    tie_word_embeddings: false,
+    vision_config: { hidden_size: 768, num_attention_heads: 12, image_size: 512, patch_size: 16 },
+    text_config: textSection('llama', backbone, { vocab_size: 49280 }),
+  },
+  preprocessor: { size: { longest_edge: 2048 }, max_image_size: { longest_edge: 512 }, resample: 1 },
+});
+
+const text = (type: string, presets: Readonly<Record<string, DecoderConfig>>): Record<string, () => Preset> =>
+  Object.fromEntries(Object.entries(presets).map(([name, c]) => [name, () => ({ config: textSection(type, c) })]));
+
+/** Published models by name. */
+const presets = (): Readonly<Record<string, () => Preset>> => {
+  const mistral = Object.fromEntries(Object.entries(llamaPresets).filter(([name]) => name.startsWith('mistral')));
+  return {
+    'llava-1.5-7b': () => llava15(llamaPresets['llama-2-7b']),
+    'llava-1.5-13b': () => llava15(llamaPresets['llama-2-13b']),
+    'smolvlm-256m': () => smolvlm(llamaPresets['smollm2-135m']),
+    'smolvlm-500m': () => smolvlm(llamaPresets['smollm2-360m']),
+    ...text('llama', llamaPresets),
+    ...text('mistral', mistral),
+    ...text('qwen2', qwen2Presets),
+  };
+};
+
+/** Names of the published models that `presetModel` knows. */
+export const presetNames = (): string[] => Object.keys(presets());
+
+/**
+ * A published model by name, without weights: for counting, drawing and composing.
+ *
+ * @throws ConfigError that lists the names
+ */
+export function presetModel(name: string): Model {
+  const known = presets();
+  const preset = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (!preset) throw new ConfigError({ message: `There is no preset '${name}'.`, hint: `Known: ${Object.keys(known).join(', ')}.` });
+  const { config, ...files } = preset();
+  return modelOf(config, files);
+}

@@ -1,0 +1,244 @@
+import { llama, type LlamaConfig } from '@weft/backbone-llama';
+import { qwen2, type Qwen2Config } from '@weft/backbone-qwen2';
+import { linearConnector } from '@weft/connector-linear';
+import { mlpConnector } from '@weft/connector-mlp';
+import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
+import { clip, type ClipConfig, type ClipOptions } from '@weft/encoder-clip';
+import { rawPatches, type PatchEncoderConfig } from '@weft/encoder-patch';
+import { siglip, type SiglipConfig, type SiglipOptions } from '@weft/encoder-siglip';
+import { ConfigError } from '@weft/errors';
+import { unifiedFusion } from '@weft/fusion-unified';
+import {
+  configReader,
+  type Backbone,
+  type Connector,
+  type ConnectorFactory,
+  type Fusion,
+  type ImageProcessor,
+  type Json,
+  type Model,
+  type VisionEncoder,
+} from '@weft/spec';
+import { compose, type PartPaths } from './compose.js';
+import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
+import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
+import type { RecipeFiles } from './recipes.js';
+import { unusedText } from './text.js';
+
+type Config = never;
+
+/** Factories of the parts by their `id`. Each takes what the part states as its `config`. */
+const encoders: Readonly<Record<string, (config: Config) => VisionEncoder>> = {
+  'encoder-clip': (config: ClipConfig & ClipOptions) => clip(config, config),
+  'encoder-siglip': (config: SiglipConfig & SiglipOptions) => siglip(config, config),
+  'encoder-patch': (config: PatchEncoderConfig) => rawPatches(config),
+};
+const connectors: Readonly<Record<string, (config: Config) => ConnectorFactory>> = {
+  'connector-linear': linearConnector,
+  'connector-mlp': mlpConnector,
+  'connector-pixel-shuffle': pixelShuffleConnector,
+};
+const backbones: Readonly<Record<string, (config: Config) => Backbone>> = {
+  'backbone-llama': (config: LlamaConfig) => llama(config),
+  'backbone-qwen2': (config: Qwen2Config) => qwen2(config),
+};
+const fusions: Readonly<Record<string, (config: Config) => Fusion>> = { 'fusion-unified': unifiedFusion };
+
+/** How pictures are prepared: CLIP's crop, SigLIP's square, or Idefics3's tiles. */
+export type ProcessorKind = 'clip' | 'siglip' | 'split-tiles';
+
+/**
+ * The kind of processor that a `preprocessor_config.json` was written for.
+ *
+ * @throws ConfigError if it does not say, or names one that Weft does not know
+ */
+export function processorKindOf(preprocessor: Json): ProcessorKind {
+  const type = String(preprocessor['image_processor_type'] ?? '');
+  if (/^(CLIP|Llava)Image/.test(type)) return 'clip';
+  if (/^SiglipImage/.test(type)) return 'siglip';
+  if (/^(Idefics3|SmolVLM)Image/.test(type)) return 'split-tiles';
+  throw new ConfigError({
+    message: `preprocessor_config.json: image_processor_type is ${JSON.stringify(preprocessor['image_processor_type'])}.`,
+    hint: 'Known: CLIPImageProcessor, SiglipImageProcessor, Idefics3ImageProcessor, SmolVLMImageProcessor.',
+  });
+}
+
+/**
+ * A processor of the kind for an encoder and a connector, set by a `preprocessor_config.json`; for `compose`.
+ *
+ * @throws ConfigError if the encoder has no fixed grid
+ */
+export function processorOf(
+  kind: ProcessorKind,
+  preprocessor: Json,
+  { placeholder = '<image>' }: { readonly placeholder?: string } = {},
+): (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => ImageProcessor {
+  return ({ encoder, connector }) => {
+    const { grid, inputs } = encoder;
+    if (!grid)
+      throw new ConfigError({
+        message: `The processor '${kind}' makes tiles of one size, but ${encoder.id} has no fixed grid.`,
+        hint: 'Give the encoder an image size.',
+      });
+    const tokens = connector.countTokens(grid);
+    if (kind === 'split-tiles') return splitTiles(readSplitTiles(preprocessor), { tokensPerTile: tokens });
+    const read = kind === 'siglip' ? readSiglipProcessor : readClipProcessor;
+    return singleTile(read(preprocessor), { tileSize: Number(inputs['pixel_values']!.shape[2]), grid, tokens, placeholder });
+  };
+}
+
+/** The recipe of `model_type: weft`: any composition, described by its parts' ids and configurations. */
+export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+  const read = configReader(config, 'config');
+  const part = <T>(name: string, factories: Readonly<Record<string, (config: Config) => T>>): T => {
+    const section = configReader(read.section(name), name);
+    const id = section.string('id');
+    const factory = Object.hasOwn(factories, id) ? factories[id] : undefined;
+    if (!factory)
+      throw new ConfigError({
+        message: `config.json: there is no ${name} '${id}'.`,
+        hint: `Known: ${Object.keys(factories).join(', ')}.`,
+      });
+    return factory(section.section('config', {}) as Config);
+  };
+  const placeholder = read.string('placeholder', '<image>');
+  const kind = configReader(read.section('processor', {}), 'processor').string('kind', 'none') as ProcessorKind | 'none';
+  const backbone = part('backbone', backbones);
+  return compose({
+    name: read.string('name', 'weft'),
+    encoder: part('encoder', encoders),
+    connector: part('connector', connectors),
+    backbone,
+    fusion: part('fusion', fusions),
+    processor: processorOf(kind === 'none' ? processorKindOf(preprocessor) : kind, preprocessor, { placeholder }),
+    imageTokenId: read.number('image_token_id'),
+    placeholder,
+    paths: read.section('paths', {}) as Partial<PartPaths>,
+    checkpoint: { unused: (name) => unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])) },
+    config,
+  });
+}
+
+/** What else a `config.json` says of a composition. */
+export interface ConfigFacts {
+  readonly processor: ProcessorKind;
+  /** Most tokens that the backbone was made for. */
+  readonly maxPositionEmbeddings?: number | undefined;
+}
+
+/**
+ * The `config.json` of a composition: that of `LlavaForConditionalGeneration` where it can express the model, so that
+ * transformers loads it too, else one of `model_type: weft`.
+ *
+ * @throws ConfigError if the model has no vision
+ */
+export function configOf(model: Model, facts: ConfigFacts): Json {
+  const { vision, backbone, fusion } = model;
+  if (!vision) throw new ConfigError({ message: `${model.name} has no vision encoder.`, hint: 'Save it with the config.json of its text model.' });
+  const llava = llavaConfigOf(model, facts);
+  if (llava) return llava;
+  const describe = ({ id, config }: { readonly id: string; readonly config: Json }): Json => ({ id, config });
+  const { maxPositionEmbeddings } = facts;
+  return {
+    model_type: 'weft',
+    name: model.name,
+    encoder: describe(vision.encoder),
+    connector: describe(vision.connector),
+    backbone: describe(backbone),
+    fusion: describe(fusion),
+    processor: { kind: facts.processor },
+    image_token_id: vision.imageTokenId,
+    placeholder: vision.placeholder,
+    paths: model.module.paths,
+    ...(maxPositionEmbeddings === undefined ? {} : { max_position_embeddings: maxPositionEmbeddings }),
+  };
+}
+
+/** LLaVA's `config.json` for a composition, or `undefined` if LLaVA's class cannot express it. */
+export function llavaConfigOf(model: Model, { processor, maxPositionEmbeddings }: ConfigFacts): Json | undefined {
+  const { vision, backbone, fusion } = model;
+  if (!vision || fusion.id !== 'fusion-unified' || fusion.config['mode'] !== 'replace') return undefined;
+  const { encoder, connector, placeholder, imageTokenId } = vision;
+  const { paths } = model.module;
+  const named = /^vision_tower(\.vision_model)?$/.test(paths['encoder'] ?? '') && paths['connector'] === 'multi_modal_projector';
+  const tower = towerConfig(encoder);
+  const text = textConfig(backbone);
+  const fits = named && paths['backbone'] === 'language_model' && placeholder === '<image>';
+  if (!fits || !tower || !text || connector.id !== 'connector-mlp' || processor !== tower.processor) return undefined;
+  const layers = encoder.config['featureLayers'] as readonly number[];
+  return {
+    model_type: 'llava',
+    architectures: ['LlavaForConditionalGeneration'],
+    vision_config: tower.section,
+    text_config: maxPositionEmbeddings === undefined ? text : { ...text, max_position_embeddings: maxPositionEmbeddings },
+    image_token_index: imageTokenId,
+    image_seq_length: connector.countTokens(encoder.grid!),
+    vision_feature_layer: layers.length === 1 ? layers[0] : layers,
+    vision_feature_select_strategy: tower.strategy,
+    projector_hidden_act: connector.config['hiddenAct'],
+    multimodal_projector_bias: connector.config['bias'],
+    tie_word_embeddings: backbone.config['tieWordEmbeddings'],
+  };
+}
+
+function towerConfig({ id, config }: VisionEncoder): { section: Json; strategy: string; processor: ProcessorKind } | undefined {
+  const c = config as unknown as SiglipConfig & SiglipOptions & ClipOptions;
+  const section = {
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    num_channels: c.numChannels,
+    image_size: c.imageSize,
+    patch_size: c.patchSize,
+    hidden_act: c.hiddenAct,
+    layer_norm_eps: c.layerNormEps,
+  };
+  if (id === 'encoder-clip')
+    return { section: { model_type: 'clip_vision_model', ...section }, strategy: c.classToken === 'keep' ? 'full' : 'default', processor: 'clip' };
+  if (id === 'encoder-siglip' && !c.postNorm && c.inputSize === c.imageSize)
+    return {
+      section: { model_type: 'siglip_vision_model', ...section, vision_use_head: c.visionUseHead },
+      strategy: 'full',
+      processor: 'siglip',
+    };
+  return undefined;
+}
+
+function textConfig({ id, config }: Backbone): Json | undefined {
+  const c = config as unknown as LlamaConfig;
+  const rope = { rope_theta: c.ropeTheta, ...ropeScaling(c), ...(c.rotaryDim === c.headDim ? {} : { partial_rotary_factor: c.rotaryDim / c.headDim }) };
+  const section = {
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    num_key_value_heads: c.numKeyValueHeads,
+    head_dim: c.headDim,
+    vocab_size: c.vocabSize,
+    hidden_act: c.hiddenAct,
+    rms_norm_eps: c.rmsNormEps,
+    tie_word_embeddings: c.tieWordEmbeddings,
+    rope_parameters: rope,
+  };
+  const plain = !c.qkvBias && !c.outputBias && !c.mlpBias;
+  if (id === 'backbone-qwen2' && c.qkvBias && !c.outputBias && !c.mlpBias) {
+    const window = c.slidingWindow === undefined ? { use_sliding_window: false } : { use_sliding_window: true, sliding_window: c.slidingWindow, max_window_layers: 0 };
+    return { model_type: 'qwen2', ...section, ...window };
+  }
+  if (id === 'backbone-llama' && c.slidingWindow !== undefined) return plain ? { model_type: 'mistral', ...section, sliding_window: c.slidingWindow } : undefined;
+  if (id === 'backbone-llama' && c.qkvBias === c.outputBias) return { model_type: 'llama', ...section, attention_bias: c.qkvBias, mlp_bias: c.mlpBias };
+  return undefined;
+}
+
+function ropeScaling({ ropeScaling: scaling }: LlamaConfig): Json {
+  if (!scaling) return { rope_type: 'default' };
+  if (scaling.type === 'linear') return { rope_type: 'linear', factor: scaling.factor };
+  return {
+    rope_type: 'llama3',
+    factor: scaling.factor,
+    low_freq_factor: scaling.lowFrequencyFactor,
+    high_freq_factor: scaling.highFrequencyFactor,
+    original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
+  };
+}

@@ -1,0 +1,137 @@
+import { open } from 'node:fs/promises';
+import { ConfigError, WeightError } from '@weft/errors';
+import { isModule, namedParameters, Parameter, type Part } from '@weft/graph';
+import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
+import type { Component, Model } from '@weft/spec';
+import { fromFloat32, openCheckpoint, toFloat32, type TensorEntry, type TensorToWrite } from '@weft/weights';
+import { readCheckpointFiles } from './checkpoint-files.js';
+
+export interface PartWeightsOptions {
+  /**
+   * What to do when the model's vocabulary is larger than the folder's: `mean` gives new tokens the mean of the old
+   * ones, as transformers' `resize_token_embeddings` roughly does. Refused unless given.
+   */
+  readonly newTokens?: 'mean' | undefined;
+}
+
+/** Parts that the tokens' rows belong to. */
+const tokenTables = /(embed_tokens|lm_head)\.weight$/;
+
+/**
+ * The weights of one part of a composed model, from another checkpoint folder, under the names that they have in the
+ * composed model. Data is read when the tensor is written.
+ *
+ * @param folder a checkpoint whose model has such a part, or the CLIP or SigLIP checkpoint of a vision tower
+ * @throws ConfigError if the folder has no such part, or one of another kind
+ * @throws WeightError if shapes differ, naming the sizes that the part must be built with
+ */
+export async function partWeights(
+  folder: string,
+  part: PartName,
+  model: Model,
+  { newTokens }: PartWeightsOptions = {},
+): Promise<TensorToWrite[]> {
+  const { config, preprocessor } = await readCheckpointFiles(folder);
+  const source = partOf(config, part, { preprocessor });
+  const target = part === 'backbone' ? model.backbone : model.vision?.[part];
+  if (!target) throw new ConfigError({ message: `${model.name} has no ${part}.`, where: 'partWeights' });
+  if (target.id !== source.part.id)
+    throw new ConfigError({
+      message: `The ${part} of the folder is ${source.part.id}, but that of the model is ${target.id}.`,
+      where: folder,
+      hint: `Compose the model with ${source.part.id}, or take the ${part} from another folder.`,
+    });
+
+  const found = await tensorsOf(folder, source);
+  const paths = new Map([...namedParameters(model.module)].map(([path, parameter]) => [parameter, path]));
+  const result: TensorToWrite[] = [];
+  const wrong: string[] = [];
+  for (const [key, parameter] of parametersByKey(target)) {
+    const name = paths.get(parameter)!;
+    const entry = found.get(key);
+    if (!entry) wrong.push(`${name}: not in the folder`);
+    else if (sameShape(entry.shape, parameter.shape)) result.push({ name, ...copyOf(entry) });
+    else if (newTokens === 'mean' && tokenTables.test(name) && isLonger(parameter.shape, entry.shape))
+      result.push({ name, dtype: 'F32', shape: parameter.shape, data: () => withMeanRows(entry, parameter.shape[0]!) });
+    else wrong.push(`${name}: the model has [${parameter.shape.join(', ')}], the folder [${entry.shape.join(', ')}]`);
+  }
+  if (wrong.length > 0)
+    throw new WeightError({
+      message: [`The ${part} of the folder does not fit: ${wrong.length} parameters differ.`, ...wrong.slice(0, 8).map((line) => `    ${line}`)].join('\n'),
+      where: folder,
+      hint: mend(part, source.part, target),
+    });
+  return result;
+}
+
+/** The part's tensors in the folder, by their keys in the tree of the part. */
+async function tensorsOf(folder: string, { part, path, rename }: PartInCheckpoint): Promise<Map<string, TensorEntry>> {
+  const keys = new Map([...parametersByKey(part)].map(([key, parameter]) => [parameter, key]));
+  const keyOf = new Map([...namedParameters(part)].map(([name, parameter]) => [path === '' ? name : `${path}.${name}`, keys.get(parameter)!]));
+  const checkpoint = await openCheckpoint(folder);
+  await checkpoint.close();
+  const found = new Map<string, TensorEntry>();
+  for (const [name, entry] of checkpoint.tensors) {
+    const key = keyOf.get(rename(name));
+    if (key !== undefined) found.set(key, entry);
+  }
+  return found;
+}
+
+/** Parameters by the keys of their parts, which do not change with the paths that a composition gives them. */
+function parametersByKey(root: Part): Map<string, Parameter> {
+  const found = new Map<string, Parameter>();
+  const visit = (part: Part, key: string): void => {
+    if (part instanceof Parameter) found.set(key, part);
+    else if (part !== null)
+      for (const [name, child] of Object.entries(isModule(part) ? part.parts : part)) visit(child as Part, key === '' ? name : `${key}.${name}`);
+  };
+  visit(root, '');
+  return found;
+}
+
+const sameShape = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((size, i) => size === b[i]);
+const isLonger = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a[0]! > b[0]! && sameShape(a.slice(1), b.slice(1));
+
+const copyOf = (entry: TensorEntry): Omit<TensorToWrite, 'name'> => ({ dtype: entry.dtype, shape: entry.shape, data: () => readEntry(entry) });
+
+/** The bytes of a tensor whose checkpoint is not open any more. */
+async function readEntry({ file, offset, byteLength, name }: TensorEntry): Promise<Uint8Array<ArrayBuffer>> {
+  const handle = await open(file, 'r');
+  try {
+    const bytes = new Uint8Array(byteLength);
+    for (let done = 0; done < byteLength; ) {
+      const { bytesRead } = await handle.read(bytes, done, Math.min(byteLength - done, 2 ** 30), offset + done);
+      if (bytesRead === 0) throw new WeightError({ message: 'The file became shorter while it was read.', where: `${file}, ${name}` });
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function withMeanRows(entry: TensorEntry, rows: number): Promise<Uint8Array<ArrayBuffer>> {
+  const known = toFloat32(await readEntry(entry), entry.dtype);
+  const [old = 0, size = 0] = entry.shape;
+  const values = new Float32Array(rows * size);
+  values.set(known);
+  for (let column = 0; column < size; column++) {
+    let sum = 0;
+    for (let row = 0; row < old; row++) sum += known[row * size + column]!;
+    for (let row = old; row < rows; row++) values[row * size + column] = sum / old;
+  }
+  return fromFloat32(values, 'F32');
+}
+
+/** What to change in the model: the fields in which the two parts' configurations differ. */
+function mend(part: PartName, source: Component, target: Component): string {
+  const fields = Object.keys({ ...source.config, ...target.config }).filter(
+    (key) => JSON.stringify(source.config[key]) !== JSON.stringify(target.config[key]),
+  );
+  const values = fields.map((key) => `${key}: ${JSON.stringify(source.config[key])} (the model has ${JSON.stringify(target.config[key])})`);
+  const table = fields.includes('vocabSize') ? " A larger vocabulary is filled up with { newTokens: 'mean' }." : '';
+  return fields.length === 0
+    ? `Both have the same configuration; the ${part} of the folder is incomplete, or stands between parts of other widths.`
+    : `Build the ${part} with the folder's values: ${values.join(', ')}.${table}`;
+}

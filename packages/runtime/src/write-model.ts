@@ -1,0 +1,159 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ConfigError, WeightError } from '@weft/errors';
+import { namedParameters } from '@weft/graph';
+import { configOf, modelOf, processorKindOf } from '@weft/models';
+import type { Json, Model } from '@weft/spec';
+import { fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
+import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
+
+/** A weight under its path in the model: float32 values, or stored bytes. */
+export type WeightToWrite = TensorToWrite | readonly [path: string, values: Float32Array];
+
+export interface ModelToWrite {
+  readonly model: Model;
+  /** Every parameter of the model; of several weights with one path the last counts. */
+  readonly weights: Iterable<WeightToWrite>;
+  /** Folder whose tokenizer and chat template are copied; the image placeholder is added if it is not there. */
+  readonly tokenizerFrom?: string | undefined;
+  /** `preprocessor_config.json`; a model with vision needs it. */
+  readonly preprocessor?: Json | undefined;
+  /** `generation_config.json`; that of `tokenizerFrom` unless given. */
+  readonly generationConfig?: Json | undefined;
+  /** Most tokens that the backbone was made for; that of `tokenizerFrom` unless given. */
+  readonly maxPositionEmbeddings?: number | undefined;
+  /** Bytes of a shard; 5e9 unless given. */
+  readonly maxShardBytes?: number | undefined;
+}
+
+const tokenizerFiles = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'chat_template.jinja', 'chat_template.json', 'tokenizer.model'];
+
+/**
+ * Writes a model as a Hugging Face folder that `load` reads: weights, configuration, tokenizer, processor. Compositions
+ * that LLaVA's class can express get a `config.json` that transformers loads. `config.json` is written last, so a folder
+ * that is not finished does not load.
+ *
+ * @throws WeightError if a weight is missing, unknown or of another size
+ * @throws ConfigError if the configuration could not be read back as this model
+ */
+export async function writeModel(folder: string, given: ModelToWrite): Promise<void> {
+  const { model, preprocessor = {}, tokenizerFrom, maxShardBytes } = given;
+  const root = resolve(folder);
+  const tensors = collect(model, given.weights);
+  const config = await configFor(given);
+  checkReadsBack(model, config, preprocessor);
+  const tokenizer = tokenizerFrom === undefined ? undefined : await tokenizerWith(model, tokenizerFrom);
+  const generation = given.generationConfig ?? (tokenizerFrom && (await readJsonObject(join(tokenizerFrom, 'generation_config.json')))) ?? undefined;
+
+  await mkdir(root, { recursive: true });
+  const json = (name: string, value: unknown) => writeFileAtomic(join(root, name), `${JSON.stringify(value, null, 2)}\n`);
+  await writeCheckpoint(root, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
+  if (tokenizer) await json('tokenizer.json', tokenizer);
+  if (tokenizerFrom !== undefined) await copyTokenizerFiles(tokenizerFrom, root);
+  if (given.preprocessor) await json('preprocessor_config.json', given.preprocessor);
+  if (config['model_type'] === 'llava' && model.vision) await json('processor_config.json', llavaProcessorConfig(config, model));
+  if (generation) await json('generation_config.json', generation);
+  await json('config.json', { ...config, dtype: config['dtype'] ?? storedType(tensors) });
+}
+
+/** One tensor for each parameter, in the order of the model. */
+function collect(model: Model, weights: Iterable<WeightToWrite>): TensorToWrite[] {
+  const parameters = namedParameters(model.module);
+  const found = new Map<string, TensorToWrite>();
+  for (const weight of weights) {
+    const isPair = !('name' in weight);
+    const name = isPair ? weight[0] : weight.name;
+    const parameter = parameters.get(name);
+    if (!parameter)
+      throw new WeightError({ message: `The model has no parameter '${name}'.`, where: model.name, hint: 'Names are the paths of `namedParameters(model.module)`.' });
+    const { shape } = parameter;
+    const [size, wanted] = isPair ? [weight[1].length, parameter.elements] : [weight.shape.join(', '), shape.join(', ')];
+    if (size !== wanted) throw new WeightError({ message: `The weight has the size ${size}, but the parameter is [${shape.join(', ')}].`, where: name });
+    found.set(name, isPair ? { name, dtype: 'F32', shape, data: async () => fromFloat32(weight[1], 'F32') } : weight);
+  }
+  const missing = [...parameters.keys()].filter((name) => !found.has(name));
+  if (missing.length > 0)
+    throw new WeightError({
+      message: `${missing.length} of ${parameters.size} parameters have no weight: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}.`,
+      where: model.name,
+      hint: 'Take them from a folder with partWeights, or from initialWeights(model.module, seed).',
+    });
+  return [...parameters.keys()].map((name) => found.get(name)!);
+}
+
+async function configFor({ model, preprocessor, tokenizerFrom, maxPositionEmbeddings }: ModelToWrite): Promise<Json> {
+  if ('model_type' in model.config) return model.config;
+  if (!preprocessor)
+    throw new ConfigError({
+      message: 'A composed model needs a preprocessor_config.json.',
+      where: model.name,
+      hint: "Pass { preprocessor }, for example { image_processor_type: 'SiglipImageProcessor', size: { height: 224, width: 224 } }.",
+    });
+  const source = tokenizerFrom === undefined ? undefined : await readJsonObject(join(tokenizerFrom, 'config.json'));
+  const most = maxPositionEmbeddings ?? maxPositionsOf(source ?? {});
+  return configOf(model, { processor: processorKindOf(preprocessor), maxPositionEmbeddings: Number.isFinite(most) ? most : undefined });
+}
+
+/** @throws ConfigError if a model made from the configuration would not take these weights */
+function checkReadsBack(model: Model, config: Json, preprocessor: Json): void {
+  const again = modelOf(JSON.parse(JSON.stringify(config)) as Json, { preprocessor });
+  const { rename = (name: string) => name } = again.checkpoint;
+  const shapes = (named: Iterable<readonly [string, { readonly shape: readonly number[] }]>): string =>
+    [...named].map(([path, { shape }]) => `${path} [${shape.join()}]`).toSorted().join('\n');
+  const written = [...namedParameters(model.module)].map(([path, parameter]) => [rename(path), parameter] as const);
+  if (shapes(written) !== shapes(namedParameters(again.module)))
+    throw new ConfigError({
+      message: `A config.json of model_type '${String(config['model_type'])}' does not describe this model: the parts read back have other parameters.`,
+      where: model.name,
+      hint: 'Compose it of parts as their factories make them, without changed layers or paths inside of parts.',
+    });
+}
+
+/** `tokenizer.json` of a folder, with the model's placeholder among its added tokens. */
+async function tokenizerWith(model: Model, folder: string): Promise<Json> {
+  const where = join(resolve(folder), 'tokenizer.json');
+  const tokenizer = await readJsonObject(where);
+  if (!tokenizer) throw new ConfigError({ message: 'There is no tokenizer.json.', where, hint: 'Pass a folder with a fast tokenizer.' });
+  if (!model.vision) return tokenizer;
+  const { placeholder: content, imageTokenId: id } = model.vision;
+  const added = (tokenizer['added_tokens'] ?? []) as readonly { readonly id: number; readonly content: string }[];
+  const vocabulary = (tokenizer['model'] as { vocab?: Record<string, number> | [string, number][] } | undefined)?.vocab ?? {};
+  const pieces = Array.isArray(vocabulary) ? vocabulary.map(([piece], i) => [piece, i] as const) : Object.entries(vocabulary);
+  const known = [...added.map((token) => [token.content, token.id] as const), ...pieces];
+  const own = known.find(([piece]) => piece === content)?.[1];
+  if (own === id && added.some((token) => token.id === id)) return tokenizer;
+  const taken = known.find(([piece, other]) => other === id && piece !== content)?.[0];
+  if (taken !== undefined || (own !== undefined && own !== id))
+    throw new ConfigError({
+      message: taken === undefined ? `The tokenizer has '${content}' at ${own}, not at ${id}.` : `The tokenizer uses the id ${id} for '${taken}' already.`,
+      where,
+      hint: own === undefined ? 'Choose an imageTokenId that is free.' : `Compose the model with imageTokenId: ${own}.`,
+    });
+  const token = { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  return { ...tokenizer, added_tokens: [...added, token].toSorted((a, b) => a.id - b.id) };
+}
+
+async function copyTokenizerFiles(from: string, to: string): Promise<void> {
+  for (const name of tokenizerFiles) {
+    const bytes = await readFile(join(from, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (bytes) await writeFileAtomic(join(to, name), bytes);
+  }
+}
+
+const llavaProcessorConfig = (config: Json, { vision }: Model): Json => ({
+  processor_class: 'LlavaProcessor',
+  image_token: vision!.placeholder,
+  patch_size: vision!.encoder.config['patchSize'],
+  vision_feature_select_strategy: config['vision_feature_select_strategy'],
+  num_additional_image_tokens: vision!.encoder.id === 'encoder-clip' ? 1 : 0,
+});
+
+/** The type of all tensors as `config.json` names it; float32 if they differ. */
+function storedType(tensors: readonly TensorToWrite[]): string {
+  const names: Readonly<Record<string, string>> = { F16: 'float16', BF16: 'bfloat16' };
+  const types = new Set(tensors.map(({ dtype }) => dtype));
+  return types.size === 1 ? (names[[...types][0]!] ?? 'float32') : 'float32';
+}

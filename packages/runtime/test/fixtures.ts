@@ -1,0 +1,22 @@
+import { fileURLToPath } from 'node:url';
+
+/** Folder of a tiny checkpoint made by the reference implementation. */
+export const fixture = (name: string): string => fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
+
+/** Names of all tiny checkpoints that have golden outputs. */
+export const fixtureNames = [
+  'idefics3-batch',
+  'idefics3-hub',
+  'idefics3-split',
+  'llava-batch',
+  'llava-clip',
+  'llava-hub-names',
+  'llava-sharded',
+  'llava-siglip-qwen2',
+  'smolvlm-many',
+  'smolvlm-stretch',
+  'text-bf16',
+  'text-llama-bias',
+  'text-llama3',
+  'text-qwen2-tied',
+] as const;

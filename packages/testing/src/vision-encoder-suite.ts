@@ -1,0 +1,63 @@
+import { trace, type TensorType } from '@weft/graph';
+import type { VisionEncoder } from '@weft/spec';
+import { describe, expect, it } from 'vitest';
+import { expectShapeError, testComputation, testPublished, testSource, type PublishedChecks } from './conformance.js';
+import { randomTensor } from './random.js';
+import type { Tensors } from './tensor.js';
+
+export interface VisionEncoderChecks extends PublishedChecks<VisionEncoder> {
+  /** A small encoder, of odd sizes. */
+  readonly tiny: () => VisionEncoder;
+  /** Values of the symbolic sizes of its inputs. Default 2 tiles of 3 patches. */
+  readonly symbols?: Readonly<Record<string, number>>;
+}
+
+/** What every vision encoder must do; call it in a test file of the encoder's package. */
+export function testVisionEncoder({ tiny, symbols = { tiles: 2, patches: 3 }, ...published }: VisionEncoderChecks): void {
+  describe('as a vision encoder', () => {
+    const features = (encoder: VisionEncoder, types: Readonly<Record<string, TensorType>> = encoder.inputs) =>
+      trace({ encoder }, types, (inputs) => ({ features: encoder.encode(inputs).hiddenStates }));
+
+    it('gives one row of hiddenSize channels for each cell of the grid that it declares', () => {
+      const encoder = tiny();
+      let grid: VisionEncoder['grid'] | undefined;
+      const graph = trace({ encoder }, encoder.inputs, (inputs) => {
+        const encoded = encoder.encode(inputs);
+        grid = encoded.grid;
+        return { features: encoded.hiddenStates };
+      });
+      expect(grid).toEqual(encoder.grid);
+      const patches = encoder.grid ? encoder.grid[0] * encoder.grid[1] : 'patches';
+      expect(graph.outputs['features']).toMatchObject({ dtype: 'float32', shape: ['tiles', patches, encoder.hiddenSize] });
+    });
+
+    it('declares the inputs that it reads', () => {
+      const encoder = tiny();
+      expect([...features(encoder).inputs.keys()].sort()).toEqual(Object.keys(encoder.inputs).sort());
+    });
+
+    testComputation(() => {
+      const encoder = tiny();
+      const feeds: Tensors = Object.fromEntries(
+        Object.entries(encoder.inputs).map(([name, { shape }], i) => [
+          name,
+          randomTensor(shape.map((dim) => (typeof dim === 'number' ? dim : symbols[dim]!)), 20 + i),
+        ]),
+      );
+      return { model: { encoder }, trace: ({ encoder: part }) => features(part), feeds, output: 'features' };
+    });
+
+    it('refuses pictures of other sizes and channels, and says where', () => {
+      const encoder = tiny();
+      for (const [name, { dtype, shape }] of Object.entries(encoder.inputs))
+        for (const axis of shape.keys()) {
+          if (typeof shape[axis] !== 'number') continue;
+          const wrong = shape.map((dim, i) => (i === axis ? Number(dim) * 2 + 1 : dim));
+          expectShapeError(() => features(encoder, { ...encoder.inputs, [name]: { dtype, shape: wrong } }), /\n {2}at encoder/);
+        }
+    });
+
+    testSource(tiny);
+    testPublished(published);
+  });
+}
