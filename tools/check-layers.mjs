@@ -1,30 +1,28 @@
 // Fails when an import goes upward or sideways in the table of layers, or names a package that the manifest does not.
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { imports, isTestFile, packageOf, sources } from './imports.mjs';
 import { layerOf, mayImport, testOnly } from './layers.mjs';
+import { foldersOf, readManifest, root } from './manifest.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const problems = [];
 let files = 0;
 
-for (const name of readdirSync(join(root, 'packages')).sort()) {
-  const folder = join(root, 'packages', name);
-  if (!existsSync(join(folder, 'package.json'))) continue;
+for (const { name, folder } of foldersOf('packages')) {
   if (!layerOf(name)) problems.push(`packages/${name}: no rule in tools/layers.mjs names this package`);
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const manifest = readManifest(folder);
   const runTime = { ...manifest.dependencies, ...manifest.peerDependencies };
   const tests = { ...runTime, ...manifest.devDependencies };
-  for (const file of sources(join(folder, 'src'))) {
+  for (const file of [...sources(join(folder, 'src')), ...sources(join(folder, 'test'))]) {
     files++;
-    const isTest = /\.test\.ts$|\/__fixtures__\/|\/testing\//.test(file);
+    const isTest = isTestFile(relative(folder, file));
+    const where = relative(root, file);
     for (const specifier of imports(readFileSync(file, 'utf8'))) {
-      if (specifier.startsWith('.') || specifier.startsWith('node:')) continue;
-      const target = specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0];
-      const where = relative(root, file);
+      const target = packageOf(specifier);
+      if (target === undefined) continue;
       if (target.startsWith('@weft/')) {
         const to = target.slice('@weft/'.length);
-        if (to !== name && !mayImport(name, to) && !(isTest && (testOnly.includes(to) || layerOf(name)?.name === 'testing')))
+        if (to !== name && !mayImport(name, to) && !(isTest && testOnly.includes(to)))
           problems.push(`${where}: ${name} (${layerOf(name)?.name}) must not import ${to} (${layerOf(to)?.name})`);
       }
       if (!(target in (isTest ? tests : runTime)) && !(isTest && ['vitest', 'onnxruntime-node'].includes(target)))
@@ -36,18 +34,3 @@ for (const name of readdirSync(join(root, 'packages')).sort()) {
 for (const problem of problems) console.error(problem);
 console.log(`layers: ${files} files, ${problems.length} problems`);
 process.exit(problems.length ? 1 : 0);
-
-function* sources(folder) {
-  if (!existsSync(folder)) return;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* sources(path);
-    else if (entry.name.endsWith('.ts')) yield path;
-  }
-}
-
-function* imports(text) {
-  for (const match of text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g)) yield match[1];
-  for (const match of text.matchAll(/(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g)) yield match[1];
-  for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) yield match[1];
-}

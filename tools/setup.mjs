@@ -3,10 +3,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { foldersOf, root } from './manifest.mjs';
 import { pnpm } from './pnpm.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const quiet = process.argv.includes('--quiet');
 const stamps = join(root, 'node_modules', '.weft');
 
@@ -16,16 +15,14 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 
-const packages = ['packages', 'examples'].flatMap((kind) =>
-  existsSync(join(root, kind)) ? readdirSync(join(root, kind)).map((name) => join(root, kind, name)) : [],
-);
+const packages = ['packages', 'examples'].flatMap(foldersOf).map(({ folder }) => folder);
+const manifests = [root, join(root, 'docs'), ...packages].map((folder) => join(folder, 'package.json'));
 
-const manifests = [root, ...packages].map((folder) => join(folder, 'package.json')).filter((file) => existsSync(file));
 step('install', [join(root, 'pnpm-lock.yaml'), join(root, 'pnpm-workspace.yaml'), ...manifests], () =>
   pnpm(['install', '--frozen-lockfile', ...(quiet ? ['--silent'] : [])], output()),
 );
 
-const sources = packages.flatMap((folder) => [...walk(join(folder, 'src'))]);
+const sources = packages.flatMap((folder) => [...walk(join(folder, 'src')), join(folder, 'main.ts')].filter((file) => existsSync(file)));
 step('build', [join(root, 'tsconfig.base.json'), ...manifests, ...sources], () =>
   pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only'], {
     ...output(),
@@ -43,7 +40,7 @@ function step(name, files, run) {
   const hash = createHash('sha256').update(process.version);
   for (const file of files) hash.update(file).update(readFileSync(file));
   const now = hash.digest('hex');
-  const built = name === 'install' || packages.every((p) => !existsSync(join(p, 'src')) || existsSync(join(p, 'dist')));
+  const built = name === 'install' || packages.every((folder) => existsSync(join(folder, 'dist')));
   if (built && existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return;
   const code = run();
   if (code !== 0) process.exit(code);

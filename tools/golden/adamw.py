@@ -1,4 +1,4 @@
-"""Three AdamW steps of PyTorch: `python tools/golden/adamw.py` writes packages/autodiff/src/__fixtures__/adamw.json.
+"""Three AdamW steps of PyTorch: `python tools/golden/adamw.py` writes packages/testing/src/__fixtures__/adamw.json.
 
 Two groups with their own rates, decay on one of them; gradients are sums over tokens that a step divides by its
 number of tokens, and the first is large enough to be clipped.
@@ -37,7 +37,7 @@ def main():
         "steps": [{**step, "gradients": lists(gradients)} for step, gradients in zip(STEPS, sums)],
         "cases": cases,
     }
-    path = Path(__file__).resolve().parents[2] / "packages" / "autodiff" / "src" / "__fixtures__" / "adamw.json"
+    path = Path(__file__).resolve().parents[2] / "packages" / "testing" / "src" / "__fixtures__" / "adamw.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(fixture, indent=1) + "\n")
     print(path, path.stat().st_size)

@@ -72,13 +72,13 @@ def randomize(model, seed):
             done.add(tensor.data_ptr())
             shape = tuple(tensor.shape)
             last = name.rsplit(".", 1)[-1]
-            if re.search(r"norm|layrnorm", name) and last == "weight":
+            if re.search(r"norm|layrnorm|ln_", name) and last == "weight":
                 drawn = normal(shape, 0.2, 1.0)
-            elif re.search(r"norm|layrnorm", name):
+            elif re.search(r"norm|layrnorm|ln_", name):
                 drawn = normal(shape, 0.1)
             elif "embed_tokens" in name:
                 drawn = normal(shape, 1.6 / math.sqrt(shape[1]) if tied else 0.7)
-            elif "lm_head" in name:
+            elif "lm_head" in name and last == "weight":
                 drawn = normal(shape, 1.6 / math.sqrt(shape[1]))
             elif "position_embedding" in name:
                 drawn = normal(shape, 0.4)
@@ -89,6 +89,9 @@ def randomize(model, seed):
                 drawn = normal(shape, 0.2)
             elif re.search(r"[qk]_proj|[qk]_norm", name) and len(shape) == 2:
                 drawn = normal(shape, 1.2 / math.sqrt(shape[1]))
+            elif ".experts." in name:
+                # One matrix for each expert, stacked.
+                drawn = normal(shape, 1.0 / math.sqrt(shape[-1]))
             elif len(shape) >= 2:
                 drawn = normal(shape, 1.0 / math.sqrt(math.prod(shape[1:])))
             else:
@@ -445,6 +448,7 @@ def build(folder, model_class, config, sample, seed, script, *, save, avoid, dty
         weight_seed = seed + 1000003 * attempt
         seed_everything(weight_seed)
         config._attn_implementation = "eager"
+        config._experts_implementation = "eager"
         model = model_class(config).eval()
         randomize(model, weight_seed)
         if dtype != torch.float32:
@@ -465,7 +469,7 @@ def build(folder, model_class, config, sample, seed, script, *, save, avoid, dty
         before = model(**sample.inputs, use_cache=False).logits
     save(model.to(dtype))
     loaded, info = model_class.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        folder, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager", output_loading_info=True
     )
     wrong = {kind: sorted(names) for kind, names in info.items() if names}
     if wrong:

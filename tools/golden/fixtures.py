@@ -22,6 +22,15 @@ FIXTURES = {
     "text-llama3": ["text.py", "--variant", "llama3", "--seed", "1"],
     "text-qwen2-tied": ["text.py", "--variant", "qwen2-tied", "--seed", "2"],
     "text-llama-bias": ["text.py", "--variant", "llama-bias", "--seed", "3"],
+    "text-mistral-window": ["text.py", "--variant", "mistral", "--seed", "5"],
+    "text-qwen2-window": ["text.py", "--variant", "qwen2-window", "--seed", "6"],
+    "text-olmo": ["text.py", "--variant", "olmo", "--seed", "7"],
+    "text-olmo2": ["text.py", "--variant", "olmo2", "--seed", "8"],
+    "text-olmoe": ["text.py", "--variant", "olmoe", "--seed", "9"],
+    "text-olmoe-merged": ["text.py", "--variant", "olmoe-merged", "--seed", "10"],
+    "text-persimmon": ["text.py", "--variant", "persimmon", "--seed", "11"],
+    "text-phi": ["text.py", "--variant", "phi", "--seed", "12"],
+    "text-phi3": ["text.py", "--variant", "phi3", "--seed", "13"],
     "text-bf16": ["text.py", "--variant", "bf16", "--seed", "4"],
 }
 

@@ -1,10 +1,12 @@
-"""Golden values of single parts: `python tools/golden/parts.py` writes `packages/*/src/__fixtures__/`.
+"""Golden values of single parts: `python tools/golden/parts.py` writes `packages/*/src/__fixtures__/`, or those of the
+families that are named.
 
 Each `*.safetensors` holds `weights.*`, `inputs.*` and `outputs.*` of a tiny randomised model of transformers, and its
 config as metadata. Each `*.header.json` holds the names and shapes of a published size, made without weights.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -16,6 +18,18 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
+    OlmoConfig,
+    OlmoeConfig,
+    OlmoeForCausalLM,
+    OlmoForCausalLM,
+    PersimmonConfig,
+    PersimmonForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
     SiglipVisionConfig,
@@ -55,9 +69,22 @@ def write(package, name, model, inputs, outputs):
 
 
 def weights_of(model):
-    """The state as a checkpoint stores it: a tied head is left out."""
+    """The state as a checkpoint stores it: a tied head is left out, and every expert has tensors of its own."""
     tied = bool(getattr(model.config, "tie_word_embeddings", False))
-    return {key: value for key, value in model.state_dict().items() if not (tied and key == "lm_head.weight")}
+    stored = {}
+    for key, value in model.state_dict().items():
+        if tied and key == "lm_head.weight":
+            continue
+        if key.endswith("experts.gate_up_proj"):
+            for expert, fused in enumerate(value):
+                gate, up = fused.chunk(2)
+                path = f"{key.removesuffix('.gate_up_proj')}.{expert}"
+                stored |= {f"{path}.gate_proj.weight": gate, f"{path}.up_proj.weight": up}
+        elif key.endswith("experts.down_proj"):
+            stored |= {f"{key.removesuffix('.down_proj')}.{i}.down_proj.weight": down for i, down in enumerate(value)}
+        else:
+            stored[key] = value
+    return stored
 
 
 def header(package, name, make):
@@ -172,6 +199,15 @@ def qwen2():
     decoder("backbone-qwen2", "qwen2.safetensors", Qwen2ForCausalLM(tied), 7, 11)
     untied = Qwen2Config(**common, num_key_value_heads=5, rms_norm_eps=3e-5, rope_parameters={"rope_type": "default", "rope_theta": 1e6})
     decoder("backbone-qwen2", "qwen2-untied.safetensors", Qwen2ForCausalLM(untied), 8, 11)
+    window = Qwen2Config(
+        **common | {"num_hidden_layers": 3},
+        num_key_value_heads=5,
+        use_sliding_window=True,
+        sliding_window=4,
+        max_window_layers=1,
+        attn_implementation="eager",
+    )
+    decoder("backbone-qwen2", "qwen2-window.safetensors", Qwen2ForCausalLM(window), 9, 13)
     published = Qwen2Config(
         hidden_size=896,
         intermediate_size=4864,
@@ -184,7 +220,68 @@ def qwen2():
     header("backbone-qwen2", "qwen2-0.5b.header.json", lambda: Qwen2ForCausalLM(published))
 
 
+def rope(theta, **more):
+    return {"rope_type": "default", "rope_theta": theta, **more}
+
+
+def olmo():
+    common = dict(hidden_size=20, intermediate_size=27, num_hidden_layers=2, vocab_size=61)
+    clipped = OlmoConfig(**common, num_attention_heads=5, num_key_value_heads=1, clip_qkv=0.8, rope_parameters=rope(5000.0))
+    decoder("backbone-olmo", "olmo.safetensors", OlmoForCausalLM(clipped), 21, 11)
+    after = Olmo2Config(
+        **common, num_attention_heads=4, num_key_value_heads=2, head_dim=6, rms_norm_eps=3e-5, rope_parameters=rope(300.0)
+    )
+    decoder("backbone-olmo", "olmo2.safetensors", Olmo2ForCausalLM(after), 22, 11)
+    for name, normed, seed in (("olmoe", False, 23), ("olmoe-normed", True, 24)):
+        experts = OlmoeConfig(
+            **common | {"intermediate_size": 9},
+            num_attention_heads=5,
+            num_key_value_heads=5,
+            num_experts=6,
+            num_experts_per_tok=3,
+            norm_topk_prob=normed,
+            clip_qkv=1.5 if normed else None,
+            rms_norm_eps=3e-5,
+            rope_parameters=rope(1000.0),
+            # The grouped product of PyTorch wants rows of multiples of 16 bytes.
+            experts_implementation="eager",
+        )
+        decoder("backbone-olmo", f"{name}.safetensors", OlmoeForCausalLM(experts), seed, 11)
+    header("backbone-olmo", "olmo-2-7b.header.json", lambda: Olmo2ForCausalLM(Olmo2Config(vocab_size=100352)))
+
+
+def persimmon():
+    common = dict(hidden_size=40, intermediate_size=23, num_hidden_layers=2, num_attention_heads=4, vocab_size=47)
+    normed = PersimmonConfig(**common, layer_norm_eps=3e-5, rope_parameters=rope(25000.0, partial_rotary_factor=0.6))
+    decoder("backbone-persimmon", "persimmon.safetensors", PersimmonForCausalLM(normed), 31, 11)
+    plain = PersimmonConfig(**common, qk_layernorm=False, tie_word_embeddings=True, rope_parameters=rope(500.0, partial_rotary_factor=0.4))
+    decoder("backbone-persimmon", "persimmon-plain.safetensors", PersimmonForCausalLM(plain), 32, 11)
+    header("backbone-persimmon", "persimmon-8b.header.json", lambda: PersimmonForCausalLM(PersimmonConfig()))
+
+
+def phi():
+    common = dict(hidden_size=40, intermediate_size=23, num_hidden_layers=2, num_attention_heads=4, vocab_size=47)
+    grouped = PhiConfig(**common, num_key_value_heads=2, layer_norm_eps=3e-5, rope_parameters=rope(3000.0, partial_rotary_factor=0.4))
+    decoder("backbone-phi", "phi.safetensors", PhiForCausalLM(grouped), 41, 11)
+    normed = PhiConfig(**common, qk_layernorm=True, rope_parameters=rope(3000.0, partial_rotary_factor=0.6))
+    decoder("backbone-phi", "phi-normed.safetensors", PhiForCausalLM(normed), 42, 11)
+    special = {"pad_token_id": 0}
+    window = Phi3Config(
+        **common, **special, num_key_value_heads=2, rms_norm_eps=3e-5, sliding_window=4, attn_implementation="eager", rope_parameters=rope(700.0, partial_rotary_factor=1.0)
+    )
+    decoder("backbone-phi", "phi3.safetensors", Phi3ForCausalLM(window), 43, 13)
+    partial = Phi3Config(
+        **common, **special, num_key_value_heads=1, tie_word_embeddings=True, rope_parameters=rope(700.0, partial_rotary_factor=0.6)
+    )
+    decoder("backbone-phi", "phi3-partial.safetensors", Phi3ForCausalLM(partial), 44, 11)
+    published = PhiConfig(hidden_size=2560, intermediate_size=10240, num_hidden_layers=32)
+    header("backbone-phi", "phi-2.header.json", lambda: PhiForCausalLM(published))
+    header("backbone-phi", "phi-3-mini-4k.header.json", lambda: Phi3ForCausalLM(Phi3Config()))
+
+
+FAMILIES = {make.__name__: make for make in (clip, siglip, llama, qwen2, olmo, persimmon, phi)}
+
 if __name__ == "__main__":
-    for make in (clip, siglip, llama, qwen2):
+    for family in sys.argv[1:] or FAMILIES:
         seed_everything(0)
-        make()
+        FAMILIES[family]()

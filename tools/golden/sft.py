@@ -1,6 +1,6 @@
 """One supervised batch of a tiny LLaVA in PyTorch: loss, every gradient, and the weights after three AdamW steps.
 
-`python tools/golden/sft.py` writes packages/testing/src/__fixtures__/sft.safetensors. Double precision, from weights
+`python tools/golden/sft.py` writes packages/models/src/__fixtures__/sft.safetensors. Double precision, from weights
 that float32 holds exactly.
 """
 
@@ -91,12 +91,12 @@ def main():
         **{f"weights.{name}": value for name, value in start.items()},
         **{f"gradients.{name}": value for name, value in gradients.items()},
         **{f"after.{name}": after[name] for name in gradients},
-        "losses": torch.stack(losses),
+        "losses.value": torch.stack(losses),
         "inputs.pixel_values": pixels,
     }
     tensors = {name: value.float().contiguous() for name, value in tensors.items()}
     tensors |= {"inputs.input_ids": ids, "inputs.labels": labels, "inputs.attention_mask": mask}
-    path = Path(__file__).resolve().parents[2] / "packages" / "testing" / "src" / "__fixtures__" / "sft.safetensors"
+    path = Path(__file__).resolve().parents[2] / "packages" / "models" / "src" / "__fixtures__" / "sft.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         tensors,

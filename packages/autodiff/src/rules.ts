@@ -12,6 +12,7 @@ import {
   expand,
   full,
   gather,
+  groupedLinear,
   iota,
   isFloat,
   lessOrEqual,
@@ -28,6 +29,7 @@ import {
   reciprocal,
   reduceMean,
   reduceSum,
+  relabel,
   reshape,
   rope,
   sameShape,
@@ -152,7 +154,8 @@ export const primitiveGradients: { readonly [O in PrimitiveOp]: Entry<O> } = {
         )
       : null,
   ],
-  Reshape: ({ inputs: [x] }, [dy]) => [reshape(dy!, x!.shape)],
+  // `relabel` makes reshapes whose sizes are equal only by the caller's word.
+  Reshape: ({ inputs: [x] }, [dy]) => [relabel(dy!, x!.shape)],
   Transpose: ({ attributes: { permutation } }, [dy]) => [transpose(dy!, inverse(permutation))],
   Expand: ({ inputs: [x] }, [dy]) => [sumTo(dy!, x!.shape)],
   Concat: ({ inputs, attributes: { axis } }, [dy]) => {
@@ -215,6 +218,18 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
       ...(bias ? [reduceSum(flat, [0])] : []),
     ];
   },
+  GroupedLinear: ({ inputs: [x, groups, ...weights], attributes: { layout } }, [dy], [wantX, , ...wantWeights]) => {
+    const group = reshape(groups!, [groups!.shape[0]!, 1]);
+    const gradientOf = (index: number): Value => {
+      const own = where(equal(group, index), dy!, 0);
+      return layout === 'out-in' ? matmul(own, x!, { transposeA: true }) : matmul(x!, own, { transposeA: true });
+    };
+    return [
+      wantX ? groupedLinear(dy!, groups!, weights, layout === 'out-in' ? 'in-out' : 'out-in') : null,
+      null,
+      ...weights.map((_, i) => (wantWeights[i] ? gradientOf(i) : null)),
+    ];
+  },
   Embedding: ({ inputs: [ids, table] }, [dy]) => {
     const rows = reshape(dy!, [countElements(ids!.shape), table!.shape[1]!]);
     return [null, scatterRows(full(table!.shape, 0, dy!.dtype), reshape(ids!, [countElements(ids!.shape)]), rows, 'add')];
@@ -235,9 +250,9 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
     ];
   },
   /** The transposed rotation turns the other way. */
-  Rope: ({ inputs: [, c, s], path }, [dy], [, wantCos, wantSin]) => {
+  Rope: ({ inputs: [, c, s], attributes, path }, [dy], [, wantCos, wantSin]) => {
     if (wantCos || wantSin) throw new UnsupportedError({ message: 'The angles of Rope have no gradient.', where: path });
-    return [rope(dy!, c!, neg(s!)), null, null];
+    return [rope(dy!, c!, neg(s!), attributes), null, null];
   },
   Softmax: ({ outputs: [y] }, [dy]) => {
     const weighted = mul(dy!, y!);

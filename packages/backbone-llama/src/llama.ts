@@ -1,4 +1,4 @@
-import { decoder, readRope, type DecoderConfig } from '@weft/nn';
+import { decoder, readRope, ropeSection, type DecoderConfig } from '@weft/nn';
 import { configReader, resolvePreset, type Backbone, type Json, type Source } from '@weft/spec';
 
 /** Llama 2 and 3, Vicuna, Mistral, SmolLM, DeepSeek-LLM, Yi: one architecture, other sizes. */
@@ -11,6 +11,7 @@ const llama3 = { ...plain, vocabSize: 128256, headDim: 128, rotaryDim: 128, rope
 const llama31 = { ...llama3, ropeScaling: { ...scaling, factor: 8 } } as const;
 const llama32 = { ...llama3, ropeScaling: { ...scaling, factor: 32 }, tieWordEmbeddings: true } as const;
 const smollm2 = { ...plain, headDim: 64, rotaryDim: 64, ropeTheta: 100000, vocabSize: 49152, tieWordEmbeddings: true } as const;
+const deepseek = { ...plain, rmsNormEps: 1e-6, headDim: 128, rotaryDim: 128, vocabSize: 102400, ropeTheta: 10000 } as const;
 const mistral = { ...plain, headDim: 128, rotaryDim: 128, numKeyValueHeads: 8, intermediateSize: 14336, numAttentionHeads: 32 } as const;
 
 /** Published sizes. */
@@ -26,18 +27,17 @@ export const llamaPresets = {
   'mistral-nemo-12b': { ...mistral, hiddenSize: 5120, numHiddenLayers: 40, vocabSize: 131072, ropeTheta: 1e6 },
   'smollm2-135m': { ...smollm2, hiddenSize: 576, intermediateSize: 1536, numHiddenLayers: 30, numAttentionHeads: 9, numKeyValueHeads: 3 },
   'smollm2-360m': { ...smollm2, hiddenSize: 960, intermediateSize: 2560, numHiddenLayers: 32, numAttentionHeads: 15, numKeyValueHeads: 5 },
-  'deepseek-llm-1.3b': {
-    ...plain,
-    rmsNormEps: 1e-6,
-    hiddenSize: 2048,
-    intermediateSize: 5632,
-    numHiddenLayers: 24,
-    numAttentionHeads: 16,
-    numKeyValueHeads: 16,
-    headDim: 128,
-    rotaryDim: 128,
-    vocabSize: 102400,
-    ropeTheta: 10000,
+  'deepseek-llm-1.3b': { ...deepseek, hiddenSize: 2048, intermediateSize: 5632, numHiddenLayers: 24, numAttentionHeads: 16, numKeyValueHeads: 16 },
+  'deepseek-llm-7b': { ...deepseek, hiddenSize: 4096, intermediateSize: 11008, numHiddenLayers: 30, numAttentionHeads: 32, numKeyValueHeads: 32 },
+  'yi-34b': {
+    ...llama2,
+    hiddenSize: 7168,
+    intermediateSize: 20480,
+    numHiddenLayers: 60,
+    numAttentionHeads: 56,
+    numKeyValueHeads: 8,
+    vocabSize: 64000,
+    ropeTheta: 5e6,
   },
 } as const satisfies Record<string, LlamaConfig>;
 
@@ -83,4 +83,25 @@ export function readLlamaConfig(section: Json): LlamaConfig {
     slidingWindow: typeof window === 'number' ? window : undefined,
     ...readRope(section, headDim),
   };
+}
+
+/** The text section of a `config.json`, or `undefined` if neither Llama nor Mistral of transformers has these parts. */
+export function llamaSection(c: LlamaConfig): Json | undefined {
+  const section = {
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    num_key_value_heads: c.numKeyValueHeads,
+    head_dim: c.headDim,
+    vocab_size: c.vocabSize,
+    hidden_act: c.hiddenAct,
+    rms_norm_eps: c.rmsNormEps,
+    tie_word_embeddings: c.tieWordEmbeddings,
+    rope_parameters: ropeSection(c, c.headDim),
+  };
+  if (c.ropeInterleaved || c.qkvBias !== c.outputBias) return undefined;
+  if (c.slidingWindow === undefined) return { model_type: 'llama', ...section, attention_bias: c.qkvBias, mlp_bias: c.mlpBias };
+  const isMistral = !c.qkvBias && !c.mlpBias && !c.layerTypes?.includes('full_attention');
+  return isMistral ? { model_type: 'mistral', ...section, sliding_window: c.slidingWindow } : undefined;
 }

@@ -1,4 +1,4 @@
-import { decoder, readRope, type DecoderConfig } from '@weft/nn';
+import { decoder, readRope, ropeSection, type DecoderConfig, type LayerType } from '@weft/nn';
 import { configReader, resolvePreset, type Backbone, type Json, type Source } from '@weft/spec';
 
 /** Qwen2 and Qwen2.5: Llama's decoder with biases on q, k and v. */
@@ -39,12 +39,12 @@ export function readQwen2Config(section: Json): Qwen2Config {
   const hiddenSize = read.number('hidden_size', 4096);
   const numAttentionHeads = read.number('num_attention_heads', 32);
   const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
-  const window = read.boolean('use_sliding_window', false) ? read.raw('sliding_window') : undefined;
+  const numHiddenLayers = read.number('num_hidden_layers', 32);
   return {
     ...common,
     hiddenSize,
     intermediateSize: read.number('intermediate_size', 22016),
-    numHiddenLayers: read.number('num_hidden_layers', 32),
+    numHiddenLayers,
     numAttentionHeads,
     numKeyValueHeads: read.number('num_key_value_heads', 32),
     headDim,
@@ -52,7 +52,42 @@ export function readQwen2Config(section: Json): Qwen2Config {
     hiddenAct: read.string('hidden_act', 'silu'),
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
     tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
-    slidingWindow: typeof window === 'number' ? window : undefined,
+    ...readWindow(section, numHiddenLayers),
     ...readRope(section, headDim),
+  };
+}
+
+/** The window is off unless the config turns it on, and then for the layers from `max_window_layers` on. */
+function readWindow(section: Json, numHiddenLayers: number): Pick<Qwen2Config, 'slidingWindow' | 'layerTypes'> {
+  const read = configReader(section, 'text_config');
+  const window = read.boolean('use_sliding_window', false) ? read.number('sliding_window', 4096) : undefined;
+  if (window === undefined) return {};
+  const given = read.raw('layer_types');
+  const first = read.number('max_window_layers', 28);
+  const layerTypes = Array.isArray(given)
+    ? (given as LayerType[])
+    : Array.from({ length: numHiddenLayers }, (_, i): LayerType => (i >= first ? 'sliding_attention' : 'full_attention'));
+  return { slidingWindow: window, layerTypes };
+}
+
+/** The text section of a `config.json`, or `undefined` if Qwen2 of transformers has no such parts. */
+export function qwen2Section(c: Qwen2Config): Json | undefined {
+  if (!c.qkvBias || c.outputBias || c.mlpBias || c.ropeInterleaved) return undefined;
+  const { slidingWindow, layerTypes } = c;
+  const window = { use_sliding_window: true, sliding_window: slidingWindow, max_window_layers: 0, ...(layerTypes ? { layer_types: layerTypes } : {}) };
+  return {
+    model_type: 'qwen2',
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    num_key_value_heads: c.numKeyValueHeads,
+    head_dim: c.headDim,
+    vocab_size: c.vocabSize,
+    hidden_act: c.hiddenAct,
+    rms_norm_eps: c.rmsNormEps,
+    tie_word_embeddings: c.tieWordEmbeddings,
+    ...(slidingWindow === undefined ? { use_sliding_window: false } : window),
+    rope_parameters: ropeSection(c, c.headDim),
   };
 }

@@ -1,4 +1,5 @@
-import { module, reshape, slice, transpose, type Value } from '@weft/graph';
+import { ShapeError } from '@weft/errors';
+import { currentPath, module, printShape, reshape, sameShape, slice, transpose, type Value } from '@weft/graph';
 import type { Source, VisionEncoder } from '@weft/spec';
 
 export interface PatchEncoderConfig {
@@ -22,27 +23,15 @@ const source: Source = {
  */
 export function rawPatches({ patchSize: p, numChannels, imageSize }: PatchEncoderConfig): VisionEncoder {
   const hiddenSize = p * p * numChannels;
-  const grid = imageSize && cellsOf(imageSize, p);
+  const grid = imageSize && ([Math.floor(imageSize[0] / p), Math.floor(imageSize[1] / p)] as const);
   return module(
     'RawPatches',
     {},
     {
       encode: (_, { pixel_values, image_patches }: Readonly<Record<string, Value>>) => {
-        if (!imageSize) {
-          if (image_patches!.shape[2] !== hiddenSize)
-            throw new ShapeError({
-              message: `The patch encoder takes patches [T, P, ${hiddenSize}], but got ${printShape(image_patches!.shape)}.`,
-              where: currentPath() || undefined,
-            });
-          return { hiddenStates: image_patches!, grid: null };
-        }
+        if (!grid) return { hiddenStates: expectSizes(image_patches!, [hiddenSize]), grid };
         const [rows, columns] = grid;
-        const [, ...size] = pixel_values!.shape;
-        if (!sameShape(size, [numChannels, ...imageSize]))
-          throw new ShapeError({
-            message: `The patch encoder takes pixels [T, ${numChannels}, ${imageSize.join(', ')}], but got ${printShape(pixel_values!.shape)}.`,
-            where: currentPath() || undefined,
-          });
+        expectSizes(pixel_values!, [numChannels, ...imageSize!]);
         const whole = slice(slice(pixel_values!, 2, 0, rows * p), 3, 0, columns * p);
         const tiles = whole.shape[0]!;
         const cut = transpose(reshape(whole, [tiles, numChannels, rows, p, columns, p]), [0, 2, 4, 3, 5, 1]);
@@ -64,3 +53,12 @@ export function rawPatches({ patchSize: p, numChannels, imageSize }: PatchEncode
   ) as unknown as VisionEncoder;
 }
 
+/** The value itself, if its last sizes are these. */
+function expectSizes(x: Value, sizes: readonly number[]): Value {
+  if (sameShape(x.shape.slice(-sizes.length), sizes)) return x;
+  throw new ShapeError({
+    message: `The patch encoder takes inputs that end in ${printShape(sizes)}, but got ${printShape(x.shape)}.`,
+    where: currentPath() || undefined,
+    hint: 'Use the image size, the patch size and the channels that the encoder was made with.',
+  });
+}

@@ -88,12 +88,17 @@ export type OnnxAttribute = number | string | { readonly float: number } | reado
 export interface SemanticAttributes {
   /** `x W^T + b`: x `[…, in]`, weight `[out, in]`, bias `[out]`. */
   Linear: None;
+  /** Each row of x `[M, in]` times the matrix of its own group, the mathematics of experts; groups int64 `[M]`. */
+  GroupedLinear: { readonly layout: MatrixLayout };
   /** Rows of a table `[V, D]` picked by ids `[…]`. */
   Embedding: None;
   RmsNorm: { readonly eps: number };
   LayerNorm: { readonly eps: number };
-  /** Rotate-half rotary embedding: x `[B, L, N, H]`, cos and sin `[B, L, R/2]`, R ≤ H. */
-  Rope: None;
+  /**
+   * Rotary embedding: x `[B, L, N, H]`, cos and sin `[B, L, R/2]`, R ≤ H. Channel `j` turns with `j + R/2`, or, when
+   * interleaved, channel `2j` with `2j + 1`.
+   */
+  Rope: { readonly interleaved: boolean };
   Attention: AttentionAttributes;
   /** Convolution whose stride is its kernel: pixels `[T, C, height, width]` to `[T, P, D]`, P row-major. */
   PatchEmbed: { readonly patchSize: number };
@@ -108,6 +113,9 @@ export interface SemanticAttributes {
   /** Hidden states `[B, L, D]` whose rows at flat positions `[N]` are replaced by, or increased by, rows `[N, D]`. */
   PlaceAtToken: { readonly mode: 'replace' | 'add' };
 }
+
+/** Order of a weight's axes: `out-in` as linear layers store it, or transposed. */
+export type MatrixLayout = 'out-in' | 'in-out';
 
 export interface AttentionAttributes {
   /** `causal`: a query sees keys at and before its own position. */

@@ -18,6 +18,11 @@ export const reference: { readonly [O in SemanticOp]: (node: Node<O>, inputs: re
     const y = o.matmul(rows, weight!, { transposeB: true });
     return [o.reshape(bias ? o.add(y, bias) : y, [...x!.shape.slice(0, -1), weight!.shape[0]!])];
   },
+  GroupedLinear: ({ attributes: { layout } }, [x, groups, ...weights]) => {
+    const group = o.reshape(groups!, [groups!.shape[0]!, 1]);
+    const own = weights.map((weight, i) => o.where(o.equal(group, i), o.matmul(x!, weight, { transposeB: layout === 'out-in' }), 0));
+    return [own.reduce((sum, rows) => o.add(sum, rows))];
+  },
   Embedding: (_, [ids, table]) => [o.gather(table!, ids!)],
   RmsNorm: ({ attributes }, [x, weight]) => {
     const variance = o.reduceMean(o.mul(x!, x!), [-1], true);
@@ -29,15 +34,17 @@ export const reference: { readonly [O in SemanticOp]: (node: Node<O>, inputs: re
     const normed = o.mul(centred, o.reciprocal(o.sqrt(o.add(variance, attributes.eps))));
     return [o.add(o.mul(normed, weight!), bias!)];
   },
-  Rope: (_, [x, cos, sin]) => {
+  Rope: ({ attributes: { interleaved } }, [x, cos, sin]) => {
     const half = numberOf(cos!.shape[2]);
-    const size = numberOf(x!.shape[3]);
-    const [batch, length] = cos!.shape;
-    const [c, s] = [cos!, sin!].map((t) => o.reshape(t, [batch!, length!, 1, half]));
-    const first = o.slice(x!, 3, 0, half);
-    const second = o.slice(x!, 3, half, 2 * half);
-    const rotated = [o.sub(o.mul(first, c!), o.mul(second, s!)), o.add(o.mul(second, c!), o.mul(first, s!))];
-    return [o.concat(size > 2 * half ? [...rotated, o.slice(x!, 3, 2 * half, size)] : rotated, 3)];
+    const [batch, length, heads, size] = x!.shape;
+    // The two channels of a pair are neighbours, or R/2 apart.
+    const axis = interleaved ? 4 : 3;
+    const pairs = o.reshape(o.slice(x!, 3, 0, 2 * half), [batch!, length!, heads!, ...(interleaved ? [half, 2] : [2, half])]);
+    const [c, s] = [cos!, sin!].map((t) => o.reshape(t, [batch!, length!, 1, ...(interleaved ? [half, 1] : [1, half])]));
+    const [first, second] = [o.slice(pairs, axis, 0, 1), o.slice(pairs, axis, 1, 2)];
+    const turned = o.concat([o.sub(o.mul(first, c!), o.mul(second, s!)), o.add(o.mul(second, c!), o.mul(first, s!))], axis);
+    const rotated = o.reshape(turned, [batch!, length!, heads!, 2 * half]);
+    return [numberOf(size) > 2 * half ? o.concat([rotated, o.slice(x!, 3, 2 * half, size!)], 3) : rotated];
   },
   Attention: ({ attributes }, [q, k, v, bias]) => {
     const { mask, scale, window } = attributes;

@@ -1,5 +1,5 @@
 import { printShape, sameShape } from './dim.js';
-import type { AttentionAttributes, SemanticAttributes } from './op-table.js';
+import type { AttentionAttributes, MatrixLayout, SemanticAttributes } from './op-table.js';
 import { fail } from './ops.js';
 import { makeNode, type Value } from './value.js';
 
@@ -10,6 +10,23 @@ export function linear(x: Value, weight: Value, bias?: Value | null): Value {
     fail(`linear takes ${size} channels, but x is ${printShape(x.shape)}.`, `x comes from ${x.node.path || 'a graph input'}. Is a connector missing?`);
   const shape = [...x.shape.slice(0, -1), out!];
   return makeNode('Linear', {}, bias ? [x, weight, bias] : [x, weight], [{ dtype: x.dtype, shape }])[0]!;
+}
+
+/**
+ * Each row times the matrix of its own group, as in a mixture of experts: x `[M, in]` to `[M, out]`.
+ *
+ * @param groups int64 `[M]`, an index into `weights` for each row
+ * @param weights one matrix for each group, all `[out, in]`, or `[in, out]` with that layout
+ */
+export function groupedLinear(x: Value, groups: Value, weights: readonly Value[], layout: MatrixLayout = 'out-in'): Value {
+  const [first] = weights;
+  const [out, size] = layout === 'out-in' ? (first?.shape ?? []) : (first?.shape.toReversed() ?? []);
+  const alike = weights.every(({ shape }) => shape.length === 2 && sameShape(shape, first!.shape));
+  if (!first || !alike || x.rank !== 2 || x.shape[1] !== size || !sameShape(groups.shape, [x.shape[0]!]) || groups.dtype !== 'int64')
+    fail(
+      `groupedLinear takes x [M, in], int64 groups [M] and matrices [${layout.replace('-', ', ')}] of one shape, but got ${printShape(x.shape)}, ${groups.dtype} ${printShape(groups.shape)} and ${weights.length} matrices, the first ${first ? printShape(first.shape) : 'missing'}.`,
+    );
+  return makeNode('GroupedLinear', { layout }, [x, groups, ...weights], [{ dtype: x.dtype, shape: [x.shape[0]!, out!] }])[0]!;
 }
 
 /** Rows of the table `[V, D]` at int64 ids `[…]`: `[…, D]`. */
@@ -31,18 +48,20 @@ export function layerNorm(x: Value, weight: Value, bias: Value, eps: number): Va
 }
 
 /**
- * Rotary embedding, rotate-half over the first R channels of each head; the others pass through.
+ * Rotary embedding over the first R channels of each head; the others pass through.
  *
  * @param x `[B, L, N, H]`
  * @param cos `[B, L, R/2]`
  * @param sin `[B, L, R/2]`
+ * @param options `interleaved`: channel `2j` turns with `2j + 1`, as in the native checkpoints of Meta and Mistral;
+ * otherwise `j` with `j + R/2`, as in those of transformers
  */
-export function rope(x: Value, cos: Value, sin: Value): Value {
+export function rope(x: Value, cos: Value, sin: Value, { interleaved = false }: { readonly interleaved?: boolean | undefined } = {}): Value {
   const half = cos.shape.at(-1);
   const fits = cos.rank === 3 && sameShape(cos.shape, sin.shape) && sameShape(cos.shape.slice(0, 2), x.shape.slice(0, 2));
   if (x.rank !== 4 || !fits || typeof half !== 'number' || half * 2 > Number(x.shape[3]))
     fail(`rope of ${printShape(x.shape)} with angles ${printShape(cos.shape)} and ${printShape(sin.shape)}, expected [B, L, N, H] and twice [B, L, R/2].`);
-  return makeNode('Rope', {}, [x, cos, sin], [x])[0]!;
+  return makeNode('Rope', { interleaved }, [x, cos, sin], [x])[0]!;
 }
 
 /**

@@ -5,7 +5,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
 import type { RecipeFiles } from './recipes.js';
-import { backboneOf, unusedText } from './text.js';
+import { backboneOf, textNames } from './text.js';
 
 /**
  * Idefics3 and SmolVLM (Laurençon et al. 2024, Marafioti et al. 2025): SigLIP sees tiles and the whole, pixel
@@ -52,7 +52,7 @@ export function idefics3Recipe(config: Json, { preprocessor = {} }: RecipeFiles 
     imageTokenId: read.number('image_token_id', 128257),
     processor: ({ connector }) => splitTiles(tiles, { tokensPerTile: connector.countTokens(encoder.grid!) }),
     paths: { encoder: 'model.vision_model', connector: 'model.connector', backbone: '' },
-    checkpoint: { unused: (name) => unusedText(name, tieWordEmbeddings) },
+    checkpoint: textNames(backbone),
     config,
   });
 }

@@ -7,7 +7,7 @@ import { configReader, type Json, type Model, type VisionEncoder } from '@weft/s
 import { compose } from './compose.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
 import type { RecipeFiles } from './recipes.js';
-import { backboneOf, unusedText } from './text.js';
+import { backboneOf, textNames } from './text.js';
 
 /**
  * LLaVA-1.5 (Liu et al. 2023): CLIP sees, two linear layers translate, Vicuna answers. The same recipe serves
@@ -24,6 +24,7 @@ export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
   const featureLayers = Array.isArray(layer) ? (layer as number[]) : [Number(layer)];
   const encoder = visionTower(read.section('vision_config'), featureLayers, strategy);
   const backbone = backboneOf(read.section('text_config'), tied(config));
+  const names = textNames(backbone);
   const isSiglip = encoder.id === 'encoder-siglip';
 
   return compose({
@@ -49,9 +50,9 @@ export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
       }),
     paths: { encoder: 'vision_tower.vision_model' },
     checkpoint: {
+      ...names,
       rename: canonicalName,
-      unused: (name) =>
-        name.endsWith('embeddings.position_ids') ? 'a constant' : unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])),
+      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
     },
     config,
   });

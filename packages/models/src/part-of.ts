@@ -1,7 +1,7 @@
 import { clip, readClipConfig } from '@weft/encoder-clip';
 import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
-import type { Component, Json } from '@weft/spec';
+import type { CheckpointNames, Component, Json } from '@weft/spec';
 import { modelOf, type RecipeFiles } from './recipes.js';
 
 /** The parts of a composed model. */
@@ -14,7 +14,11 @@ export interface PartInCheckpoint {
   readonly path: string;
   /** Parameter path of a tensor's name in the file. */
   readonly rename: (name: string) => string;
+  /** Pieces of a tensor of the file that are tensors of their own in the model. */
+  readonly split: NonNullable<CheckpointNames['split']>;
 }
+
+const whole = (): undefined => undefined;
 
 const towers: Readonly<Record<string, (section: Json) => Component>> = {
   siglip: (section) => siglip(readSiglipConfig(section)),
@@ -34,9 +38,9 @@ export function partOf(config: Json, part: PartName, files: RecipeFiles = {}): P
   const tower = Object.hasOwn(towers, type) ? towers[type] : undefined;
   if (tower && part === 'encoder') {
     const rename = (name: string): string => (name.startsWith('vision_model.') ? name : `vision_model.${name}`);
-    const whole = 'vision_config' in config;
+    const both = 'vision_config' in config;
     // The tower alone is saved with or without its prefix; in the whole model the text tower has another one.
-    return { part: tower((config['vision_config'] ?? config) as Json), path: 'vision_model', rename: whole ? (name) => name : rename };
+    return { part: tower((config['vision_config'] ?? config) as Json), path: 'vision_model', rename: both ? (name) => name : rename, split: whole };
   }
   const model = tower ? undefined : modelOf(config, files);
   const found = part === 'backbone' ? model?.backbone : model?.vision?.[part];
@@ -46,5 +50,6 @@ export function partOf(config: Json, part: PartName, files: RecipeFiles = {}): P
       where: 'config.json',
       hint: 'Take the part from another folder, or initialise it with a seed.',
     });
-  return { part: found, path: model.module.paths[part] ?? part, rename: model.checkpoint.rename ?? ((name) => name) };
+  const { rename = (name: string) => name, split = whole } = model.checkpoint;
+  return { part: found, path: model.module.paths[part] ?? part, rename, split };
 }

@@ -1,8 +1,11 @@
 import { clipPresets } from '@weft/encoder-clip';
-import { llamaPresets } from '@weft/backbone-llama';
+import { llamaPresets, llamaSection, type LlamaConfig } from '@weft/backbone-llama';
+import { olmoPresets, olmoSection } from '@weft/backbone-olmo';
+import { persimmonPresets, persimmonSection } from '@weft/backbone-persimmon';
+import { phi3Presets, phi3Section, phiPresets, phiSection } from '@weft/backbone-phi';
 import { ConfigError } from '@weft/errors';
-import { qwen2Presets } from '@weft/backbone-qwen2';
-import type { DecoderConfig, VisionTransformerConfig } from '@weft/nn';
+import { qwen2Presets, qwen2Section } from '@weft/backbone-qwen2';
+import type { VisionTransformerConfig } from '@weft/nn';
 import type { Json, Model } from '@weft/spec';
 import { modelOf, type RecipeFiles } from './recipes.js';
 
@@ -10,35 +13,6 @@ import { modelOf, type RecipeFiles } from './recipes.js';
 interface Preset extends RecipeFiles {
   readonly config: Json;
 }
-
-/** A backbone's preset in the words of `config.json`. */
-const textSection = (type: string, c: DecoderConfig, changes: Json = {}): Json => ({
-  model_type: type,
-  hidden_size: c.hiddenSize,
-  intermediate_size: c.intermediateSize,
-  num_hidden_layers: c.numHiddenLayers,
-  num_attention_heads: c.numAttentionHeads,
-  num_key_value_heads: c.numKeyValueHeads,
-  head_dim: c.headDim,
-  vocab_size: c.vocabSize,
-  hidden_act: c.hiddenAct,
-  rms_norm_eps: c.rmsNormEps,
-  rope_theta: c.ropeTheta,
-  ...(c.ropeScaling?.type === 'llama3'
-    ? {
-        rope_scaling: {
-          rope_type: 'llama3',
-          factor: c.ropeScaling.factor,
-          low_freq_factor: c.ropeScaling.lowFrequencyFactor,
-          high_freq_factor: c.ropeScaling.highFrequencyFactor,
-          original_max_position_embeddings: c.ropeScaling.originalMaxPositionEmbeddings,
-        },
-      }
-    : {}),
-  tie_word_embeddings: c.tieWordEmbeddings,
-  ...(type === 'mistral' ? { sliding_window: c.slidingWindow ?? null } : {}),
-  ...changes,
-});
 
 const visionSection = (type: string, c: VisionTransformerConfig): Json => ({
   model_type: type,
@@ -53,11 +27,11 @@ const visionSection = (type: string, c: VisionTransformerConfig): Json => ({
 });
 
 /** LLaVA-1.5: the tokenizer gains `<image>` and `<pad>`, and the table is rounded up to 32064 rows. */
-const llava15 = (backbone: DecoderConfig): Preset => ({
+const llava15 = (backbone: LlamaConfig): Preset => ({
   config: {
     model_type: 'llava',
     vision_config: visionSection('clip_vision_model', clipPresets['large-patch14-336']),
-    text_config: textSection('llama', backbone, { vocab_size: 32064 }),
+    text_config: { ...llamaSection(backbone), vocab_size: 32064 },
     image_token_index: 32000,
     vision_feature_layer: -2,
     vision_feature_select_strategy: 'default',
@@ -67,20 +41,23 @@ const llava15 = (backbone: DecoderConfig): Preset => ({
 });
 
 /** SmolVLM: SigLIP base at 512 pixels and an untied head, unlike SmolLM2 itself. */
-const smolvlm = (backbone: DecoderConfig): Preset => ({
+const smolvlm = (backbone: LlamaConfig): Preset => ({
   config: {
     model_type: 'idefics3',
     scale_factor: 4,
     image_token_id: 49190,
     tie_word_embeddings: false,
     vision_config: { hidden_size: 768, num_attention_heads: 12, image_size: 512, patch_size: 16 },
-    text_config: textSection('llama', backbone, { vocab_size: 49280 }),
+    text_config: { ...llamaSection(backbone), vocab_size: 49280 },
   },
   preprocessor: { size: { longest_edge: 2048 }, max_image_size: { longest_edge: 512 }, resample: 1 },
 });
 
-const text = (type: string, presets: Readonly<Record<string, DecoderConfig>>): Record<string, () => Preset> =>
-  Object.fromEntries(Object.entries(presets).map(([name, c]) => [name, () => ({ config: textSection(type, c) })]));
+/** A family's presets as text models. */
+const text = <C>(presets: Readonly<Record<string, C>>, section: (config: C) => Json | undefined): Record<string, () => Preset> =>
+  Object.fromEntries(Object.entries(presets).map(([name, c]) => [name, () => ({ config: section(c) ?? {} })]));
+
+const mistralSection = (c: LlamaConfig): Json => ({ ...llamaSection(c), model_type: 'mistral', sliding_window: c.slidingWindow ?? null });
 
 /** Published models by name. */
 const presets = (): Readonly<Record<string, () => Preset>> => {
@@ -90,9 +67,13 @@ const presets = (): Readonly<Record<string, () => Preset>> => {
     'llava-1.5-13b': () => llava15(llamaPresets['llama-2-13b']),
     'smolvlm-256m': () => smolvlm(llamaPresets['smollm2-135m']),
     'smolvlm-500m': () => smolvlm(llamaPresets['smollm2-360m']),
-    ...text('llama', llamaPresets),
-    ...text('mistral', mistral),
-    ...text('qwen2', qwen2Presets),
+    ...text(llamaPresets, llamaSection),
+    ...text(mistral, mistralSection),
+    ...text(qwen2Presets, qwen2Section),
+    ...text(olmoPresets, olmoSection),
+    ...text(persimmonPresets, persimmonSection),
+    ...text(phiPresets, phiSection),
+    ...text(phi3Presets, phi3Section),
   };
 };
 

@@ -2,7 +2,7 @@ import { ConfigError } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
 import { idefics3Recipe } from './idefics3.js';
 import { llavaRecipe } from './llava.js';
-import { isTextFamily, textRecipe } from './text.js';
+import { isTextFamily, textFamilies, textRecipe } from './text.js';
 import { weftRecipe } from './weft-config.js';
 
 /** Other files of the checkpoint that a recipe reads. */
@@ -33,7 +33,7 @@ export function modelOf(config: Json, files: RecipeFiles = {}): Model {
     throw new ConfigError({
       message: `There is no recipe for model_type '${type}'.`,
       where: 'config.json',
-      hint: `Known: ${[...Object.keys(recipes), 'llama', 'mistral', 'qwen2'].join(', ')}.`,
+      hint: `Known: ${[...Object.keys(recipes), ...textFamilies()].join(', ')}.`,
     });
   return recipe(config, files);
 }

@@ -1,8 +1,11 @@
 import { llama, readLlamaConfig } from '@weft/backbone-llama';
+import { olmo, readOlmoConfig, splitExperts } from '@weft/backbone-olmo';
+import { persimmon, readPersimmonConfig } from '@weft/backbone-persimmon';
+import { phi, phi3, readPhi3Config, readPhiConfig } from '@weft/backbone-phi';
 import { qwen2, readQwen2Config } from '@weft/backbone-qwen2';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
-import type { Backbone, Json, Model } from '@weft/spec';
+import type { Backbone, CheckpointNames, Json, Model } from '@weft/spec';
 import { textModel } from './compose.js';
 
 /** Text families by `model_type`. */
@@ -10,6 +13,12 @@ const families: Readonly<Record<string, (section: Json) => Backbone>> = {
   llama: (section) => llama(readLlamaConfig(section)),
   mistral: (section) => llama(readLlamaConfig(section)),
   qwen2: (section) => qwen2(readQwen2Config(section)),
+  olmo: (section) => olmo(readOlmoConfig(section)),
+  olmo2: (section) => olmo(readOlmoConfig(section)),
+  olmoe: (section) => olmo(readOlmoConfig(section)),
+  persimmon: (section) => persimmon(readPersimmonConfig(section)),
+  phi: (section) => phi(readPhiConfig(section)),
+  phi3: (section) => phi3(readPhi3Config(section)),
 };
 
 /**
@@ -28,24 +37,32 @@ export function backboneOf(section: Json, changes: Json = {}): Backbone {
   return family({ ...section, ...changes });
 }
 
+/** Model types of text models. */
+export const textFamilies = (): string[] => Object.keys(families);
+
 export const isTextFamily = (type: string): boolean => Object.hasOwn(families, type);
 
 /** Buffers of old checkpoints, and a head that repeats the token table. */
-export function unusedText(name: string, tied: boolean): string | undefined {
+function unusedText(name: string, tied: boolean): string | undefined {
   if (name.endsWith('rotary_emb.inv_freq')) return 'computed from the config';
   if (tied && name.endsWith('lm_head.weight')) return 'tied to the token embeddings';
   return undefined;
 }
 
+/** How every text model's tensors are found, on its own or within a larger model. */
+export const textNames = (backbone: Backbone): CheckpointNames => ({
+  split: splitExperts,
+  unused: (name) => unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])),
+});
+
 /** A text model on its own, from its `config.json`. */
 export function textRecipe(config: Json): Model {
   const backbone = backboneOf(config);
-  const tied = Boolean(backbone.config['tieWordEmbeddings']);
   return textModel({
     name: String(config['model_type']),
     backbone,
     fusion: unifiedFusion(),
     config,
-    checkpoint: { unused: (name) => unusedText(name, tied) },
+    checkpoint: textNames(backbone),
   });
 }

@@ -1,5 +1,8 @@
-import { llama, type LlamaConfig } from '@weft/backbone-llama';
-import { qwen2, type Qwen2Config } from '@weft/backbone-qwen2';
+import { llama, llamaSection, type LlamaConfig } from '@weft/backbone-llama';
+import { olmo, olmoSection, type OlmoConfig } from '@weft/backbone-olmo';
+import { persimmon, persimmonSection, type PersimmonConfig } from '@weft/backbone-persimmon';
+import { phi, phi3, phi3Section, type Phi3Config, type PhiConfig } from '@weft/backbone-phi';
+import { qwen2, qwen2Section, type Qwen2Config } from '@weft/backbone-qwen2';
 import { linearConnector } from '@weft/connector-linear';
 import { mlpConnector } from '@weft/connector-mlp';
 import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
@@ -23,7 +26,7 @@ import { compose, type PartPaths } from './compose.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
 import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
 import type { RecipeFiles } from './recipes.js';
-import { unusedText } from './text.js';
+import { textNames } from './text.js';
 
 type Config = never;
 
@@ -41,6 +44,18 @@ const connectors: Readonly<Record<string, (config: Config) => ConnectorFactory>>
 const backbones: Readonly<Record<string, (config: Config) => Backbone>> = {
   'backbone-llama': (config: LlamaConfig) => llama(config),
   'backbone-qwen2': (config: Qwen2Config) => qwen2(config),
+  'backbone-olmo': (config: OlmoConfig) => olmo(config),
+  'backbone-persimmon': (config: PersimmonConfig) => persimmon(config),
+  'backbone-phi': (config: PhiConfig) => phi(config),
+  'backbone-phi3': (config: Phi3Config) => phi3(config),
+};
+/** Text sections that LLaVA's class takes; its head has no bias, so Phi is not among them. */
+const textSections: Readonly<Record<string, (config: Config) => Json | undefined>> = {
+  'backbone-llama': llamaSection,
+  'backbone-qwen2': qwen2Section,
+  'backbone-olmo': olmoSection,
+  'backbone-persimmon': persimmonSection,
+  'backbone-phi3': phi3Section,
 };
 const fusions: Readonly<Record<string, (config: Config) => Fusion>> = { 'fusion-unified': unifiedFusion };
 
@@ -114,7 +129,7 @@ export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     imageTokenId: read.number('image_token_id'),
     placeholder,
     paths: read.section('paths', {}) as Partial<PartPaths>,
-    checkpoint: { unused: (name) => unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])) },
+    checkpoint: textNames(backbone),
     config,
   });
 }
@@ -162,7 +177,7 @@ export function llavaConfigOf(model: Model, { processor, maxPositionEmbeddings }
   const { paths } = model.module;
   const named = /^vision_tower(\.vision_model)?$/.test(paths['encoder'] ?? '') && paths['connector'] === 'multi_modal_projector';
   const tower = towerConfig(encoder);
-  const text = textConfig(backbone);
+  const text = textSections[backbone.id]?.(backbone.config as Config);
   const fits = named && paths['backbone'] === 'language_model' && placeholder === '<image>';
   if (!fits || !tower || !text || connector.id !== 'connector-mlp' || processor !== tower.processor) return undefined;
   const layers = encoder.config['featureLayers'] as readonly number[];
@@ -203,42 +218,4 @@ function towerConfig({ id, config }: VisionEncoder): { section: Json; strategy: 
       processor: 'siglip',
     };
   return undefined;
-}
-
-function textConfig({ id, config }: Backbone): Json | undefined {
-  const c = config as unknown as LlamaConfig;
-  const rope = { rope_theta: c.ropeTheta, ...ropeScaling(c), ...(c.rotaryDim === c.headDim ? {} : { partial_rotary_factor: c.rotaryDim / c.headDim }) };
-  const section = {
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    num_key_value_heads: c.numKeyValueHeads,
-    head_dim: c.headDim,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
-    rms_norm_eps: c.rmsNormEps,
-    tie_word_embeddings: c.tieWordEmbeddings,
-    rope_parameters: rope,
-  };
-  const plain = !c.qkvBias && !c.outputBias && !c.mlpBias;
-  if (id === 'backbone-qwen2' && c.qkvBias && !c.outputBias && !c.mlpBias) {
-    const window = c.slidingWindow === undefined ? { use_sliding_window: false } : { use_sliding_window: true, sliding_window: c.slidingWindow, max_window_layers: 0 };
-    return { model_type: 'qwen2', ...section, ...window };
-  }
-  if (id === 'backbone-llama' && c.slidingWindow !== undefined) return plain ? { model_type: 'mistral', ...section, sliding_window: c.slidingWindow } : undefined;
-  if (id === 'backbone-llama' && c.qkvBias === c.outputBias) return { model_type: 'llama', ...section, attention_bias: c.qkvBias, mlp_bias: c.mlpBias };
-  return undefined;
-}
-
-function ropeScaling({ ropeScaling: scaling }: LlamaConfig): Json {
-  if (!scaling) return { rope_type: 'default' };
-  if (scaling.type === 'linear') return { rope_type: 'linear', factor: scaling.factor };
-  return {
-    rope_type: 'llama3',
-    factor: scaling.factor,
-    low_freq_factor: scaling.lowFrequencyFactor,
-    high_freq_factor: scaling.highFrequencyFactor,
-    original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
-  };
 }

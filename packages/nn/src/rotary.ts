@@ -1,5 +1,5 @@
-import { ConfigError } from '@weft/errors';
-import { cast, constant, cos, mul, reshape, sin, type Value } from '@weft/graph';
+import { ConfigError, ShapeError } from '@weft/errors';
+import { cast, concat, constant, cos, currentPath, mul, printShape, reshape, sin, slice, type Value } from '@weft/graph';
 import type { Json } from '@weft/spec';
 
 /** Rotary embedding of a decoder, as `config.json` gives it. */
@@ -9,6 +9,13 @@ export interface RopeConfig {
   readonly rotaryDim: number;
   /** Stretching of the frequencies for longer contexts. */
   readonly ropeScaling?: RopeScaling | undefined;
+  /**
+   * Frequencies in turn for the axes of a position, as many as given; together `rotaryDim / 2`. For M-RoPE, whose
+   * positions have a time, a row and a column: the first for time, the next for rows, the next for columns.
+   */
+  readonly mropeSection?: readonly number[] | undefined;
+  /** Whether neighbouring channels turn together (`2j`, `2j + 1`), as in native checkpoints; not unless given. */
+  readonly ropeInterleaved?: boolean | undefined;
 }
 
 export type RopeScaling =
@@ -37,14 +44,62 @@ export function ropeFrequencies({ ropeTheta, rotaryDim, ropeScaling }: RopeConfi
   });
 }
 
-/** Cosines and sines `[B, L, R/2]` at int64 positions `[B, L]`. */
-export function rotary(positionIds: Value, config: RopeConfig): { cos: Value; sin: Value } {
-  const [batch, length] = positionIds.shape;
-  const angles = mul(
-    reshape(cast(positionIds, 'float32'), [batch!, length!, 1]),
-    constant(ropeFrequencies(config), 'float32'),
-  );
+/** Cosines and sines of rotary angles. */
+export interface RotaryAngles {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+/**
+ * Cosines and sines `[B, L, R/2]` at int64 positions `[B, L]`. Positions `[A, B, L]` of several axes are for configs
+ * with an `mropeSection`.
+ *
+ * @throws ConfigError if the positions have axes and the config has no sections for them
+ */
+export function rotary(positionIds: Value, config: RopeConfig): RotaryAngles {
+  const frequencies = ropeFrequencies(config);
+  if (positionIds.rank === 2) return axialRotary(reshape(positionIds, [1, ...positionIds.shape]), [{ axis: 0, frequencies }]);
+  const { mropeSection } = config;
+  if (!mropeSection)
+    throw new ConfigError({ message: 'Positions of several axes need an mropeSection.', hint: 'Give the decoder positions [batch, sequence].' });
+  let taken = 0;
+  // Some configs list the three sections twice.
+  const sections = mropeSection.map((size, i) => ({
+    axis: i % 3,
+    frequencies: frequencies.subarray(taken, (taken += size)),
+  }));
+  return axialRotary(positionIds, sections);
+}
+
+/** Frequencies that turn with one axis of a position. */
+export interface RotarySection {
+  readonly axis: number;
+  /** Radians per step. */
+  readonly frequencies: Float32Array;
+}
+
+/**
+ * Cosines and sines `[…, R/2]` at int64 positions `[A, …]`: the sections' angles side by side.
+ *
+ * @throws ShapeError if the positions have other axes than the sections use
+ */
+export function axialRotary(positions: Value, sections: readonly RotarySection[]): RotaryAngles {
+  const axes = 1 + Math.max(...sections.map(({ axis }) => axis));
+  const rest = positions.shape.slice(1);
+  if (positions.shape[0] !== axes)
+    throw new ShapeError({ message: `Rotary positions are ${printShape(positions.shape)}, expected ${axes} axes first.`, where: currentPath() || undefined });
+  const parts = sections.map(({ axis, frequencies }) => {
+    const along = reshape(slice(positions, 0, axis, axis + 1), [...rest, 1]);
+    return mul(cast(along, 'float32'), constant(frequencies, 'float32'));
+  });
+  const angles = concat(parts, rest.length);
   return { cos: cos(angles), sin: sin(angles) };
+}
+
+/** What a family of decoders takes where its `config.json` says nothing. */
+export interface RopeDefaults {
+  readonly ropeTheta?: number;
+  readonly partialRotaryFactor?: number;
 }
 
 /**
@@ -52,15 +107,15 @@ export function rotary(positionIds: Value, config: RopeConfig): { cos: Value; si
  *
  * @throws ConfigError if the scaling is of a kind that Weft does not know
  */
-export function readRope(section: Json, headDim: number, defaultTheta = 10000): RopeConfig {
+export function readRope(section: Json, headDim: number, { ropeTheta = 10000, partialRotaryFactor = 1 }: RopeDefaults = {}): RopeConfig {
   const parameters = (section['rope_parameters'] ?? section['rope_scaling'] ?? {}) as Json;
   const number = (key: string, fallback?: number): number => {
     const value = parameters[key] ?? section[key] ?? fallback;
     if (typeof value !== 'number') throw new ConfigError(`config.json: the rope field '${key}' is ${JSON.stringify(value)}, expected a number.`);
     return value;
   };
-  const rotaryDim = Math.trunc(headDim * number('partial_rotary_factor', 1));
-  const base = { ropeTheta: number('rope_theta', defaultTheta), rotaryDim };
+  const rotaryDim = Math.trunc(headDim * number('partial_rotary_factor', partialRotaryFactor));
+  const base = { ropeTheta: number('rope_theta', ropeTheta), rotaryDim, ...readSections(parameters['mrope_section'], rotaryDim) };
   const type = parameters['rope_type'] ?? parameters['type'] ?? 'default';
   if (type === 'default' || type === 'mrope') return base;
   if (type === 'linear') return { ...base, ropeScaling: { type, factor: number('factor') } };
@@ -79,4 +134,33 @@ export function readRope(section: Json, headDim: number, defaultTheta = 10000): 
     message: `config.json: rope scaling of type '${String(type)}' is not known.`,
     hint: 'Known: default, linear, llama3.',
   });
+}
+
+function readSections(section: unknown, rotaryDim: number): Pick<RopeConfig, 'mropeSection'> {
+  if (section === undefined || section === null) return {};
+  const sizes = Array.isArray(section) ? (section as number[]) : [];
+  if (sizes.reduce((sum, size) => sum + size, 0) !== rotaryDim / 2)
+    throw new ConfigError({
+      message: `config.json: mrope_section is ${JSON.stringify(section)}, expected sizes that add up to ${rotaryDim / 2}.`,
+      hint: 'They share out half the rotated channels of a head among time, rows and columns.',
+    });
+  return { mropeSection: sizes };
+}
+
+/** The `rope_parameters` of a text config, as transformers 5 spells them. */
+export function ropeSection({ ropeTheta, rotaryDim, ropeScaling, mropeSection }: RopeConfig, headDim: number): Json {
+  const share = rotaryDim / headDim;
+  // Readers truncate the product, which rounding may have left just below the whole number.
+  const factor = Math.trunc(headDim * share) === rotaryDim ? share : (rotaryDim + 0.5) / headDim;
+  const base = { rope_theta: ropeTheta, ...(rotaryDim === headDim ? {} : { partial_rotary_factor: factor }), ...(mropeSection ? { mrope_section: mropeSection } : {}) };
+  if (!ropeScaling) return { rope_type: 'default', ...base };
+  if (ropeScaling.type === 'linear') return { rope_type: 'linear', ...base, factor: ropeScaling.factor };
+  return {
+    rope_type: 'llama3',
+    ...base,
+    factor: ropeScaling.factor,
+    low_freq_factor: ropeScaling.lowFrequencyFactor,
+    high_freq_factor: ropeScaling.highFrequencyFactor,
+    original_max_position_embeddings: ropeScaling.originalMaxPositionEmbeddings,
+  };
 }

@@ -1,4 +1,4 @@
-import { add, attend, module, Parameter, patchEmbed, type AnyModule, type Value } from '@weft/graph';
+import { add, attend, linear as linearOp, module, Parameter, patchEmbed, reshape, type AnyModule, type Value } from '@weft/graph';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
 import { mlp, type MlpConfig } from './mlp.js';
@@ -25,6 +25,17 @@ export const patchEmbedding = (c: VisionTransformerConfig, { bias }: { bias: boo
       bias: bias ? new Parameter([c.hiddenSize], { kind: 'zeros' }) : null,
     },
     (m, pixels: Value) => patchEmbed(pixels, m.weight, m.bias),
+  );
+
+/**
+ * Projection of patches that are already cut: `[…, C * p * p]` to `[…, D]`, by the weight of the convolution that the
+ * checkpoint holds.
+ *
+ * @param kernel sizes of a patch, channels first; `[3, 16, 16]`, or with time `[3, 2, 14, 14]`
+ */
+export const cutPatchEmbedding = (hiddenSize: number, kernel: readonly number[]): AnyModule & ((patches: Value) => Value) =>
+  module('CutPatchEmbedding', { weight: new Parameter([hiddenSize, ...kernel]) }, (m, patches: Value) =>
+    linearOp(patches, reshape(m.weight, [hiddenSize, -1])),
   );
 
 /** Pre-norm transformer block without mask, of CLIP and SigLIP: `[T, P, D]` to `[T, P, D]`. */

@@ -96,6 +96,22 @@ export const cpu: Lowering = {
     const y = e.node('FusedMatMul', [x!, weight!], { transB: 1 }, microsoft);
     return [bias ? e.node('Add', [y, bias]) : y];
   },
+  // Rows are put in the order of their groups and cut there, so that each matrix meets its own rows only.
+  GroupedLinear: (e, { attributes: { layout }, inputs: values }, [x, groups, ...weights]) => {
+    const [rows] = values[1]!.shape;
+    const orderOf = (name: string) =>
+      e.shared(`order of ${name}`, () => e.nodeOf('TopK', [name, e.dim(rows!)], { axis: 0, largest: 0 }, { outputs: 2 })[1]!);
+    const counts = e.shared(`sizes of ${weights.length} groups ${groups}`, () => {
+      const member = e.node('Equal', [e.reshape(groups!, [rows!], [rows!, 1]), e.ints([...weights.keys()])]);
+      return e.node('ReduceSum', [e.node('Cast', [member], { to: dataTypes.int64 }), e.ints([0])], { keepdims: 0 });
+    });
+    const order = orderOf(groups!);
+    const sorted = e.shared(`${x} in ${order}`, () => e.node('Gather', [x!, order], { axis: 0 }));
+    const pieces = e.nodeOf('Split', [sorted, counts], { axis: 0 }, { outputs: weights.length });
+    const flags = { transB: layout === 'out-in' ? 1 : 0 };
+    const products = pieces.map((piece, i) => e.node('FusedMatMul', [piece, weights[i]!], flags, microsoft));
+    return [e.node('Gather', [e.node('Concat', products, { axis: 0 }), orderOf(order)], { axis: 0 })];
+  },
   Embedding: (e, _, [ids, table]) => [e.node('Gather', [table!, ids!], { axis: 0 })],
   RmsNorm: (e, { attributes }, inputs) => [
     e.node('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: { float: attributes.eps }, stash_type: 1 }),
@@ -103,7 +119,7 @@ export const cpu: Lowering = {
   LayerNorm: (e, { attributes }, inputs) => [
     e.node('LayerNormalization', inputs, { axis: -1, epsilon: { float: attributes.eps }, stash_type: 1 }),
   ],
-  Rope: (e, { inputs: [x, cos] }, [name, ...angles]) => {
+  Rope: (e, { inputs: [x, cos], attributes: { interleaved } }, [name, ...angles]) => {
     const [batch, length, heads, size] = x!.shape;
     const half = cos!.shape[2]!;
     const rows = multiplyDims(batch!, length!);
@@ -117,7 +133,7 @@ export const cpu: Lowering = {
     const rotated = e.node(
       'RotaryEmbedding',
       [e.reshape(name!, x!.shape, flat), positions, ...tables],
-      { interleaved: 0, num_heads: Number(heads), rotary_embedding_dim: partial },
+      { interleaved: interleaved ? 1 : 0, num_heads: Number(heads), rotary_embedding_dim: partial },
       microsoft,
     );
     return [e.reshape(rotated, flat, x!.shape)];

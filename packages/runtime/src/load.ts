@@ -73,8 +73,8 @@ function checkLoadOptions(options: LoadOptions): void {
     throw new InputError({ message: `threads is ${threads}, expected a whole number of at least 1.`, where: 'load' });
 }
 
-/** A base model may have no template; its prompts are plain text. */
-async function findChatTemplate(folder: string): Promise<string | undefined> {
+/** The chat template of a checkpoint folder. A base model may have none; its prompts are plain text. */
+export async function findChatTemplate(folder: string): Promise<string | undefined> {
   try {
     return await loadChatTemplate(folder);
   } catch (error) {

@@ -27,6 +27,8 @@ async function loadRuntime(): Promise<Runtime> {
 }
 
 type Feeds = Record<string, Tensor>;
+/** Surrounds each call of ONNX Runtime. */
+type Guard = <T>(action: () => Promise<T>) => Promise<T>;
 
 /** Sessions and caches in the thread that calls. Every run blocks it; see `startWorkerEngine`. */
 export class LocalEngine implements Engine {
@@ -39,16 +41,24 @@ export class LocalEngine implements Engine {
   #opened = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(runtime: Runtime, setup: EngineSetup, text: InferenceSession, vision: InferenceSession | null) {
+  readonly #guard: Guard;
+
+  private constructor(
+    runtime: Runtime,
+    setup: EngineSetup,
+    sessions: { readonly text: InferenceSession; readonly vision: InferenceSession | null },
+    guard: Guard,
+  ) {
     this.#runtime = runtime;
     this.#setup = setup;
-    this.#text = text;
-    this.#vision = vision;
+    this.#text = sessions.text;
+    this.#vision = sessions.vision;
+    this.#guard = guard;
     this.#processor = modelOf(setup.config, { preprocessor: setup.preprocessor }).vision?.processor ?? null;
   }
 
   /** @throws SessionError if ONNX Runtime refuses a graph */
-  static async create(setup: EngineSetup): Promise<LocalEngine> {
+  static async create(setup: EngineSetup, guard: Guard = (action) => action()): Promise<LocalEngine> {
     const runtime = await loadRuntime();
     const options: InferenceSession.SessionOptions = {
       executionProviders: ['cpu'],
@@ -58,10 +68,10 @@ export class LocalEngine implements Engine {
       ...(setup.threads === undefined ? {} : { intraOpNumThreads: setup.threads }),
     };
     const start = (bytes: Uint8Array, name: string) =>
-      wrapped(`session '${name}'`, () => runtime.InferenceSession.create(bytes, options));
+      wrapped(`session '${name}'`, () => guard(() => runtime.InferenceSession.create(bytes, options)));
     const text = await start(setup.text.bytes, 'text');
     const vision = setup.vision && (await start(setup.vision.bytes, 'vision'));
-    return new LocalEngine(runtime, setup, text, vision);
+    return new LocalEngine(runtime, setup, { text, vision }, guard);
   }
 
   encode(picture: Picture): Promise<EncodedImage> {
@@ -85,7 +95,7 @@ export class LocalEngine implements Engine {
       feeds[name] = new this.#runtime.Tensor(dtype as 'float32', data as Float32Array, shape);
     const vision = this.#vision;
     if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
-    const { image_embeds } = await wrapped("session 'vision'", () => vision.run(feeds));
+    const { image_embeds } = await wrapped("session 'vision'", () => this.#guard(() => vision.run(feeds)));
     return image_embeds!.data as Float32Array;
   }
 
@@ -115,7 +125,7 @@ export class LocalEngine implements Engine {
         feeds['image_embeds'] = new Tensor('float32', step.imageEmbeds, [images, this.#setup.vision.hiddenSize]);
       }
       for (const [name, past, pastShape] of cache.past()) feeds[name] = new Tensor('float32', past, pastShape);
-      const results = await wrapped("session 'text'", () => this.#text.run(feeds));
+      const results = await wrapped("session 'text'", () => this.#guard(() => this.#text.run(feeds)));
       cache.append((name) => results[name]!.data as Float32Array, length);
       return results['logits']!.data as Float32Array;
     });

@@ -3,7 +3,7 @@ import { ConfigError, WeightError } from '@weft/errors';
 import { isModule, namedParameters, Parameter, type Part } from '@weft/graph';
 import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
 import type { Component, Model } from '@weft/spec';
-import { fromFloat32, openCheckpoint, toFloat32, type TensorEntry, type TensorToWrite } from '@weft/weights';
+import { fromFloat32, openCheckpoint, splitTensors, toFloat32, type TensorEntry, type TensorToWrite } from '@weft/weights';
 import { readCheckpointFiles } from './checkpoint-files.js';
 
 export interface PartWeightsOptions {
@@ -65,13 +65,13 @@ export async function partWeights(
 }
 
 /** The part's tensors in the folder, by their keys in the tree of the part. */
-async function tensorsOf(folder: string, { part, path, rename }: PartInCheckpoint): Promise<Map<string, TensorEntry>> {
+async function tensorsOf(folder: string, { part, path, rename, split }: PartInCheckpoint): Promise<Map<string, TensorEntry>> {
   const keys = new Map([...parametersByKey(part)].map(([key, parameter]) => [parameter, key]));
   const keyOf = new Map([...namedParameters(part)].map(([name, parameter]) => [path === '' ? name : `${path}.${name}`, keys.get(parameter)!]));
   const checkpoint = await openCheckpoint(folder);
   await checkpoint.close();
   const found = new Map<string, TensorEntry>();
-  for (const [name, entry] of checkpoint.tensors) {
+  for (const [name, entry] of splitTensors(checkpoint.tensors, split)) {
     const key = keyOf.get(rename(name));
     if (key !== undefined) found.set(key, entry);
   }

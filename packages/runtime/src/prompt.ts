@@ -27,11 +27,16 @@ export interface Question {
   readonly images?: readonly ImageInput[] | undefined;
 }
 
-/** What prompts are made with. */
-export interface PromptTools {
+/** What conversations are written with. */
+export interface ConversationTools {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
+  /** The checkpoint's Jinja template; a base model may have none. */
   readonly chatTemplate: string | undefined;
+}
+
+/** What prompts are made with. */
+export interface PromptTools extends ConversationTools {
   /** Most tokens of prompt and answer together. */
   readonly maxPositions: number;
 }
@@ -90,14 +95,9 @@ const isPicture = (source: ImageInput): source is Picture =>
  */
 export function buildPrompt(tools: PromptTools, question: Question, pictures: readonly Picture[]): Prompt {
   const { tokenizer, model } = tools;
-  const segments = question.messages ? renderMessages(tools, question.messages) : rawPrompt(question.prompt);
-  const placed = model.vision ? placeImages(segments, model.vision, pictures) : { segments, placements: [] };
-  if (!model.vision && pictures.length > 0)
-    throw new InputError({
-      message: `${pictures.length} images were given, but ${model.name} is a text model.`,
-      hint: 'Load a model with a vision encoder.',
-    });
-  const ids = encode(tokenizer, placed.segments, framed(tools, question, placed.segments));
+  const segments = question.messages ? renderConversation(tools, question.messages, { addGenerationPrompt: true }) : rawPrompt(question.prompt);
+  const placed = placeImages(segments, model, pictures);
+  const ids = encode(tokenizer, placed.segments, isFramed(tools, question, placed.segments));
   if (ids.length === 0) throw new InputError({ message: 'The prompt is empty.', hint: 'Write a question.' });
   const imageAt = model.vision ? locate(ids, model.vision, pictures, placed.placements) : ids.map(() => undefined);
   if (ids.length >= tools.maxPositions)
@@ -119,14 +119,15 @@ const rawPrompt = (prompt: string | undefined): Segment[] => {
  * Whether the tokenizer's own first and last tokens are added: as transformers' processors do, unless the text begins
  * with the first one; for text models a chat template writes them itself.
  */
-function framed({ model, tokenizer, chatTemplate }: PromptTools, question: Question, segments: readonly Segment[]): boolean {
-  if (!question.messages || chatTemplate === undefined) return true;
+export function isFramed({ model, tokenizer, chatTemplate }: ConversationTools, { messages }: Question, segments: readonly Segment[]): boolean {
+  if (!messages || chatTemplate === undefined) return true;
   if (!model.vision) return false;
   const first = segments[0];
   return !(tokenizer.bosToken && first?.kind === 'template' && first.text.startsWith(tokenizer.bosToken));
 }
 
-function encode(tokenizer: Tokenizer, segments: readonly Segment[], addSpecialTokens: boolean): number[] {
+/** Ids of a text, of which that of users stays free of control tokens. */
+export function encode(tokenizer: Tokenizer, segments: readonly Segment[], addSpecialTokens: boolean): number[] {
   const literal: TextRange[] = [];
   let text = '';
   for (const segment of segments) {
@@ -136,11 +137,22 @@ function encode(tokenizer: Tokenizer, segments: readonly Segment[], addSpecialTo
   return tokenizer.encode(text, { addSpecialTokens, literal });
 }
 
-function renderMessages({ model, tokenizer, chatTemplate }: PromptTools, messages: readonly Message[]): Segment[] {
+/**
+ * A conversation as the checkpoint's chat template writes it, pictures as their placeholders. Without a template the
+ * texts stand one after another.
+ *
+ * @param options.addGenerationPrompt whether to end with the beginning of an answer
+ * @throws InputError if no message has content, or the template refuses the messages
+ */
+export function renderConversation(
+  { model, tokenizer, chatTemplate }: ConversationTools,
+  messages: readonly Message[],
+  { addGenerationPrompt }: { readonly addGenerationPrompt: boolean },
+): Segment[] {
   if (!messages.some(({ content }) => (typeof content === 'string' ? content.trim() !== '' : content.length > 0)))
     throw new InputError({ message: 'The prompt is empty: no message has content.', hint: 'Write a question.' });
   if (chatTemplate !== undefined && model.vision && /['"]image['"]/.test(chatTemplate))
-    return renderChat({ template: chatTemplate, tokenizer, messages: messages.map(inParts), addGenerationPrompt: true });
+    return renderChat({ template: chatTemplate, tokenizer, messages: messages.map(inParts), addGenerationPrompt });
 
   // The template knows texts only: a character that occurs nowhere else stands for a picture until it is rendered.
   const mark = freeCharacter(JSON.stringify(messages.map(inParts)) + (chatTemplate ?? ''));
@@ -151,7 +163,7 @@ function renderMessages({ model, tokenizer, chatTemplate }: PromptTools, message
   const rendered: Segment[] =
     chatTemplate === undefined
       ? inText.map(({ content }) => ({ kind: 'user', text: content }))
-      : renderChat({ template: chatTemplate, tokenizer, messages: inText, addGenerationPrompt: true });
+      : renderChat({ template: chatTemplate, tokenizer, messages: inText, addGenerationPrompt });
   const placeholder = `${model.vision?.placeholder ?? ''}\n`;
   return rendered.flatMap(({ kind, text }) =>
     text.split(mark).flatMap((piece, i): Segment[] => [
@@ -175,8 +187,22 @@ function freeCharacter(used: string): string {
   throw new InputError({ message: 'The messages use every private-use character (U+E000 to U+F8FF); one must stay free.' });
 }
 
-/** Replaces each placeholder that the template wrote by the tokens of its picture. */
-function placeImages(segments: readonly Segment[], vision: Vision, pictures: readonly Picture[]) {
+/**
+ * Replaces each placeholder that the template wrote by the tokens of its picture; segments stay apart.
+ *
+ * @throws InputError if there are more or fewer pictures than placeholders
+ */
+export function placeImages(
+  segments: readonly Segment[],
+  { vision, name }: Model,
+  pictures: readonly Picture[],
+): { readonly segments: readonly Segment[]; readonly placements: readonly ImagePlacement[] } {
+  if (!vision && pictures.length > 0)
+    throw new InputError({
+      message: `${pictures.length} images were given, but ${name} is a text model.`,
+      hint: 'Load a model with a vision encoder.',
+    });
+  if (!vision) return { segments, placements: [] };
   const { placeholder, processor } = vision;
   const placements = pictures.map((picture) => processor.place(picture));
   let found = 0;
@@ -195,8 +221,12 @@ function placeImages(segments: readonly Segment[], vision: Vision, pictures: rea
   return { segments: placed, placements };
 }
 
-/** @throws InputError if the image tokens among the ids are not as many as the pictures' embeddings */
-function locate(
+/**
+ * Number of the picture whose embedding stands at each place.
+ *
+ * @throws InputError if the image tokens among the ids are not as many as the pictures' embeddings
+ */
+export function locate(
   ids: readonly number[],
   { imageTokenId, placeholder }: Vision,
   pictures: readonly Picture[],

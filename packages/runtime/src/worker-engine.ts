@@ -4,6 +4,7 @@ import type { TensorData } from '@weft/graph';
 import type { Picture } from '@weft/spec';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
 import { unpackError } from './remote-error.js';
+import { runLock, waitAtExit } from './run-lock.js';
 import { buffersOf, type Answer, type Call, type Method } from './worker-protocol.js';
 
 interface Pending {
@@ -19,7 +20,10 @@ interface Pending {
  * @throws SessionError if ONNX Runtime refuses a graph
  */
 export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
-  const worker = new Worker(new URL('../dist/worker.js', import.meta.url), { workerData: setup });
+  const lock = runLock();
+  // Options of the main program, such as --input-type, may not suit the worker's file.
+  const worker = new Worker(new URL('../dist/worker.js', import.meta.url), { workerData: { setup, lock }, execArgv: [] });
+  const stopWaiting = waitAtExit(lock);
   const pending = new Map<number, Pending>();
   let calls = 0;
   let failure: Error | undefined;
@@ -45,6 +49,7 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
     else entry?.resolve(message.result as never);
   });
   worker.on('error', (cause) => fail(new SessionError({ message: `The worker thread failed: ${String(cause)}`, cause })));
+  worker.on('exit', stopWaiting);
   worker.on('exit', () => fail(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' })));
 
   const call = <T>(method: Method, parameters: readonly unknown[], handOver: readonly unknown[] = []): Promise<T> => {
@@ -52,7 +57,11 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
     const id = ++calls;
     const message: Call = { id, method, parameters };
     const answer = wait<T>(id);
-    worker.postMessage(message, buffersOf(handOver));
+    try {
+      worker.postMessage(message, buffersOf(handOver));
+    } catch (cause) {
+      settle(id)?.reject(new SessionError({ message: `The call cannot be sent to the worker thread: ${String(cause)}`, cause }));
+    }
     return answer;
   };
 

@@ -2,14 +2,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { EngineSetup } from './engine.js';
 import { LocalEngine } from './local-engine.js';
 import { packError } from './remote-error.js';
+import { guarded, type RunLock } from './run-lock.js';
 import { buffersOf, type Answer, type Call } from './worker-protocol.js';
 
 const port = parentPort!;
+const { setup, lock } = workerData as { readonly setup: EngineSetup; readonly lock: RunLock };
 const answer = (message: Answer, handOver: readonly unknown[] = []): void =>
   port.postMessage(message, buffersOf(handOver));
 
 try {
-  const engine = await LocalEngine.create(workerData as EngineSetup);
+  const engine = await LocalEngine.create(setup, (action) => guarded(lock, action));
   port.on('message', ({ id, method, parameters }: Call) => {
     const call = engine[method] as (...given: readonly unknown[]) => Promise<unknown>;
     call.apply(engine, parameters as unknown[]).then(

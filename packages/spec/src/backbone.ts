@@ -17,6 +17,8 @@ export interface DecoderContext {
   /** Cosines and sines of the rotary embedding, `[B, L, R/2]`. */
   readonly cos: Value;
   readonly sin: Value;
+  /** Whether neighbouring channels turn together (`2j`, `2j + 1`), as in native checkpoints; not unless given. */
+  readonly interleaved?: boolean | undefined;
   /** Image embeddings for layers that attend to them, `[B, S, D]`; absent under unified embedding. */
   readonly visionStates?: Value | undefined;
 }
@@ -26,7 +28,7 @@ export type DecoderLayer = AnyModule & ((hiddenStates: Value, context: DecoderCo
 export interface DecoderInputs {
   /** `[B, L, D]`. */
   readonly hiddenStates: Value;
-  /** int64 `[B, L]`. */
+  /** int64 `[B, L]`, or `[A, B, L]` where positions have A axes. */
   readonly positionIds: Value;
   readonly visionStates?: Value | undefined;
 }

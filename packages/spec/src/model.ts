@@ -4,7 +4,7 @@ import type { Source } from './component.js';
 import type { Connector } from './connector.js';
 import type { Fusion } from './fusion.js';
 import type { Json } from './preset.js';
-import type { VisionEncoder } from './vision-encoder.js';
+import type { VisionEncoder, VisualLayout } from './vision-encoder.js';
 
 /** A picture in memory: RGB bytes, row-major, channels interleaved. The same shape as `Raster` of the image package. */
 export interface Picture {
@@ -12,6 +12,14 @@ export interface Picture {
   readonly height: number;
   readonly channels: 3;
   readonly data: Uint8Array;
+}
+
+/** A video in memory. */
+export interface Video {
+  /** Pictures of one size in order of time. */
+  readonly frames: readonly Picture[];
+  /** How many of them make a second. */
+  readonly fps: number;
 }
 
 /** One picture after preprocessing: what stands for it in the prompt, and how that count comes about. */
@@ -24,10 +32,15 @@ export interface ImagePlacement {
   readonly formula: string;
   /** Text that replaces the picture's placeholder in the prompt. */
   readonly prompt: string;
+  /** How its features lie, at free resolution. */
+  readonly layout?: VisualLayout;
 }
 
 export interface ProcessedImages {
-  /** Graph inputs of the encoder, tiles of all pictures in order. */
+  /**
+   * Tensors under the names of the reference implementation, tiles of all pictures in order: graph inputs of the
+   * encoder, or what its `prepare` makes graph inputs of.
+   */
   readonly inputs: Readonly<Record<string, TensorData>>;
   readonly images: readonly ImagePlacement[];
 }
@@ -36,8 +49,26 @@ export interface ProcessedImages {
 export interface ImageProcessor {
   /** @throws InputError naming the picture if it cannot be used */
   process(pictures: readonly Picture[]): ProcessedImages;
-  /** Tokens and tiles of a picture of this size, without pixels. */
-  place(size: { readonly width: number; readonly height: number }): ImagePlacement;
+  /**
+   * Tokens and tiles of a picture of this size, without pixels.
+   *
+   * @param index number of the picture, for messages
+   * @throws InputError naming the picture if it cannot be used
+   */
+  place(size: { readonly width: number; readonly height: number }, index?: number): ImagePlacement;
+}
+
+/** Turns videos into what the encoder's `prepare` takes, and decides how many tokens each takes. */
+export interface VideoProcessor {
+  /** @throws InputError naming the video if it cannot be used */
+  process(videos: readonly Video[]): ProcessedImages;
+  /**
+   * Tokens of a video of this size and length, without pixels.
+   *
+   * @param index number of the video, for messages
+   * @throws InputError naming the video if it cannot be used
+   */
+  place(size: { readonly width: number; readonly height: number; readonly frames: number; readonly fps: number }, index?: number): ImagePlacement;
 }
 
 /** The sight of a model: an encoder, a connector, and the placeholder in the text. */
@@ -49,10 +80,53 @@ export interface Vision {
   readonly placeholder: string;
   /** Id of the token that image embeddings take the place of. */
   readonly imageTokenId: number;
+  /** What it takes to see videos; absent if the model sees pictures only. */
+  readonly video?: VideoSight | undefined;
+}
+
+/** The way in for videos; encoder and connector are those of pictures. */
+export interface VideoSight {
+  readonly processor: VideoProcessor;
+  /** Placeholder that the chat template writes. */
+  readonly placeholder: string;
+  /** Id of the token that the video's embeddings take the place of. */
+  readonly tokenId: number;
+}
+
+/** Positions of the tokens of one row, on several axes. */
+export interface TokenPositions {
+  /** For each axis the position of every token. */
+  readonly axes: readonly (readonly number[])[];
+  /** Position of the token that follows, on all axes. */
+  readonly next: number;
+}
+
+/** How tokens get positions where counting them is not enough. */
+export interface PositionRule {
+  /** Numbers that make up a position; M-RoPE has a time, a row and a column. */
+  readonly axes: number;
+  /**
+   * Positions of a row of tokens from its beginning, padding left out. A token's position depends on those before it
+   * only.
+   *
+   * @param layouts of the pictures and videos, in the order of their tokens
+   */
+  assign(ids: readonly number[], layouts: readonly VisualLayout[]): TokenPositions;
+}
+
+/** A parameter that is a contiguous piece of a stored tensor. */
+export interface TensorSlice {
+  /** Name that the piece would have as a tensor of its own. */
+  readonly name: string;
+  /** First element within the tensor, row-major. */
+  readonly start: number;
+  readonly shape: readonly number[];
 }
 
 /** How tensors of a file become parameters of a model. */
 export interface CheckpointNames {
+  /** Pieces of a stored tensor that are tensors of their own in the model, such as experts kept as one block. */
+  readonly split?: (name: string, shape: readonly number[]) => readonly TensorSlice[] | undefined;
   /** Path of the parameter that a tensor of the file belongs to. */
   readonly rename?: (name: string) => string;
   /** Why a tensor of the file is not used, or `undefined` if that would be an error. */
@@ -69,6 +143,8 @@ export interface Model {
   readonly backbone: Backbone;
   readonly fusion: Fusion;
   readonly vision: Vision | null;
+  /** Positions of tokens; they are counted from 0 if there is no rule. */
+  readonly positions?: PositionRule | undefined;
   readonly checkpoint: CheckpointNames;
   /** `config.json` that describes the model; saving writes it. */
   readonly config: Json;

@@ -9,6 +9,31 @@ export interface ImageFeatures {
   readonly hiddenStates: Value;
   /** Layout of one tile, row-major; `null` at free resolution. */
   readonly grid: PatchGrid | null;
+  /**
+   * Side of the square blocks of patches that follow one another: block after block by rows, within a block by rows.
+   * Patches are row-major if it is absent.
+   */
+  readonly blockSize?: number | undefined;
+}
+
+/** How the features of a picture or a video lie before the connector, at free resolution. */
+export interface VisualLayout {
+  readonly kind: 'image' | 'video';
+  /** Moments that the encoder tells apart; 1 for a picture. */
+  readonly frames: number;
+  /** Patches. */
+  readonly rows: number;
+  /** Patches. */
+  readonly columns: number;
+  /** Time from one moment to the next, s; of videos. */
+  readonly interval?: number | undefined;
+}
+
+/** One picture or video as the graph of an encoder of free resolution takes it. */
+export interface EncoderRun {
+  /** Graph inputs by name. */
+  readonly inputs: Readonly<Record<string, TensorData>>;
+  readonly layout: VisualLayout;
 }
 
 /** Turns pixels into feature vectors. */
@@ -24,11 +49,12 @@ export interface VisionEncoder extends Component {
   readonly inputs: Readonly<Record<string, TensorType>>;
   /**
    * Graph inputs from the tensors that the reference implementation takes, one set for each run of the graph: grids
-   * become positions, padded batches are cut to their pictures. Encoders whose graph takes those tensors as they are
-   * have none.
+   * become positions, padded batches are cut to their pictures. Pictures come first, then videos; tensors that are not
+   * the encoder's are left alone, so there may be no run at all. Encoders whose graph takes the reference's tensors as
+   * they are have none.
    *
    * @throws InputError if the tensors do not fit each other
    */
-  prepare?(given: Readonly<Record<string, TensorData>>): readonly Readonly<Record<string, TensorData>>[];
+  prepare?(given: Readonly<Record<string, TensorData>>): readonly EncoderRun[];
   encode(inputs: Readonly<Record<string, Value>>): ImageFeatures;
 }

@@ -38,7 +38,7 @@ export function testBackbone({ tiny, ...published }: BackboneChecks): void {
       const kept = [...namedParameters(shorter).keys()];
       expect(all).toEqual(expect.arrayContaining(kept));
       expect(all.filter((path) => !kept.includes(path)).every((path) => /layers\.[1-9]/.test(path))).toBe(true);
-      expect([...traceLogits(shorter).parameters.keys()].sort()).toEqual(kept.map((path) => `backbone.${path}`).sort());
+      expect([...traceLogits(shorter).parameters.keys()].toSorted()).toEqual(kept.map((path) => `backbone.${path}`).toSorted());
     });
 
     testComputation(() => {

@@ -52,11 +52,7 @@ export async function checkGolden<M extends Part>({ file, model: make, outputs }
   const fixture = await readFixture(file);
   const [weights, feeds, expected] = ['weights', 'inputs', 'outputs'].map((name) => fixture.group(name)) as [Tensors<Tensor>, Tensors<Tensor>, Tensors<Tensor>];
   const model = make(JSON.parse(fixture.metadata['config']!) as Record<string, unknown>);
-  const found = shapesOf(model);
-  const wanted = Object.fromEntries(Object.entries(weights).map(([path, { shape }]) => [path, shape.join(' x ')]));
-  const different = [...new Set([...Object.keys(found), ...Object.keys(wanted)])].filter((path) => found[path] !== wanted[path]);
-  if (different.length > 0)
-    throw new Error(`Parameters differ from the reference: ${different.map((path) => `${path} is ${found[path] ?? 'missing'}, expected ${wanted[path] ?? 'none'}`).join('; ')}.`);
+  requireParameters(model, weights);
 
   const graph = trace(model, fixture.types('inputs'), (inputs) => outputs(model, inputs));
   const compared = Object.keys(graph.outputs).filter((name) => expected[name]);
@@ -68,6 +64,15 @@ export async function checkGolden<M extends Part>({ file, model: make, outputs }
       worst = Math.max(worst, assertClose(results[name]!, expected[name]!, { tolerance: 1e-5, what: `${name} (${capability}) against the reference implementation` }));
   }
   return worst;
+}
+
+/** @throws Error that lists the weights whose name or shape is not the model's, and those that are missing */
+export function requireParameters(model: Part, weights: Tensors): void {
+  const found = shapesOf(model);
+  const wanted = Object.fromEntries(Object.entries(weights).map(([path, { shape }]) => [path, shape.join(' x ')]));
+  const different = [...new Set([...Object.keys(found), ...Object.keys(wanted)])].filter((path) => found[path] !== wanted[path]);
+  if (different.length > 0)
+    throw new Error(`Parameters differ from the reference: ${different.map((path) => `${path} is ${found[path] ?? 'missing'}, expected ${wanted[path] ?? 'none'}`).join('; ')}.`);
 }
 
 /** Shapes of all parameters by path, as text. */

@@ -11,5 +11,6 @@ export { type PublishedChecks, type PublishedSize } from './conformance.js';
 export { testConnector, type ConnectorChecks } from './connector-suite.js';
 export { describeGraph, rebuild } from './describe-graph.js';
 export { testFusion, type FusionChecks } from './fusion-suite.js';
+export { checkGoldenRuns, type GoldenRuns } from './golden-runs.js';
 export { checkGolden, readFixture, type Fixture, type Golden } from './golden.js';
 export { testVisionEncoder, type VisionEncoderChecks } from './vision-encoder-suite.js';

@@ -1,7 +1,7 @@
 import { ShapeError } from '@weft/errors';
 import { decompose, dimTerms, evaluateDim, isOp, type Graph, type Node, type Shape, type Value } from '@weft/graph';
 import { primitiveMeaning } from './primitive-meaning.js';
-import { toTensor, type Tensor, type TensorLike, type Tensors } from './tensor.js';
+import { countOf, toTensor, type Tensor, type TensorLike, type Tensors } from './tensor.js';
 
 /** Runs one graph on many inputs. */
 export type Interpreter = (feeds: Tensors, parameters?: Tensors) => Record<string, Tensor>;
@@ -52,8 +52,10 @@ function given(tensors: Tensors, name: string, what: string): TensorLike {
   return tensor;
 }
 
-function checkShape(node: Node, stated: Shape, { shape }: Tensor, sizes: Readonly<Record<string, number>>): void {
+function checkShape(node: Node, stated: Shape, { shape, data }: Tensor, sizes: Readonly<Record<string, number>>): void {
   const expected = stated.map((dim) => evaluateDim(dim, sizes));
+  if (data.length !== countOf(shape))
+    throw new ShapeError({ message: `${node.op} has ${data.length} elements, but the graph states [${stated.join(', ')}], which is [${expected.join(', ')}].`, where: node.path || undefined });
   if (expected.length === shape.length && expected.every((size, axis) => size === shape[axis])) return;
   throw new ShapeError({
     message: `${node.op} gives [${shape.join(', ')}], but the graph states [${stated.join(', ')}], which is [${expected.join(', ')}].`,

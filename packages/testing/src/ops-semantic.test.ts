@@ -53,6 +53,20 @@ describe('rope', () => {
     await checkOp({ inputs, sizes, frozen: ['cos', 'sin'], entries: 20, build: ({ x, cos, sin }) => g.rope(x!, cos!, sin!) });
   });
 
+  it.each([[6, 3], [7, 2]])('turns neighbouring channels of heads of %i by %i angles when interleaved', async (size, half) => {
+    const inputs = { x: f32('batch', 'length', 3, size), cos: f32('batch', 'length', half), sin: f32('batch', 'length', half) };
+    const options = { interleaved: true };
+    await checkOp({ inputs, sizes, frozen: ['cos', 'sin'], entries: 20, build: ({ x, cos, sin }) => g.rope(x!, cos!, sin!, options) });
+  });
+
+  it('pairs channel 2j with 2j + 1 when interleaved, and j with j + R/2 otherwise', () => {
+    const [x, cos, sin] = [g.input('x', f32(1, 1, 1, 5)), g.input('cos', f32(1, 1, 2)), g.input('sin', f32(1, 1, 2))];
+    const graph = g.makeGraph({ halves: g.rope(x, cos, sin), pairs: g.rope(x, cos, sin, { interleaved: true }) });
+    const turned = interpret(graph, { x: { shape: [1, 1, 1, 5], data: [1, 2, 3, 4, 5] }, cos: { shape: [1, 1, 2], data: [0, 10] }, sin: { shape: [1, 1, 2], data: [1, 0] } });
+    expect([...turned['halves']!.data]).toEqual([-3, 20, 1, 40, 5]);
+    expect([...turned['pairs']!.data]).toEqual([-2, 1, 30, 40, 5]);
+  });
+
   it('refuses angles of another batch, and more of them than half the channels', () => {
     const x = g.input('x', f32('batch', 'length', 3, 6));
     const angles = (...shape: g.Dim[]) => g.input('angles', f32(...shape));

@@ -48,6 +48,15 @@ describe('reshape, transpose, expand', () => {
     await checkOp({ inputs, sizes, build: ({ x }) => g.reshape(x!, ['rows', 3, 'batch', 2]) });
   });
 
+  it('give sizes other names, and refuse ones that turn out to differ', async () => {
+    const inputs = { x: f32('images', 5), like: f32(g.multiplyDims(2, 'tiles'), 5) };
+    const build = ({ x, like }: Readonly<Record<string, g.Value>>) => g.mul(g.relabel(x!, like!.shape), like!);
+    await checkOp({ inputs, feeds: { x: spread(4, 5), like: spread(4, 5) }, build });
+    const x = g.input('x', inputs.x);
+    const like = g.input('like', inputs.like);
+    expect(() => interpret(g.makeGraph({ y: build({ x, like }) }), { x: spread(3, 5), like: spread(4, 5) })).toThrow(/Reshape has 15 elements/);
+  });
+
   it('transpose by any permutation', async () => {
     await checkOp({ inputs: { x: f32('batch', 3, 5, 2) }, sizes, build: ({ x }) => g.transpose(x!, [2, 0, 3, 1]) });
     await checkOp({ inputs: { x: f32(3, 5) }, build: ({ x }) => g.transpose(x!) });

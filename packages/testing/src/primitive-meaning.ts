@@ -135,7 +135,7 @@ export const primitiveMeaning: { readonly [O in Exclude<PrimitiveOp, 'Input' | '
     const [values, places] = [new Float64Array(countOf(shape)), new Float64Array(countOf(shape))];
     for (let row = 0; row * size < x!.data.length; row++) {
       const line = x!.data.subarray(row * size, (row + 1) * size);
-      const order = [...line.keys()].sort((a, b) => line[b]! - line[a]! || a - b);
+      const order = [...line.keys()].toSorted((a, b) => line[b]! - line[a]! || a - b);
       for (let i = 0; i < k; i++) {
         values[row * k + i] = line[order[i]!]!;
         places[row * k + i] = order[i]!;

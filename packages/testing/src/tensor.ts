@@ -21,7 +21,7 @@ export const countOf = (shape: readonly number[]): number => shape.reduce((produ
 
 /** Distance in elements between neighbours along each axis of a row-major tensor. */
 export function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
+  const strides = Array.from(shape, () => 1);
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     strides[axis] = stride;

@@ -10,10 +10,20 @@ export interface VisionEncoderChecks extends PublishedChecks<VisionEncoder> {
   readonly tiny: () => VisionEncoder;
   /** Values of the symbolic sizes of its inputs. Default 2 tiles of 3 patches. */
   readonly symbols?: Readonly<Record<string, number>>;
+  /** Values of its inputs, where random numbers will not do. */
+  readonly feeds?: Tensors;
+  /** Sizes of its features' first two axes, at free resolution. Default `tiles` and `patches`. */
+  readonly axes?: readonly [tiles: string, patches: string];
 }
 
 /** What every vision encoder must do; call it in a test file of the encoder's package. */
-export function testVisionEncoder({ tiny, symbols = { tiles: 2, patches: 3 }, ...published }: VisionEncoderChecks): void {
+export function testVisionEncoder({
+  tiny,
+  symbols = { tiles: 2, patches: 3 },
+  feeds: given,
+  axes = ['tiles', 'patches'],
+  ...published
+}: VisionEncoderChecks): void {
   describe('as a vision encoder', () => {
     const features = (encoder: VisionEncoder, types: Readonly<Record<string, TensorType>> = encoder.inputs) =>
       trace({ encoder }, types, (inputs) => ({ features: encoder.encode(inputs).hiddenStates }));
@@ -27,18 +37,18 @@ export function testVisionEncoder({ tiny, symbols = { tiles: 2, patches: 3 }, ..
         return { features: encoded.hiddenStates };
       });
       expect(grid).toEqual(encoder.grid);
-      const patches = encoder.grid ? encoder.grid[0] * encoder.grid[1] : 'patches';
-      expect(graph.outputs['features']).toMatchObject({ dtype: 'float32', shape: ['tiles', patches, encoder.hiddenSize] });
+      const patches = encoder.grid ? encoder.grid[0] * encoder.grid[1] : axes[1];
+      expect(graph.outputs['features']).toMatchObject({ dtype: 'float32', shape: [axes[0], patches, encoder.hiddenSize] });
     });
 
     it('declares the inputs that it reads', () => {
       const encoder = tiny();
-      expect([...features(encoder).inputs.keys()].sort()).toEqual(Object.keys(encoder.inputs).sort());
+      expect([...features(encoder).inputs.keys()].toSorted()).toEqual(Object.keys(encoder.inputs).toSorted());
     });
 
     testComputation(() => {
       const encoder = tiny();
-      const feeds: Tensors = Object.fromEntries(
+      const feeds: Tensors = given ?? Object.fromEntries(
         Object.entries(encoder.inputs).map(([name, { shape }], i) => [
           name,
           randomTensor(shape.map((dim) => (typeof dim === 'number' ? dim : symbols[dim]!)), 20 + i),

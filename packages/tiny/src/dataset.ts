@@ -2,22 +2,21 @@ import { createTokenizer, type Tokenizer } from '@weft/text';
 import { ignored, sampleIndex, type Dataset, type TrainingExample } from '@weft/train';
 import { tinyTokenizer, tinyTokenizerConfig, tinyTokens } from './tokenizer.js';
 import type { Pool } from './pool.js';
-import { ask, askOne, type Dialogue } from './world/questions.js';
+import { ask, askOne, questionKinds, type Dialogue } from './world/questions.js';
 import { Random } from './world/random.js';
 import { randomScene, type Scene } from './world/scene.js';
 
 /** What is asked about a picture in a stage. */
 export type Curriculum = (scene: Scene, random: Random) => readonly Dialogue[];
 
-/** First stage: say what is where. Nothing else makes a model look at the picture so soon. */
-export const lookCurriculum: Curriculum = (scene, random) => {
-  const place = askOne('describe-boxes', scene, random)!;
-  // A few single questions beside it, so that boxes are also found by name.
-  return [...ask(scene, random, { count: 2, kinds: ['box', 'color', 'size', 'exists'], extras: 0.1 }), place];
-};
+/** First: a few questions, then what is where. Nothing else makes a model look at the picture so soon. */
+export const lookCurriculum: Curriculum = (scene, random) => [
+  ...ask(scene, random, { count: 3, kinds: questionKinds.filter((kind) => kind !== 'describe'), extras: 0.06 }),
+  askOne('describe-boxes', scene, random)!,
+];
 
 /**
- * Second stage: all kinds of questions. Descriptions come last as a rule, lest the other answers be read off them
+ * Then: all kinds of questions. Descriptions come last as a rule, lest the other answers be read off them
  * instead of the picture.
  */
 export const questionCurriculum: Curriculum = (scene, random) => {
@@ -37,8 +36,15 @@ const tokenizer = (): Tokenizer => createTokenizer(tinyTokenizer() as never, tin
 /**
  * Endless samples: each picture of the pool in turn, with new questions at every visit, as one conversation.
  * Answers and their `<end>` are supervised.
+ *
+ * @param options `mostObjects` leaves out scenes with more objects
  */
-export function worldDataset(pool: Pool, curriculum: Curriculum, imageTokens: number, seed: number): Dataset {
+export function worldDataset(
+  pool: Pool,
+  curriculum: Curriculum,
+  imageTokens: number,
+  { seed, mostObjects = 5 }: { readonly seed: number; readonly mostObjects?: number },
+): Dataset {
   const encoder = tokenizer();
   const known = new Map<string, readonly number[]>();
   const encode = (text: string): readonly number[] => {
@@ -50,12 +56,15 @@ export function worldDataset(pool: Pool, curriculum: Curriculum, imageTokens: nu
   };
   const bytes = pool.size * pool.size * 3;
   const { image, user, assistant, end, unknown } = tinyTokens();
+  const sceneOf = (picture: number) => randomScene(new Random(pool.first + picture), {});
+  const all = Array.from({ length: pool.count }, (_, i) => i);
+  const pictures = mostObjects < 5 ? all.filter((picture) => sceneOf(picture).objects.length <= mostObjects) : all;
 
   return {
     size: Number.POSITIVE_INFINITY,
     example: (index): TrainingExample => {
-      const picture = sampleIndex(pool.count, seed, index);
-      const scene = randomScene(new Random(pool.first + picture), {});
+      const picture = pictures[sampleIndex(pictures.length, seed, index)]!;
+      const scene = sceneOf(picture);
       const random = new Random((seed * 1_000_003 + index * 7919) >>> 0);
       const inputIds: number[] = new Array<number>(imageTokens).fill(image);
       const labels: number[] = new Array<number>(imageTokens).fill(ignored);

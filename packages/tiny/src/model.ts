@@ -79,12 +79,32 @@ export const tinyModel = (): Model => modelOf(tinyConfig(), { preprocessor: tiny
 export function tinyInitialWeights(model: Model, seed: number): Map<string, Float32Array> {
   const branches = { vision_tower: vision.num_hidden_layers, language_model: text.num_hidden_layers };
   const choose = (path: string, parameter: Parameter): Initializer => {
-    if (parameter.initializer.kind !== 'normal' || path.includes('embed_tokens') || path.includes('position_embedding'))
-      return parameter.initializer;
+    if (parameter.initializer.kind !== 'normal') return parameter.initializer;
+    if (path.includes('embed_tokens')) return { kind: 'normal', std: 1 / Math.sqrt(text.hidden_size) };
     const fan = parameter.elements / parameter.shape[0]!;
     const last = /\.(out_proj|fc2|o_proj|down_proj)\.weight$/.test(path);
     const depth = branches[path.split('.')[0] as keyof typeof branches];
     return { kind: 'normal', std: (0.8 / Math.sqrt(fan)) * (last ? 1 / Math.sqrt(2 * depth) : 1) };
   };
-  return initialWeights(model.module, seed, choose);
+  const weights = initialWeights(model.module, seed, choose);
+  for (const [path, values] of weights)
+    if (path.endsWith('position_embedding.weight')) values.set(sinusoidalPositions(inputSize / vision.patch_size, vision.hidden_size));
+  return weights;
+}
+
+/**
+ * Sines and cosines of row and column, `[side², size]`: places are told apart from the first step. Noise as small as
+ * usual (0.02) would drown in the patches, and where things are would be learnt late.
+ */
+function sinusoidalPositions(side: number, size: number): Float32Array {
+  const quarter = size / 4;
+  const values = new Float32Array(side * side * size);
+  for (let cell = 0; cell < side * side; cell++)
+    for (const [axis, at] of [Math.floor(cell / side), cell % side].entries())
+      for (let i = 0; i < quarter; i++) {
+        const angle = at / (side / 2) ** (i / quarter);
+        values[cell * size + axis * 2 * quarter + i] = Math.sin(angle) / 2;
+        values[cell * size + axis * 2 * quarter + quarter + i] = Math.cos(angle) / 2;
+      }
+  return values;
 }

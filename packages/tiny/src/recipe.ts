@@ -7,24 +7,19 @@ export const recipeSeed = 7;
 export const trainingPictures = { first: 1_000_000, count: 60_000 } as const;
 export const heldOutPictures = { first: 900_000, count: 480 } as const;
 
-const common = { trainable: ['encoder', 'connector', 'backbone'], beta1: 0.9, beta2: 0.98, weightDecay: 0.05, maxGradientNorm: 1, batchSize: 48, lengthWindow: 8 } as const;
-
-/** The stages of the embedded model: first it learns to see, then to answer. */
-export const lookStage: Stage = {
-  ...common,
-  name: 'look',
-  steps: 1000,
+const common = {
+  trainable: ['encoder', 'connector', 'backbone'],
+  beta1: 0.9,
+  beta2: 0.98,
+  weightDecay: 0.05,
+  maxGradientNorm: 1,
   learningRate: 1.5e-3,
-  schedule: 'constant',
-  warmupSteps: 200,
-};
+  batchSize: 32,
+  lengthWindow: 8,
+} as const;
 
-export const answerStage: Stage = {
-  ...common,
-  name: 'answer',
-  steps: 4200,
-  learningRate: 1.5e-3,
-  schedule: 'cosine',
-  floorRatio: 0.03,
-  warmupSteps: 50,
-};
+/** Scenes of one or two objects: where words and places come together first. */
+export const lookStage: Stage = { ...common, name: 'look', steps: 900, schedule: 'constant', warmupSteps: 150 };
+
+/** All scenes and all questions. */
+export const answerStage: Stage = { ...common, name: 'answer', steps: 4200, schedule: 'cosine', floorRatio: 0.02, warmupSteps: 50 };

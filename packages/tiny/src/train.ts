@@ -28,8 +28,8 @@ async function main(): Promise<void> {
   const scale = values.steps ? Number(values.steps) / (lookStage.steps + answerStage.steps) : 1;
   const shorten = <S extends { steps: number }>(stage: S): S => ({ ...stage, steps: Math.max(1, Math.round(stage.steps * scale)) });
   const stages = [
-    { stage: shorten(lookStage), data: worldDataset(pool, lookCurriculum, tokens, recipeSeed) },
-    { stage: shorten(answerStage), data: worldDataset(pool, questionCurriculum, tokens, recipeSeed + 1) },
+    { stage: shorten(lookStage), data: worldDataset(pool, lookCurriculum, tokens, { seed: recipeSeed, mostObjects: 2 }) },
+    { stage: shorten(answerStage), data: worldDataset(pool, questionCurriculum, tokens, { seed: recipeSeed + 1 }) },
   ];
   const progress = trainingProgress(process.stderr);
   for (const { stage } of stages) process.stderr.write(`\nstage ${stage.name}\n${describeStage(model, stage)}\n`);
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
     stages,
     folder: values.folder,
     seed: recipeSeed,
-    evaluation: { data: worldDataset(heldOut, questionCurriculum, tokens, recipeSeed + 2), samples: heldOut.count, every: 500 },
+    evaluation: { data: worldDataset(heldOut, questionCurriculum, tokens, { seed: recipeSeed + 2 }), samples: heldOut.count, every: 500 },
     saveEvery: 250,
     ...(values.threads ? { threads: Number(values.threads) } : {}),
     onMetric: progress,

@@ -9,3 +9,5 @@ export { writeCheckpoint, writeSafetensors } from './write.js';
 export type { TensorToWrite } from './write.js';
 export { matchWeights } from './match.js';
 export type { MatchedWeights, WeightsToMatch } from './match.js';
+export { splitTensors } from './split.js';
+export type { SplitTensor, TensorSlice } from './split.js';

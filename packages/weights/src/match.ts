@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { WeightError } from '@weft/errors';
 import { quoted } from './header.js';
 import type { TensorEntry } from './safetensors.js';
+import { splitTensors, type SplitTensor } from './split.js';
 
 /** What {@link matchWeights} compares. */
 export interface WeightsToMatch {
@@ -9,6 +10,8 @@ export interface WeightsToMatch {
   readonly expected: ReadonlyMap<string, { readonly shape: readonly number[] }>;
   /** The tensors on disk, such as a `Checkpoint` or a `SafetensorsFile`. */
   readonly file: { readonly path: string; readonly tensors: ReadonlyMap<string, TensorEntry> };
+  /** Pieces of a tensor that stand for tensors of their own; names below are those of the pieces. */
+  readonly split?: SplitTensor;
   /** The parameter path of a tensor's name in the file, null for a tensor that is left out. */
   readonly rename?: (name: string) => string | null;
   /** Why the model does not need a tensor of the file; undefined if it should. */
@@ -29,7 +32,8 @@ export interface MatchedWeights {
  * @throws WeightError that lists all that does not fit: parameters that are missing (with the closest name in
  * the file), shapes that differ, tensors that two names claim, and tensors that nothing asked for
  */
-export const matchWeights = ({ expected, file, rename, unused }: WeightsToMatch): MatchedWeights => {
+export const matchWeights = ({ expected, file: stored, split, rename, unused }: WeightsToMatch): MatchedWeights => {
+  const file = split ? { path: stored.path, tensors: splitTensors(stored.tensors, split) } : stored;
   const entries = new Map<string, TensorEntry>();
   const leftOver: { name: string; reason: string }[] = [];
   const unexpected = new Map<string, string>();

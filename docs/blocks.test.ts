@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { encodeJpeg, encodePng } from '@weft/image';
+import { paint, Random, randomScene, tinyFolder } from '@weft/tiny';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { blocksOf, pages, root, type Block } from './blocks.js';
+
+const run = promisify(execFile);
+const blocks = pages().flatMap(blocksOf);
+const programs = blocks.filter(({ language, excerptOf }) => language === 'ts' && excerptOf === undefined);
+const nameOf = ({ page, line }: Block): string => `${page.replace(/\W+/g, '-')}-${line}`;
+
+const written = join(root, 'docs', 'dist', 'blocks');
+let typeErrors = '';
+/** Where programs run: a picture, and a checkpoint to read. */
+let desk: string;
+
+beforeAll(async () => {
+  await rm(join(root, 'docs', 'dist'), { recursive: true, force: true });
+  await mkdir(written, { recursive: true });
+  for (const block of programs) await writeFile(join(written, `${nameOf(block)}.ts`), `${block.text}\nexport {};\n`);
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  typeErrors = await run(tsc, ['-p', join(root, 'docs')], { cwd: root }).then(
+    () => '',
+    (error: { readonly stdout: string }) => error.stdout,
+  );
+  desk = await mkdtemp(join(tmpdir(), 'weft-docs-'));
+  const picture = paint(randomScene(new Random(1)), 256);
+  await writeFile(join(desk, 'cat.jpg'), await encodeJpeg(picture, 90));
+  await writeFile(join(desk, 'picture.png'), await encodePng(picture));
+  await cp(tinyFolder(), join(desk, 'checkpoint'), { recursive: true });
+});
+
+afterAll(() => rm(desk, { recursive: true, force: true }));
+
+describe('a block of the documentation', () => {
+  it.each(programs.map((block) => [`${block.page}:${block.line}`, block] as const))('compiles and runs: %s', async (_, block) => {
+    const name = nameOf(block);
+    expect(typeErrors.split('\n').filter((line) => line.includes(`${name}.ts`))).toEqual([]);
+    const { stdout } = await run(process.execPath, [join(root, 'docs', 'dist', 'run', `${name}.js`)], { cwd: desk });
+    if (block.output !== undefined) expect(stdout.trimEnd()).toBe(block.output.trimEnd());
+  });
+
+  const excerpts = blocks.filter(({ excerptOf }) => excerptOf !== undefined);
+  it.each(excerpts.map((block) => [`${block.page}:${block.line}`, block] as const))('stands in the source: %s', async (_, block) => {
+    const squeeze = (text: string): string => text.replace(/\s+/g, '').replace(/,(?=[)\]}])/g, '');
+    expect(squeeze(await readFile(join(root, block.excerptOf!), 'utf8'))).toContain(squeeze(block.text));
+  });
+});

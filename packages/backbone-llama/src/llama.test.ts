@@ -1,0 +1,90 @@
+import { namedParameters } from '@weft/graph';
+import { testBackbone, type Golden } from '@weft/testing';
+import type { Backbone } from '@weft/spec';
+import { describe, expect, it } from 'vitest';
+import { llama, llamaPresets, readLlamaConfig, type LlamaConfig } from './llama.js';
+
+const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
+
+const tiny: LlamaConfig = {
+  hiddenSize: 10,
+  intermediateSize: 13,
+  numHiddenLayers: 2,
+  numAttentionHeads: 6,
+  numKeyValueHeads: 2,
+  headDim: 6,
+  rotaryDim: 6,
+  vocabSize: 17,
+  hiddenAct: 'silu',
+  rmsNormEps: 1e-5,
+  ropeTheta: 1000,
+  tieWordEmbeddings: false,
+  qkvBias: false,
+  outputBias: false,
+  mlpBias: false,
+};
+
+const golden = (name: string): Golden<Backbone> => ({
+  file: fixture(name),
+  model: (config) => llama(readLlamaConfig(config)),
+  outputs: (backbone, { input_ids, position_ids }) => {
+    const states = backbone.decode({ hiddenStates: backbone.embed(input_ids!), positionIds: position_ids! });
+    return { last_hidden_state: states, logits: backbone.head(states) };
+  },
+});
+
+const totals = {
+  'llama-2-7b': 6_738_415_616,
+  'llama-2-13b': 13_015_864_320,
+  'llama-3.1-8b': 8_030_261_248,
+  'llama-3.1-70b': 70_553_706_496,
+  'llama-3.2-1b': 1_235_814_400,
+  'llama-3.2-3b': 3_212_749_824,
+  'mistral-7b-v0.1': 7_241_732_096,
+  'mistral-7b-v0.3': 7_248_023_552,
+  'mistral-nemo-12b': 12_247_782_400,
+  'deepseek-llm-1.3b': 1_652_656_128,
+} as const;
+
+testBackbone({
+  tiny: () => llama(tiny),
+  create: () => llama('llama-3.1-8b'),
+  checkpoint: fixture('llama-3.1-8b.header.json'),
+  golden: ['llama', 'llama3-scaled', 'llama-linear', 'mistral-window'].map((name) => golden(`${name}.safetensors`)),
+  sizes: Object.entries(totals).map(([name, parameters]) => ({ name, create: () => llama(name as keyof typeof totals), parameters })),
+});
+
+describe('llama with a window, scaled frequencies, biases and a tied head', () => {
+  const ropeScaling = { type: 'llama3', factor: 4, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalMaxPositionEmbeddings: 32 } as const;
+  testBackbone({
+    tiny: () => llama({ ...tiny, slidingWindow: 3, ropeScaling, qkvBias: true, outputBias: true, mlpBias: true, tieWordEmbeddings: true }),
+  });
+});
+
+describe('llama', () => {
+  it('names the presets it has', () => {
+    const message = `backbone-llama has no preset 'llama-4'.\n  It has: ${Object.keys(llamaPresets).join(', ')}.`;
+    expect(() => llama('llama-4' as never)).toThrow(message);
+  });
+
+  it('stores a tied table once, under the name of the embeddings', () => {
+    const names = [...namedParameters(llama(tiny, { tieWordEmbeddings: true })).keys()];
+    expect(names[0]).toBe('model.embed_tokens.weight');
+    expect(names).not.toContain('lm_head.weight');
+  });
+
+  it('changes a preset by fields', () => {
+    const { shape } = llama('llama-2-7b', { vocabSize: 32_064 });
+    expect(shape).toMatchObject({ vocabSize: 32_064, hiddenSize: 4096 });
+  });
+
+  it('reads a Mistral config with its own defaults', () => {
+    expect(readLlamaConfig({ model_type: 'mistral' })).toMatchObject({ numKeyValueHeads: 8, intermediateSize: 14336, slidingWindow: 4096 });
+    expect(readLlamaConfig({ model_type: 'mistral', sliding_window: null }).slidingWindow).toBeUndefined();
+    expect(readLlamaConfig({ hidden_size: 64, num_attention_heads: 4 })).toMatchObject({ headDim: 16, numKeyValueHeads: 4 });
+  });
+
+  it('refuses rope scaling that it does not know', () => {
+    expect(() => readLlamaConfig({ rope_scaling: { rope_type: 'yarn', factor: 4 } })).toThrow(/rope scaling of type 'yarn' is not known/);
+  });
+});

@@ -1,0 +1,60 @@
+import { testBackbone, type Golden } from '@weft/testing';
+import type { Backbone } from '@weft/spec';
+import { describe, expect, it } from 'vitest';
+import { persimmon, persimmonPresets, persimmonSection, readPersimmonConfig, type PersimmonConfig } from './persimmon.js';
+
+const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
+
+const tiny: PersimmonConfig = {
+  hiddenSize: 21,
+  intermediateSize: 13,
+  numHiddenLayers: 2,
+  numAttentionHeads: 3,
+  numKeyValueHeads: 3,
+  headDim: 7,
+  rotaryDim: 4,
+  ropeTheta: 1000,
+  vocabSize: 17,
+  hiddenAct: 'relu2',
+  layerNormEps: 1e-5,
+  qkLayernorm: true,
+  tieWordEmbeddings: false,
+};
+
+const golden = (name: string): Golden<Backbone> => ({
+  file: fixture(name),
+  model: (config) => persimmon(readPersimmonConfig(config)),
+  outputs: (backbone, { input_ids, position_ids }) => {
+    const states = backbone.decode({ hiddenStates: backbone.embed(input_ids!), positionIds: position_ids! });
+    return { last_hidden_state: states, logits: backbone.head(states) };
+  },
+});
+
+testBackbone({
+  tiny: () => persimmon(tiny),
+  create: () => persimmon('persimmon-8b'),
+  checkpoint: fixture('persimmon-8b.header.json'),
+  golden: [golden('persimmon.safetensors'), golden('persimmon-plain.safetensors')],
+  sizes: [{ name: 'persimmon-8b', create: () => persimmon('persimmon-8b'), parameters: 9_397_175_296, tensors: 580 }],
+});
+
+describe('persimmon', () => {
+  it('names the presets it has', () => {
+    expect(() => persimmon('persimmon-1b' as never)).toThrow("backbone-persimmon has no preset 'persimmon-1b'.\n  It has: persimmon-8b.");
+  });
+
+  it('is read back from the text section that it writes', () => {
+    const { 'persimmon-8b': preset } = persimmonPresets;
+    expect(readPersimmonConfig(persimmonSection(preset)!)).toEqual(preset);
+    expect(readPersimmonConfig(persimmonSection({ ...tiny, rotaryDim: 7 })!).rotaryDim).toBe(7);
+  });
+
+  it('has no text section for heads that share keys', () => {
+    expect(persimmonSection({ ...tiny, numKeyValueHeads: 1 })).toBeUndefined();
+  });
+
+  it('turns half of each head unless the config says otherwise', () => {
+    expect(readPersimmonConfig({})).toMatchObject({ headDim: 64, rotaryDim: 32 });
+    expect(readPersimmonConfig({ partial_rotary_factor: 0.25 }).rotaryDim).toBe(16);
+  });
+});

@@ -1,0 +1,138 @@
+import { module, repeat, reshape, slice, type Value } from '@weft/graph';
+import {
+  assembleDecoder,
+  layerNorm,
+  linear,
+  mlp,
+  preNormLayer,
+  readRope,
+  ropeSection,
+  rotaryAttention,
+  windowOf,
+  type DecoderStackConfig,
+  type Mlp,
+  type SelfAttention,
+} from '@weft/nn';
+import { configReader, resolvePreset, type Backbone, type DecoderContext, type Json, type Source } from '@weft/spec';
+
+/** Persimmon, the decoder of Fuyu. Every head has its own keys and values. */
+export interface PersimmonConfig extends DecoderStackConfig {
+  readonly hiddenAct: string;
+  readonly layerNormEps: number;
+  /** Layer norms of queries and keys, head by head, with weights that all heads share. */
+  readonly qkLayernorm: boolean;
+}
+
+/** Published sizes. */
+export const persimmonPresets = {
+  'persimmon-8b': {
+    hiddenSize: 4096,
+    intermediateSize: 16384,
+    numHiddenLayers: 36,
+    numAttentionHeads: 64,
+    numKeyValueHeads: 64,
+    headDim: 64,
+    rotaryDim: 32,
+    ropeTheta: 25000,
+    vocabSize: 262144,
+    hiddenAct: 'relu2',
+    layerNormEps: 1e-5,
+    qkLayernorm: true,
+    tieWordEmbeddings: false,
+  },
+} as const satisfies Record<string, PersimmonConfig>;
+
+const source: Source = {
+  paper: 'https://www.adept.ai/blog/persimmon-8b',
+  code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/persimmon/modeling_persimmon.py',
+};
+
+/**
+ * Persimmon's decoder: pre-norm with layer norms, one projection for queries, keys and values, positions that turn
+ * half of each head, and a squared ReLU.
+ *
+ * @param config preset name or full configuration
+ * @param changes fields that differ from the preset
+ */
+export function persimmon(config: keyof typeof persimmonPresets | PersimmonConfig, changes: Partial<PersimmonConfig> = {}): Backbone {
+  const c = { ...resolvePreset<PersimmonConfig>('backbone-persimmon', persimmonPresets, config), ...changes };
+  const norm = () => layerNorm(c.hiddenSize, c.layerNormEps);
+  return assembleDecoder(c, {
+    id: 'backbone-persimmon',
+    source,
+    layers: repeat(c.numHiddenLayers, (i) =>
+      preNormLayer({
+        input_layernorm: norm(),
+        self_attn: attention(c, i),
+        post_attention_layernorm: norm(),
+        mlp: mlp(c).withPaths({ fc1: 'dense_h_to_4h', fc2: 'dense_4h_to_h' }) as Mlp,
+      }),
+    ),
+    norm: norm(),
+    normName: 'final_layernorm',
+  });
+}
+
+function attention(c: PersimmonConfig, index: number): SelfAttention {
+  const [heads, size] = [c.numAttentionHeads, c.headDim];
+  const headNorm = () => (c.qkLayernorm ? layerNorm(size, c.layerNormEps) : null);
+  return module(
+    'Attention',
+    {
+      query_key_value: linear(c.hiddenSize, 3 * heads * size),
+      q_layernorm: headNorm(),
+      k_layernorm: headNorm(),
+      dense: linear(heads * size, c.hiddenSize),
+    },
+    (m, x: Value, context: DecoderContext) => {
+      // Each head's query, key and value lie side by side.
+      const [batch, length] = x.shape;
+      const fused = reshape(m.query_key_value(x), [batch!, length!, heads, 3, size]);
+      const [q, k, v] = [0, 1, 2].map((i) => reshape(slice(fused, 3, i, i + 1), [batch!, length!, heads, size]));
+      const queries = m.q_layernorm ? m.q_layernorm(q!) : q!;
+      const keys = m.k_layernorm ? m.k_layernorm(k!) : k!;
+      return m.dense(rotaryAttention(queries, keys, v!, context, windowOf(c, index)));
+    },
+  );
+}
+
+/** Reads the text section of a `config.json` of model type `persimmon`. */
+export function readPersimmonConfig(section: Json): PersimmonConfig {
+  const read = configReader(section, 'text_config');
+  const hiddenSize = read.number('hidden_size', 4096);
+  const numAttentionHeads = read.number('num_attention_heads', 64);
+  const headDim = hiddenSize / numAttentionHeads;
+  return {
+    hiddenSize,
+    intermediateSize: read.number('intermediate_size', 16384),
+    numHiddenLayers: read.number('num_hidden_layers', 36),
+    numAttentionHeads,
+    numKeyValueHeads: numAttentionHeads,
+    headDim,
+    vocabSize: read.number('vocab_size', 262144),
+    hiddenAct: read.string('hidden_act', 'relu2'),
+    layerNormEps: read.number('layer_norm_eps', 1e-5),
+    qkLayernorm: read.boolean('qk_layernorm', true),
+    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
+    ...readRope(section, headDim, { partialRotaryFactor: 0.5 }),
+  };
+}
+
+/** The text section of a `config.json`, or `undefined` if transformers' Persimmon cannot have these sizes. */
+export function persimmonSection(c: PersimmonConfig): Json | undefined {
+  const fits = c.numKeyValueHeads === c.numAttentionHeads && c.headDim * c.numAttentionHeads === c.hiddenSize && c.slidingWindow === undefined;
+  if (!fits) return undefined;
+  return {
+    model_type: 'persimmon',
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    vocab_size: c.vocabSize,
+    hidden_act: c.hiddenAct,
+    layer_norm_eps: c.layerNormEps,
+    qk_layernorm: c.qkLayernorm,
+    tie_word_embeddings: c.tieWordEmbeddings,
+    rope_parameters: { partial_rotary_factor: 1, ...ropeSection(c, c.headDim) },
+  };
+}

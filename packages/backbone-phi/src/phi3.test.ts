@@ -1,0 +1,61 @@
+import { namedParameters } from '@weft/graph';
+import { testBackbone, type Golden } from '@weft/testing';
+import type { Backbone } from '@weft/spec';
+import { describe, expect, it } from 'vitest';
+import { phi3, phi3Presets, phi3Section, readPhi3Config, type Phi3Config } from './phi3.js';
+
+const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
+
+const tiny: Phi3Config = {
+  hiddenSize: 10,
+  intermediateSize: 13,
+  numHiddenLayers: 2,
+  numAttentionHeads: 6,
+  numKeyValueHeads: 2,
+  headDim: 7,
+  rotaryDim: 4,
+  ropeTheta: 1000,
+  vocabSize: 17,
+  slidingWindow: 3,
+  hiddenAct: 'silu',
+  rmsNormEps: 1e-5,
+  tieWordEmbeddings: false,
+};
+
+const golden = (name: string): Golden<Backbone> => ({
+  file: fixture(name),
+  model: (config) => phi3(readPhi3Config(config)),
+  outputs: (backbone, { input_ids, position_ids }) => {
+    const states = backbone.decode({ hiddenStates: backbone.embed(input_ids!), positionIds: position_ids! });
+    return { last_hidden_state: states, logits: backbone.head(states) };
+  },
+});
+
+testBackbone({
+  tiny: () => phi3(tiny),
+  create: () => phi3('phi-3-mini-4k'),
+  checkpoint: fixture('phi-3-mini-4k.header.json'),
+  golden: [golden('phi3.safetensors'), golden('phi3-partial.safetensors')],
+  sizes: [{ name: 'phi-3-mini-4k', create: () => phi3('phi-3-mini-4k'), parameters: 3_821_079_552, tensors: 195 }],
+});
+
+describe('phi3', () => {
+  it('names the presets it has', () => {
+    expect(() => phi3('phi-9' as never)).toThrow("backbone-phi3 has no preset 'phi-9'.\n  It has: phi-3-mini-4k.");
+  });
+
+  it('keeps queries, keys and values in one matrix, and gate and up in another', () => {
+    const shapes = Object.fromEntries([...namedParameters(phi3(tiny))].map(([path, { shape }]) => [path, shape]));
+    expect(shapes['model.layers.0.self_attn.qkv_proj.weight']).toEqual([70, 10]);
+    expect(shapes['model.layers.0.mlp.gate_up_proj.weight']).toEqual([26, 10]);
+  });
+
+  it.each(Object.entries(phi3Presets))('is read back from the text section of %s', (_, preset) => {
+    expect(readPhi3Config(phi3Section(preset)!)).toEqual(preset);
+  });
+
+  it('refuses the frequencies of the long variants', () => {
+    const scaling = { type: 'longrope', short_factor: [1], long_factor: [2] };
+    expect(() => readPhi3Config({ rope_scaling: scaling })).toThrow(/rope scaling of type 'longrope' is not known/);
+  });
+});

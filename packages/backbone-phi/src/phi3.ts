@@ -1,0 +1,150 @@
+import { module, mul, repeat, slice, type Value } from '@weft/graph';
+import {
+  activation,
+  assembleDecoder,
+  linear,
+  preNormLayer,
+  readRope,
+  rmsNorm,
+  ropeSection,
+  rotaryAttention,
+  splitHeads,
+  windowOf,
+  type DecoderStackConfig,
+  type Mlp,
+  type SelfAttention,
+} from '@weft/nn';
+import { configReader, resolvePreset, type Backbone, type DecoderContext, type Json, type Source } from '@weft/spec';
+
+/** Phi 3: Llama's decoder with fused projections. */
+export interface Phi3Config extends DecoderStackConfig {
+  readonly hiddenAct: string;
+  readonly rmsNormEps: number;
+}
+
+/** Published sizes. */
+export const phi3Presets = {
+  'phi-3-mini-4k': {
+    hiddenSize: 3072,
+    intermediateSize: 8192,
+    numHiddenLayers: 32,
+    numAttentionHeads: 32,
+    numKeyValueHeads: 32,
+    headDim: 96,
+    rotaryDim: 96,
+    ropeTheta: 10000,
+    vocabSize: 32064,
+    slidingWindow: 2047,
+    hiddenAct: 'silu',
+    rmsNormEps: 1e-5,
+    tieWordEmbeddings: false,
+  },
+} as const satisfies Record<string, Phi3Config>;
+
+const source: Source = {
+  paper: 'https://arxiv.org/abs/2404.14219',
+  code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/phi3/modeling_phi3.py',
+};
+
+/**
+ * Phi 3's decoder: pre-norm, rotary positions, and one matrix each for queries, keys and values and for gate and up.
+ *
+ * @param config preset name or full configuration
+ * @param changes fields that differ from the preset
+ */
+export function phi3(config: keyof typeof phi3Presets | Phi3Config, changes: Partial<Phi3Config> = {}): Backbone {
+  const c = { ...resolvePreset<Phi3Config>('backbone-phi3', phi3Presets, config), ...changes };
+  const norm = () => rmsNorm(c.hiddenSize, c.rmsNormEps);
+  return assembleDecoder(c, {
+    id: 'backbone-phi3',
+    source,
+    layers: repeat(c.numHiddenLayers, (i) =>
+      preNormLayer({ input_layernorm: norm(), self_attn: attention(c, i), post_attention_layernorm: norm(), mlp: fusedMlp(c) }),
+    ),
+    norm: norm(),
+  });
+}
+
+/** The rows of the projection are queries, keys and values, in that order. */
+function attention(c: Phi3Config, index: number): SelfAttention {
+  const [querySize, keySize] = [c.numAttentionHeads * c.headDim, c.numKeyValueHeads * c.headDim];
+  return module(
+    'Attention',
+    {
+      qkv_proj: linear(c.hiddenSize, querySize + 2 * keySize, { bias: false }),
+      o_proj: linear(querySize, c.hiddenSize, { bias: false }),
+    },
+    (m, x: Value, context: DecoderContext) => {
+      const fused = m.qkv_proj(x);
+      const heads = (start: number, count: number): Value => splitHeads(slice(fused, 2, start, start + count * c.headDim), count);
+      const q = heads(0, c.numAttentionHeads);
+      const k = heads(querySize, c.numKeyValueHeads);
+      const v = heads(querySize + keySize, c.numKeyValueHeads);
+      return m.o_proj(rotaryAttention(q, k, v, context, windowOf(c, index)));
+    },
+  );
+}
+
+/** Gated MLP whose first matrix is the gate's rows over those of up. */
+function fusedMlp({ hiddenSize, intermediateSize, hiddenAct }: Phi3Config): Mlp {
+  const act = activation(hiddenAct);
+  return module(
+    'GatedMlp',
+    {
+      gate_up_proj: linear(hiddenSize, 2 * intermediateSize, { bias: false }),
+      down_proj: linear(intermediateSize, hiddenSize, { bias: false }),
+    },
+    (m, x: Value) => {
+      const fused = m.gate_up_proj(x);
+      const [gate, up] = [slice(fused, -1, 0, intermediateSize), slice(fused, -1, intermediateSize, 2 * intermediateSize)];
+      return m.down_proj(mul(up, act(gate)));
+    },
+  );
+}
+
+/**
+ * Reads the text section of a `config.json` of model type `phi3`.
+ *
+ * @throws ConfigError for the long variants, whose frequencies depend on the length of the text (`longrope`)
+ */
+export function readPhi3Config(section: Json): Phi3Config {
+  const read = configReader(section, 'text_config');
+  const hiddenSize = read.number('hidden_size', 3072);
+  const numAttentionHeads = read.number('num_attention_heads', 32);
+  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
+  const window = read.raw('sliding_window');
+  return {
+    hiddenSize,
+    intermediateSize: read.number('intermediate_size', 8192),
+    numHiddenLayers: read.number('num_hidden_layers', 32),
+    numAttentionHeads,
+    numKeyValueHeads: read.number('num_key_value_heads', numAttentionHeads),
+    headDim,
+    vocabSize: read.number('vocab_size', 32064),
+    hiddenAct: read.string('hidden_act', 'silu'),
+    rmsNormEps: read.number('rms_norm_eps', 1e-5),
+    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
+    slidingWindow: typeof window === 'number' ? window : undefined,
+    ...readRope(section, headDim),
+  };
+}
+
+/** The text section of a `config.json`, or `undefined` if transformers' Phi 3 has no such layers. */
+export function phi3Section(c: Phi3Config): Json | undefined {
+  if (c.layerTypes?.includes('full_attention')) return undefined;
+  return {
+    model_type: 'phi3',
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    num_key_value_heads: c.numKeyValueHeads,
+    head_dim: c.headDim,
+    vocab_size: c.vocabSize,
+    hidden_act: c.hiddenAct,
+    rms_norm_eps: c.rmsNormEps,
+    tie_word_embeddings: c.tieWordEmbeddings,
+    sliding_window: c.slidingWindow ?? null,
+    rope_parameters: ropeSection(c, c.headDim),
+  };
+}

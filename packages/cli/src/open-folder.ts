@@ -1,0 +1,48 @@
+import { namedParameters } from '@weft/graph';
+import { modelOf } from '@weft/models';
+import { readCheckpointFiles, type CheckpointFiles, type UnusedTensor } from '@weft/runtime';
+import type { Model } from '@weft/spec';
+import { matchWeights, openCheckpoint, type Checkpoint, type TensorEntry } from '@weft/weights';
+
+/** A checkpoint folder as it lies on the disk: nothing is computed and no weight is read yet. */
+export interface OpenFolder {
+  readonly files: CheckpointFiles;
+  readonly model: Model;
+  /** Close it after use. */
+  readonly checkpoint: Checkpoint;
+  /** The tensor of each parameter. */
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly unused: readonly UnusedTensor[];
+}
+
+/**
+ * Opens a checkpoint folder and finds a tensor for every parameter.
+ *
+ * @throws ConfigError if a file is missing or no recipe knows the model
+ * @throws WeightError if the weights do not fit the model, tensor by tensor
+ */
+export async function openFolder(folder: string): Promise<OpenFolder> {
+  const files = await readCheckpointFiles(folder);
+  const model = modelOf(files.config, { preprocessor: files.preprocessor });
+  const checkpoint = await openCheckpoint(files.folder);
+  try {
+    return { files, model, checkpoint, ...matchWeights({ expected: namedParameters(model.module), file: checkpoint, ...model.checkpoint }) };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+/**
+ * All weights of a model as float32, by the paths of its parameters.
+ *
+ * @param report is told the share that was read, 0 to 1
+ */
+export async function readWeights({ checkpoint, entries }: OpenFolder, report: (share: number) => void): Promise<Map<string, Float32Array>> {
+  const weights = new Map<string, Float32Array>();
+  for (const [path, { name }] of entries) {
+    weights.set(path, await checkpoint.readFloat32(name));
+    report(weights.size / entries.size);
+  }
+  return weights;
+}

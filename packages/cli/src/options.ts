@@ -1,0 +1,43 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { GenerationOptions } from '@weft/runtime';
+
+/** Values of the options that `addGenerationOptions` adds. */
+export interface GenerationFlags {
+  readonly model?: string;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+}
+
+const parser =
+  (holds: (value: number) => boolean, wanted: string) =>
+  (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (!holds(value)) throw new InvalidArgumentError(`Expected ${wanted}.`);
+    return value;
+  };
+
+/** A whole number from a command line. */
+export const wholeNumber = (least: number): ((text: string) => number) =>
+  parser((value) => Number.isSafeInteger(value) && value >= least, `a whole number of at least ${least}`);
+
+/** Adds the options of commands that answer. */
+export function addGenerationOptions(command: Command): Command {
+  return command
+    .option('-m, --model <folder>', 'Hugging Face checkpoint folder; the embedded model unless given')
+    .option('--max-tokens <n>', 'most tokens of an answer', wholeNumber(1))
+    .option('--temperature <t>', 'randomness; 0 always takes the most probable token', parser((value) => value >= 0 && value < Infinity, 'a number of at least 0'))
+    .option('--top-p <p>', 'draw from the most probable tokens that make up this share', parser((value) => value > 0 && value <= 1, 'a number above 0, at most 1'))
+    .option('--seed <n>', 'the same seed draws the same answer', wholeNumber(0))
+    .option('--threads <n>', 'threads to compute with; the physical cores unless given', wholeNumber(1));
+}
+
+/** The options in the words of the runtime. */
+export const generationOptions = ({ maxTokens, temperature, topP, seed }: GenerationFlags): GenerationOptions => ({
+  maxNewTokens: maxTokens,
+  temperature,
+  topP,
+  seed,
+});

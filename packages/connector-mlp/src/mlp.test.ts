@@ -1,0 +1,34 @@
+import { testConnector } from '@weft/testing';
+import { describe, expect, it } from 'vitest';
+import { mlpConnector } from './mlp.js';
+
+const context = { visionSize: 7, textSize: 5, grid: [3, 5] } as const;
+const matrices = { 'linear_1.weight': [5, 7], 'linear_2.weight': [5, 5] };
+
+testConnector({
+  tiny: mlpConnector(),
+  context,
+  names: { ...matrices, 'linear_1.bias': [5], 'linear_2.bias': [5] },
+  sizes: [
+    {
+      name: 'LLaVA-1.5 7B',
+      create: () => mlpConnector()({ visionSize: 1024, textSize: 4096, grid: [24, 24] }),
+      parameters: 20_979_712,
+      tensors: 4,
+    },
+  ],
+});
+
+describe('mlpConnector with another activation and without biases', () => {
+  testConnector({ tiny: mlpConnector({ hiddenAct: 'silu', bias: false }), context, names: matrices });
+});
+
+describe('mlpConnector', () => {
+  it('gives one token to each patch', () => {
+    expect(mlpConnector()(context).countTokens([24, 24])).toBe(576);
+  });
+
+  it('names the activations that it knows, before any model is built', () => {
+    expect(() => mlpConnector({ hiddenAct: 'mish' })).toThrow(/There is no activation 'mish'\.\n {2}Known: gelu, /);
+  });
+});

@@ -1,0 +1,1 @@
+export * from './qwen2-vl.js';

@@ -1,0 +1,36 @@
+import type { Picture } from '@weft/spec';
+import type { Segment } from '@weft/text';
+import { encode, isFramed, locate, placeImages, type ConversationTools } from './prompt.js';
+
+/**
+ * Ids of a rendered conversation that was cut into pieces, each with its pictures' tokens in place. Joined they are the
+ * ids of the whole text, except where a token would span a cut: such a piece is encoded on its own, since a model that
+ * is asked to go on from the cut reads the same.
+ *
+ * @throws InputError if pictures and their places do not add up
+ */
+export function encodePieces(tools: ConversationTools, pieces: readonly (readonly Segment[])[], pictures: readonly Picture[]): number[][] {
+  const { model, tokenizer } = tools;
+  const { vision } = model;
+  const { segments, placements } = placeImages(pieces.flat(), model, pictures);
+  const bare = (text: readonly Segment[]): number[] => encode(tokenizer, text, false);
+  const isWhole = isFramed(tools, { messages: [] }, segments);
+
+  let [from, before]: [number, number[]] = [0, []];
+  const result = pieces.map((piece, i): number[] => {
+    const end = from + piece.length;
+    const all = bare(segments.slice(0, end));
+    const own = before.every((id, at) => all[at] === id) ? all.slice(before.length) : bare(segments.slice(from, end));
+    [from, before] = [end, all];
+    return i === 0 && isWhole ? [...firstTokens(encode(tokenizer, segments.slice(0, end), true), own), ...own] : own;
+  });
+  if (vision) locate(result.flat(), vision, pictures, placements);
+  return result;
+}
+
+/** The tokens that the tokenizer puts before a text. */
+function firstTokens(framed: readonly number[], bare: readonly number[]): readonly number[] {
+  for (let start = 0; start + bare.length <= framed.length; start++)
+    if (bare.every((id, i) => framed[start + i] === id)) return framed.slice(0, start);
+  return [];
+}

@@ -1,0 +1,84 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, InputError, WeightError } from '@weft/errors';
+import { openSafetensors, writeSafetensors, type TensorToWrite } from '@weft/weights';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixture, fixtureNames } from '../test/fixtures.js';
+import { verify } from './verify.js';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'weft-verify-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+/** A copy of a fixture whose golden file is changed tensor by tensor. */
+async function changed(name: string, change: (tensor: TensorToWrite & { data: Uint8Array }) => TensorToWrite): Promise<string> {
+  const folder = await mkdtemp(join(root, `${name}-`));
+  await cp(fixture(name), folder, { recursive: true });
+  const file = await openSafetensors(join(folder, 'golden.safetensors'));
+  const tensors: TensorToWrite[] = [];
+  for (const [key, { dtype, shape }] of file.tensors) tensors.push(change({ name: key, dtype, shape, data: await file.read(key) }));
+  await file.close();
+  await writeSafetensors(join(folder, 'golden.safetensors'), tensors);
+  return folder;
+}
+
+const failing = async (folder: string): Promise<string[]> =>
+  (await verify(folder)).checks.filter(({ ok }) => !ok).map(({ name }) => name);
+
+describe('verify', () => {
+  it.each(fixtureNames)('passes all checks of %s', async (name) => {
+    const { checks } = await verify(fixture(name));
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    const names = checks.map((check) => check.name);
+    expect(names).toEqual(expect.arrayContaining(['logits', 'logits-cached', 'generated']));
+    if (!name.startsWith('text')) expect(names).toContain('image_features');
+    if (!name.includes('batch')) expect(names).toContain('input_ids');
+    if (!name.includes('batch') && !name.startsWith('text')) expect(names).toContain('pixel_values');
+  });
+
+  it('finds one wrong value in each kind of reference', async () => {
+    const spoil = (wanted: string) =>
+      changed('llava-clip', (tensor) => {
+        const { name, dtype, data } = tensor;
+        if (name !== wanted) return tensor;
+        const values = dtype === 'I64' ? new BigInt64Array(data.buffer) : new Float32Array(data.buffer);
+        if (values instanceof BigInt64Array) values[values.length - 1]! += 1n;
+        else values[values.length - 1]! += 0.02;
+        return { ...tensor, data: new Uint8Array(values.buffer) };
+      });
+    expect(await failing(await spoil('logits'))).toEqual(['logits', 'logits-cached']);
+    expect(await failing(await spoil('image_features'))).toEqual(['image_features']);
+    expect(await failing(await spoil('generated'))).toEqual(['generated']);
+    expect(await failing(await spoil('expected_input_ids'))).toEqual(['input_ids']);
+    // One of the 864 values is more than the thousandth part that may differ.
+    expect(await failing(await spoil('expected_pixel_values'))).toEqual(['pixel_values', 'pixel_values-unequal']);
+  });
+
+  it('does not let values pass that are no numbers', async () => {
+    const folder = await changed('text-llama3', (tensor) => {
+      if (tensor.name !== 'logits') return tensor;
+      new Float32Array(tensor.data.buffer)[3] = NaN;
+      return tensor;
+    });
+    expect(await failing(folder)).toEqual(['logits', 'logits-cached']);
+  });
+
+  it('refuses tiles of another size than the model takes', async () => {
+    const folder = await changed('llava-clip', (tensor) =>
+      tensor.name === 'expected_pixel_values' ? { ...tensor, shape: [2, 3, 9, 16] } : tensor,
+    );
+    await expect(verify(folder)).rejects.toThrow(InputError);
+    await expect(verify(folder)).rejects.toThrow(/pixel_values is \[2, 3, 9, 16\], but the encoder takes \[tiles, 3, 12, 12\]/);
+  });
+
+  it('names a folder without golden outputs, and damaged golden outputs', async () => {
+    await expect(verify(root)).rejects.toThrow(ConfigError);
+    const folder = await changed('text-llama3', (tensor) => tensor);
+    const path = join(folder, 'golden.safetensors');
+    await writeFile(path, (await readFile(path)).subarray(0, -1));
+    await expect(verify(folder)).rejects.toThrow(WeightError);
+  });
+});

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { adamw, nextName, stateNames, type TrainedParameter } from '@weft/autodiff';
+import { describe, expect, it } from 'vitest';
+import { interpret } from './interpret.js';
+import { runOnnx } from './run.js';
+import type { Tensors } from './tensor.js';
+
+type Numbers = Readonly<Record<string, readonly number[]>>;
+interface Fixture {
+  readonly options: { readonly beta1: number; readonly beta2: number; readonly eps: number };
+  readonly decay: Readonly<Record<string, number>>;
+  readonly largestNorm: number;
+  readonly groups: Readonly<Record<string, string>>;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly start: Numbers;
+  readonly steps: readonly { readonly weight: number; readonly rates: Readonly<Record<string, number>>; readonly gradients: Numbers }[];
+  readonly cases: Readonly<Record<string, readonly { readonly norms: Readonly<Record<string, number>>; readonly values: Numbers }[]>>;
+}
+
+const fixture = JSON.parse(readFileSync(new URL('./__fixtures__/adamw.json', import.meta.url), 'utf8')) as Fixture;
+const names = Object.keys(fixture.shapes);
+const parameters = names.map((path): TrainedParameter => {
+  const group = fixture.groups[path]!;
+  return { path, group, shape: fixture.shapes[path]!, weightDecay: fixture.decay[group]! };
+});
+
+const cases = [
+  ['global', 'clipped over all parameters', { clip: 'global', maxGradientNorm: fixture.largestNorm }],
+  ['group', 'clipped in each group', { clip: 'group', maxGradientNorm: fixture.largestNorm }],
+  ['none', 'not clipped', { clip: 'global', maxGradientNorm: null }],
+] as const;
+
+// Constants of the graph, such as 0.95, are rounded to float32 in double precision too.
+const engines = [
+  ['in double precision', async (graph: ReturnType<typeof adamw>, feeds: Tensors) => interpret(graph, feeds), 7],
+  ['in ONNX Runtime', (graph: ReturnType<typeof adamw>, feeds: Tensors) => runOnnx(graph, feeds), 5],
+] as const;
+
+describe.each(engines)('three steps of AdamW against PyTorch, %s', (_name, run, digits) => {
+  it.each(cases)('%s: gradients %s', async (key, _what, clipping) => {
+    const graph = adamw(parameters, { ...fixture.options, ...clipping });
+    let state: Tensors = Object.fromEntries(
+      names.flatMap((path) => {
+        const shape = fixture.shapes[path]!;
+        const zeros = { shape, data: fixture.start[path]!.map(() => 0) };
+        const { parameter, first, second } = stateNames(path);
+        return [[parameter, { shape, data: fixture.start[path]! }], [first, zeros], [second, zeros]];
+      }),
+    );
+    for (const [i, { weight, rates, gradients }] of fixture.steps.entries()) {
+      const scalar = (value: number) => ({ shape: [], data: [value] });
+      const results = await run(graph, {
+        ...state,
+        ...Object.fromEntries(names.map((path) => [stateNames(path).gradient, { shape: fixture.shapes[path]!, data: gradients[path]! }])),
+        ...Object.fromEntries(Object.entries(rates).map(([group, rate]) => [`learning_rate:${group}`, scalar(rate)])),
+        step: scalar(i + 1),
+        weight: scalar(weight),
+      });
+      const expected = fixture.cases[key]![i]!;
+      for (const [group, norm] of Object.entries(expected.norms))
+        expect(results[group ? `gradient_norm:${group}` : 'gradient_norm']!.data[0]! / norm).toBeCloseTo(1, digits);
+      state = Object.fromEntries(Object.keys(state).map((name) => [name, results[nextName(name)]!]));
+      for (const path of names)
+        for (const [at, value] of expected.values[path]!.entries()) expect(Number(state[path]!.data[at]), `${path} ${at}`).toBeCloseTo(value, digits);
+    }
+  });
+});

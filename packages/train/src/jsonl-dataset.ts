@@ -1,0 +1,162 @@
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { InputError, isWeftError } from '@weft/errors';
+import type { ConversationTools, Message, MessagePart } from '@weft/runtime';
+import type { Dataset } from './dataset.js';
+import { checkTurns, sftExample } from './sft.js';
+
+export interface JsonlOptions extends ConversationTools {
+  /** Folder to which image paths are relative; that of the file unless given. */
+  readonly images?: string | undefined;
+  /** Most tokens of a sample; no limit unless given. */
+  readonly maxLength?: number | undefined;
+}
+
+/** One line of the file. */
+interface Sample {
+  readonly messages: readonly Message[];
+  readonly images: readonly string[];
+}
+
+/**
+ * Conversations of a JSON Lines file, one in each line: `{ "messages": [{ "role", "content" }], "images": ["a.png"] }`.
+ * A content is a text or a list of `{ "type": "text", "text" }` and `{ "type": "image" }`. In texts `<image>` marks the
+ * places of pictures if it occurs as often as there are images; without marks and parts the pictures come first in the
+ * first user message. Other fields are left alone.
+ *
+ * Every line is checked at once, and that its images exist; samples are read when they are asked for.
+ *
+ * @throws InputError naming the line, if it is not such a conversation or an image does not exist
+ */
+export async function jsonlDataset(file: string, options: JsonlOptions): Promise<Dataset> {
+  const path = resolve(file);
+  const folder = options.images === undefined ? dirname(path) : resolve(options.images);
+  const lines = await findLines(path);
+  const known = new Set<string>();
+  for (const line of lines) {
+    for (const image of parseSample(await readLine(path, line), `${path}:${line.number}`).images) {
+      const found = resolve(folder, image);
+      if (known.has(found)) continue;
+      if (!(await stat(found).catch(() => null))?.isFile())
+        throw new InputError({
+          message: `There is no image ${found}.`,
+          where: `${path}:${line.number}`,
+          hint: 'Image paths are relative to the folder `images`, or else to that of the file.',
+        });
+      known.add(found);
+    }
+  }
+  return {
+    size: lines.length,
+    example: async (index) => {
+      const line = lines[index]!;
+      const where = `${path}:${line.number}`;
+      const { messages, images } = parseSample(await readLine(path, line), where);
+      try {
+        return await sftExample({ ...options, messages, images: images.map((image) => resolve(folder, image)) });
+      } catch (error) {
+        if (isWeftError(error)) throw new InputError({ message: error.message, where, cause: error });
+        throw error;
+      }
+    },
+  };
+}
+
+/** Place of a line in the file, bytes. */
+interface Line {
+  readonly start: number;
+  readonly end: number;
+  /** From 1. */
+  readonly number: number;
+}
+
+/** The lines that are not blank. */
+async function findLines(path: string): Promise<Line[]> {
+  const lines: Line[] = [];
+  let [start, at, number, isBlank] = [0, 0, 1, true];
+  const close = (end: number): void => {
+    if (!isBlank) lines.push({ start, end, number });
+    [start, isBlank] = [end + 1, true];
+    number++;
+  };
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      for (const byte of chunk) {
+        if (byte === 10) close(at);
+        else if (byte > 32) isBlank = false;
+        at++;
+      }
+    }
+  } catch (cause) {
+    throw new InputError({ message: `The samples cannot be read: ${(cause as Error).message}.`, where: path, hint: 'Check the path.', cause });
+  }
+  close(at);
+  if (lines.length === 0) throw new InputError({ message: 'The file has no samples.', where: path, hint: 'Write one conversation on each line.' });
+  return lines;
+}
+
+async function readLine(path: string, { start, end }: Line): Promise<string> {
+  const handle = await open(path, 'r');
+  try {
+    const bytes = Buffer.alloc(end - start);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
+    return bytes.toString('utf8', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+function parseSample(text: string, where: string): Sample {
+  const fail = (message: string, hint = 'A line is { "messages": [{ "role": "user", "content": "…" }, …], "images": ["a.png"] }.'): never => {
+    throw new InputError({ message, where, hint });
+  };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    return fail(`The line is not valid JSON: ${(cause as Error).message}.`);
+  }
+  if (typeof json !== 'object' || json === null) return fail(`The line is ${text.slice(0, 40)}, expected an object.`);
+  const { messages, images = [] } = json as { messages?: unknown; images?: unknown };
+  if (!Array.isArray(messages) || messages.length === 0) return fail(`messages is ${shown(messages)}, expected a list of messages.`);
+  if (!Array.isArray(images) || images.some((image) => typeof image !== 'string')) return fail(`images is ${shown(images)}, expected a list of paths.`);
+  const parsed = messages.map((message: unknown, i): Message => {
+    const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown };
+    if (typeof role !== 'string' || role === '') return fail(`messages[${i}].role is ${shown(role)}, expected system, user or assistant.`);
+    if (typeof content === 'string') return { role, content };
+    if (!Array.isArray(content)) return fail(`messages[${i}].content is ${shown(content)}, expected a text or a list of parts.`);
+    return { role, content: content.map((part, j) => parsePart(part) ?? fail(`messages[${i}].content[${j}] is ${shown(part)}, expected { "type": "text", "text": "…" } or { "type": "image" }.`)) };
+  });
+  return { messages: withMarkedImages(checkTurns(parsed, where), images.length, fail), images };
+}
+
+const shown = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
+
+function parsePart(part: unknown): MessagePart | undefined {
+  const { type, text } = (part ?? {}) as { type?: unknown; text?: unknown };
+  if (type === 'image') return { type };
+  return type === 'text' && typeof text === 'string' ? { type, text } : undefined;
+}
+
+const mark = '<image>';
+
+/** Parts in place of the marks in texts, if there are as many as images. */
+function withMarkedImages(messages: readonly Message[], images: number, fail: (message: string, hint?: string) => never): readonly Message[] {
+  const parts = messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content)).filter(({ type }) => type === 'image').length;
+  const marks = messages.reduce((sum, { content }) => sum + (typeof content === 'string' ? content.split(mark).length - 1 : 0), 0);
+  if (parts > 0 && parts !== images) fail(`The messages have ${parts} image parts, but there are ${images} images.`, 'Write one part for each image.');
+  if (parts > 0 || images === 0 || marks === 0) return messages;
+  if (marks !== images) fail(`The texts have ${marks} marks ${mark}, but there are ${images} images.`, 'Write one mark for each image, or none.');
+  return messages.map(({ role, content }) => ({ role, content: typeof content === 'string' ? partsAroundMarks(content) : content }));
+}
+
+/** A line break beside a mark belongs to the mark: chat templates write their own. */
+function partsAroundMarks(content: string): readonly MessagePart[] | string {
+  const texts = content.split(mark);
+  if (texts.length === 1) return content;
+  return texts.flatMap((text, i): MessagePart[] => {
+    const own = (i < texts.length - 1 ? text.replace(/\n$/, '') : text).slice(i > 0 && text.startsWith('\n') ? 1 : 0);
+    return [...(i > 0 ? [{ type: 'image' } as const] : []), ...(own === '' ? [] : [{ type: 'text', text: own } as const])];
+  });
+}

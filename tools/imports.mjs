@@ -1,0 +1,29 @@
+// What source files import, read from their text.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** All TypeScript files below a folder. */
+export function* sources(folder) {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* sources(path);
+    else if (entry.name.endsWith('.ts')) yield path;
+  }
+}
+
+/** Specifiers of imports and re-exports, in the order of their forms. */
+export function* imports(text) {
+  for (const match of text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g)) yield match[1];
+  for (const match of text.matchAll(/(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g)) yield match[1];
+  for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) yield match[1];
+}
+
+/** The package of a specifier: `@weft/graph` of `@weft/graph/x`; `undefined` for files and built-in modules. */
+export function packageOf(specifier) {
+  if (specifier.startsWith('.') || specifier.startsWith('node:')) return undefined;
+  return specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0];
+}
+
+/** Whether a file of a package is for tests only, by its path below the package. */
+export const isTestFile = (path) => /\.test\.ts$|\/__fixtures__\/|^test\//.test(path);

@@ -1,0 +1,86 @@
+// What every package has in common: fields of its manifest and its tsconfig.json. Read by the generator and the check.
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const repository = 'https://github.com/weft-ai/weft';
+
+/** Keywords by the first word of a package's name; other packages have the common ones only. */
+const kinds = {
+  encoder: 'vision-encoder',
+  connector: 'connector',
+  backbone: 'language-model',
+  fusion: 'multimodal-fusion',
+  codec: 'image-tokenizer',
+};
+
+/** Folders with a manifest below `packages` or `examples`, by name. */
+export function foldersOf(kind) {
+  const parent = join(root, kind);
+  if (!existsSync(parent)) return [];
+  return readdirSync(parent)
+    .sort()
+    .filter((name) => existsSync(join(parent, name, 'package.json')))
+    .map((name) => ({ kind, name, folder: join(parent, name) }));
+}
+
+export const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+export const printJson = (value) => `${JSON.stringify(value, null, 2)}\n`;
+
+/** The manifest of a package with the common fields set, in one order. Description, dependencies and extras stay. */
+export function withCommonFields(manifest, name) {
+  const { description = '', version = '0.0.0', files = [], exports, scripts, ...rest } = manifest;
+  const [kind, ...family] = name.split('-');
+  const own = kind in kinds ? [kinds[kind], family.join('-')] : [name];
+  return {
+    name: `@weft/${name}`,
+    version,
+    description,
+    keywords: ['weft', 'vision-language-model', 'multimodal', 'onnx', 'safetensors', ...own],
+    homepage: `${repository}/tree/main/packages/${name}#readme`,
+    bugs: `${repository}/issues`,
+    repository: { type: 'git', url: `git+${repository}.git`, directory: `packages/${name}` },
+    license: 'Apache-2.0',
+    type: 'module',
+    sideEffects: false,
+    engines: { node: '>=20.19' },
+    files: [...new Set(['dist', '!dist/.tsbuildinfo', ...files.filter((file) => file !== 'README.md'), 'README.md'])],
+    exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, ...exports },
+    ...omit(rest, [...common, ...dependencyKinds]),
+    scripts: { ...scripts, build: 'tsc --build' },
+    ...sortedDependencies(manifest),
+  };
+}
+
+const common = ['name', 'keywords', 'homepage', 'bugs', 'repository', 'license', 'type', 'sideEffects', 'engines'];
+const dependencyKinds = ['dependencies', 'peerDependencies', 'devDependencies'];
+
+const omit = (record, keys) => Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
+
+function sortedDependencies(manifest) {
+  const result = {};
+  for (const kind of dependencyKinds) {
+    const entries = Object.entries(manifest[kind] ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (entries.length > 0) result[kind] = Object.fromEntries(entries);
+  }
+  return result;
+}
+
+/** The tsconfig.json of a package or an example: sources, and references to what it depends on. */
+export function tsconfigOf({ kind, folder }) {
+  const references = Object.keys(readManifest(folder).dependencies ?? {})
+    .filter((dependency) => dependency.startsWith('@weft/'))
+    .map((dependency) => ({ path: `../../packages/${dependency.slice('@weft/'.length)}` }));
+  const sources =
+    kind === 'packages'
+      ? { rootDir: 'src', include: ['src'], exclude: ['src/**/*.test.ts'] }
+      : { rootDir: '.', include: ['main.ts'], exclude: [] };
+  return {
+    extends: '../../tsconfig.base.json',
+    compilerOptions: { rootDir: sources.rootDir, outDir: 'dist', tsBuildInfoFile: 'dist/.tsbuildinfo' },
+    include: sources.include,
+    exclude: sources.exclude,
+    references,
+  };
+}
