@@ -1,12 +1,10 @@
 import {
   add,
   div,
-  full,
   input,
   makeGraph,
   minimum,
   mul,
-  pow,
   reduceSum,
   sqrt,
   sub,
@@ -41,20 +39,33 @@ export const stateNames = (path: string) =>
 export const nextName = (name: string): string => `next:${name}`;
 
 /**
+ * Scalars of one update by input name. The bias corrections are computed here in double precision: `1 - beta2^step`
+ * in float32 is wrong by 1e-5 at the first update.
+ *
+ * @param step 1 at the first update of a parameter
+ * @param weight supervised tokens, by which the gradient sums are divided
+ */
+export const updateScalars = (step: number, weight: number, { beta1, beta2 }: Pick<AdamWOptions, 'beta1' | 'beta2'>) =>
+  ({
+    'update:first_correction': 1 - beta1 ** step,
+    'update:second_correction': Math.sqrt(1 - beta2 ** step),
+    'update:weight': weight,
+  }) as const;
+
+/**
  * The graph of one AdamW update (Loshchilov and Hutter 2019, with PyTorch's order of operations).
  *
- * Inputs: for each parameter its value, the sum of its gradients and both moments; `step` (1 at the first
- * update), `weight` (the number of supervised tokens by which the gradient sums are divided) and
- * `learning_rate:{group}`, all float scalars. Outputs: the new values and moments under `next:{name}`, and
+ * Inputs: for each parameter its value, the sum of its gradients and both moments; the scalars of
+ * `updateScalars`, and `learning_rate:{group}`. Outputs: the new values and moments under `next:{name}`, and
  * `gradient_norm` or `gradient_norm:{group}` before clipping.
  */
 export function adamw(parameters: readonly TrainedParameter[], options: AdamWOptions): Graph {
   const { beta1, beta2, eps, maxGradientNorm, clip } = options;
   const scalar = (name: string) => input(name, { dtype: 'float32', shape: [] });
-  const [step, weight] = [scalar('step'), scalar('weight')];
+  const weight = scalar('update:weight');
   const rates = new Map([...new Set(parameters.map((p) => p.group))].map((group) => [group, scalar(`learning_rate:${group}`)]));
-  const firstCorrection = sub(1, pow(full([], beta1, 'float32'), step));
-  const secondCorrection = sqrt(sub(1, pow(full([], beta2, 'float32'), step)));
+  const firstCorrection = scalar('update:first_correction');
+  const secondCorrection = scalar('update:second_correction');
 
   const outputs: Record<string, Value> = {};
   const clipGroups =

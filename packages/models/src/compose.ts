@@ -9,7 +9,9 @@ import type {
   ImageProcessor,
   Json,
   Model,
+  PositionRule,
   Source,
+  VideoSight,
   Vision,
   VisionEncoder,
 } from '@weft/spec';
@@ -31,6 +33,9 @@ export interface Composition {
   readonly fusion: Fusion;
   /** Made for the composed connector and encoder, whose token counts it must announce. */
   readonly processor: (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => ImageProcessor;
+  /** For models that see videos; made like the processor. */
+  readonly video?: (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => VideoSight;
+  readonly positions?: PositionRule;
   readonly imageTokenId: number;
   readonly placeholder?: string;
   readonly paths?: Partial<PartPaths>;
@@ -60,7 +65,8 @@ export function compose(given: Composition): Model {
   const backbone = fusion.attach(given.backbone);
   const connector = given.connector({ visionSize: encoder.hiddenSize, textSize: hiddenSize, grid: encoder.grid });
   const processor = given.processor({ encoder, connector });
-  const vision: Vision = { encoder, connector, processor, placeholder, imageTokenId };
+  const video = given.video?.({ encoder, connector });
+  const vision: Vision = { encoder, connector, processor, placeholder, imageTokenId, video };
   return finish(name, source, backbone, fusion, vision, { ...llavaPaths, ...given.paths }, given);
 }
 
@@ -84,11 +90,11 @@ function finish(
   fusion: Fusion,
   vision: Vision | null,
   paths: PartPaths,
-  { checkpoint = {}, config = {} }: { readonly checkpoint?: CheckpointNames; readonly config?: Json },
+  { checkpoint = {}, config = {}, positions }: Pick<Composition, 'checkpoint' | 'config' | 'positions'>,
 ): Model {
   const parts: Record<string, AnyModule> = vision
     ? { encoder: vision.encoder, connector: vision.connector, backbone }
     : { backbone };
   const root = module('Model', parts, {}, { paths: { ...paths } });
-  return { name, source, module: root, backbone, fusion, vision, checkpoint, config };
+  return { name, source, module: root, backbone, fusion, vision, positions, checkpoint, config };
 }

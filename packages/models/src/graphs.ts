@@ -27,12 +27,16 @@ export function visionGraph(model: Model): Graph {
   return trace(model.module, encoder.inputs, (inputs) => ({ image_embeds: connector.connect(encoder.encode(inputs)) }));
 }
 
-const textTypes = { input_ids: int64('batch', 'sequence'), position_ids: int64('batch', 'sequence') };
+/** Tokens, and their positions: one number each, or one for each axis of the model's rule. */
+const textTypes = ({ positions }: Model) => ({
+  input_ids: int64('batch', 'sequence'),
+  position_ids: positions ? int64(positions.axes, 'batch', 'sequence') : int64('batch', 'sequence'),
+});
 
 /** Hidden states `[B, L, D]` of a prompt with image embeddings, if any, at their places. */
 function decode(
   model: Model,
-  { input_ids, position_ids }: { readonly [K in keyof typeof textTypes]: Value },
+  { input_ids, position_ids }: { readonly [K in keyof ReturnType<typeof textTypes>]: Value },
   images?: { readonly positions: Value; readonly embeds: Value },
 ): Value {
   const hiddenStates = model.backbone.embed(input_ids);
@@ -54,7 +58,7 @@ function rowsAt(hiddenStates: Value, positions: Value): Value {
  */
 export function textGraph(model: Model): Graph {
   const size = model.backbone.shape.hiddenSize;
-  const types = { ...textTypes, logit_positions: int64('rows') };
+  const types = { ...textTypes(model), logit_positions: int64('rows') };
   const images = { image_positions: int64('images'), image_embeds: float32('images', size) };
   const logits = (hiddenStates: Value, at: Value) => ({ logits: model.backbone.head(rowsAt(hiddenStates, at)) });
   return model.vision
@@ -69,7 +73,7 @@ export function textGraph(model: Model): Graph {
  * position) to the summed cross-entropy `loss`. Without `images` the graph is that of text-only batches.
  */
 export function trainingGraph(model: Model, { images }: { readonly images: boolean }): Graph {
-  const types = { ...textTypes, target_positions: int64('rows'), targets: int64('rows') };
+  const types = { ...textTypes(model), target_positions: int64('rows'), targets: int64('rows') };
   const loss = (hiddenStates: Value, at: Value, targets: Value) => ({
     loss: reduceSum(crossEntropy(model.backbone.head(rowsAt(hiddenStates, at)), targets)),
   });

@@ -2,6 +2,9 @@ import { ConfigError } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
 import { idefics3Recipe } from './idefics3.js';
 import { llavaRecipe } from './llava.js';
+import { isPixtral, pixtralRecipe } from './pixtral.js';
+import { pixtralNativeRecipe } from './pixtral-native.js';
+import { qwen2VlRecipe } from './qwen2-vl.js';
 import { isTextFamily, textFamilies, textRecipe } from './text.js';
 import { weftRecipe } from './weft-config.js';
 
@@ -9,13 +12,20 @@ import { weftRecipe } from './weft-config.js';
 export interface RecipeFiles {
   /** `preprocessor_config.json`, or the image part of `processor_config.json`. */
   readonly preprocessor?: Json;
+  /** `video_preprocessor_config.json`, or the video part of `processor_config.json`; the preprocessor unless given. */
+  readonly videoPreprocessor?: Json;
+  /** Choices that no file of the checkpoint states, by the names that the recipe gives them. */
+  readonly options?: Json;
 }
 
 export type Recipe = (config: Json, files?: RecipeFiles) => Model;
 
 /** Recipes by the `model_type` of `config.json`. */
 const recipes: Readonly<Record<string, Recipe>> = {
-  llava: llavaRecipe,
+  llava: (config, files) => (isPixtral(config) ? pixtralRecipe : llavaRecipe)(config, files),
+  pixtral_native: pixtralNativeRecipe,
+  qwen2_vl: qwen2VlRecipe,
+  qwen2_5_vl: qwen2VlRecipe,
   idefics3: idefics3Recipe,
   smolvlm: idefics3Recipe,
   weft: weftRecipe,

@@ -1,4 +1,4 @@
-import { adamw, differentiate, gradientName, nextName, stateNames, type AdamWOptions, type TrainedParameter } from '@weft/autodiff';
+import { adamw, differentiate, gradientName, nextName, stateNames, updateScalars, type AdamWOptions, type TrainedParameter } from '@weft/autodiff';
 import type { Json } from '@weft/spec';
 import { assertClose, checkGradients, interpret, openOnnx, randomParameters, readFixture, type OnnxRunner, type Tensor, type Tensors } from '@weft/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -87,9 +87,10 @@ describe('one supervised batch against PyTorch', () => {
         if (i === 0) compareGradients(results, 1e-4);
         const scalar = (value: number) => ({ shape: [], data: [value] });
         const rates = Object.entries(optimizer.rates).map(([group, rate]) => [`learning_rate:${group}`, scalar(rate)]);
+        const scalars = Object.entries(updateScalars(i + 1, count, optimizer)).map(([name, value]) => [name, scalar(value)] as const);
         const sums = trained.map((path) => [stateNames(path).gradient, results[gradientName(path)]!]);
         const values = Object.fromEntries(trained.map((path) => [path, current[path]!]));
-        const next = await update.run({ ...values, ...state, ...Object.fromEntries([...rates, ...sums]), step: scalar(i + 1), weight: scalar(count) });
+        const next = await update.run({ ...values, ...state, ...Object.fromEntries([...rates, ...scalars, ...sums]) });
         current = { ...current, ...Object.fromEntries(trained.map((path) => [path, next[nextName(path)]!])) };
         state = Object.fromEntries(Object.keys(state).map((name) => [name, next[nextName(name)]!]));
       }

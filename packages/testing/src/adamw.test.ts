@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { adamw, nextName, stateNames, type TrainedParameter } from '@weft/autodiff';
+import { adamw, nextName, stateNames, updateScalars, type TrainedParameter } from '@weft/autodiff';
 import { describe, expect, it } from 'vitest';
 import { interpret } from './interpret.js';
 import { runOnnx } from './run.js';
@@ -53,8 +53,7 @@ describe.each(engines)('three steps of AdamW against PyTorch, %s', (_name, run, 
         ...state,
         ...Object.fromEntries(names.map((path) => [stateNames(path).gradient, { shape: fixture.shapes[path]!, data: gradients[path]! }])),
         ...Object.fromEntries(Object.entries(rates).map(([group, rate]) => [`learning_rate:${group}`, scalar(rate)])),
-        step: scalar(i + 1),
-        weight: scalar(weight),
+        ...Object.fromEntries(Object.entries(updateScalars(i + 1, weight, fixture.options)).map(([name, value]) => [name, scalar(value)])),
       });
       const expected = fixture.cases[key]![i]!;
       for (const [group, norm] of Object.entries(expected.norms))

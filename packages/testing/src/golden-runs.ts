@@ -44,7 +44,7 @@ export async function checkGoldenRuns({ file, model: make, output }: GoldenRuns)
       await runner.release();
     }
     const expected = fixture.group('outputs')[output]!;
-    const actual = { shape: expected.shape, data: Float64Array.from(features) };
+    const actual = { shape: [features.length / encoder.hiddenSize, encoder.hiddenSize], data: Float64Array.from(features) };
     worst = Math.max(worst, assertClose(actual, expected, { tolerance: 1e-5, what: `${output} (${capability}) against the reference implementation` }));
   }
   return worst;

@@ -19,7 +19,7 @@ const common = {
 } as const;
 
 /** Scenes of one or two objects: where words and places come together first. */
-export const lookStage: Stage = { ...common, name: 'look', steps: 900, schedule: 'constant', warmupSteps: 150 };
+export const lookStage: Stage = { ...common, name: 'look', steps: 800, schedule: 'constant', warmupSteps: 150 };
 
 /** All scenes and all questions. */
-export const answerStage: Stage = { ...common, name: 'answer', steps: 4200, schedule: 'cosine', floorRatio: 0.02, warmupSteps: 50 };
+export const answerStage: Stage = { ...common, name: 'answer', steps: 3800, schedule: 'cosine', floorRatio: 0.02, warmupSteps: 50 };

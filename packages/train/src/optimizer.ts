@@ -1,4 +1,4 @@
-import { adamw, differentiate, gradientName, nextName, stateNames } from '@weft/autodiff';
+import { adamw, differentiate, gradientName, nextName, stateNames, updateScalars } from '@weft/autodiff';
 import { add, input, makeGraph, type Graph } from '@weft/graph';
 import { trainingGraph } from '@weft/models';
 import { emitModel } from '@weft/onnx';
@@ -116,7 +116,8 @@ export class Optimizer {
     this.#update ??= await openProgram('optimizer', emitModel(adamw(this.planned, adamwOptions(this.stage)), { weights: 'input' }), {
       threads: this.threads,
     });
-    const feeds: Record<string, Tensor> = { step: scalar(this.step), weight: scalar(targets) };
+    const feeds: Record<string, Tensor> = {};
+    for (const [name, value] of Object.entries(updateScalars(this.step, targets, adamwOptions(this.stage)))) feeds[name] = scalar(value);
     for (const [group, rate] of Object.entries(learningRates)) feeds[`learning_rate:${group}`] = scalar(rate);
     for (const { path, shape } of this.planned) {
       feeds[path] = this.#weights.get(path)!;

@@ -46,12 +46,15 @@ const fromLeft = (scene: Scene): SceneObject[] => [...scene.objects].toSorted((a
  */
 export const describe = (scene: Scene): string => describeWith(scene, () => '');
 
-/** As `describe`, each item followed by its box: `a large red circle <box>12 30 40 55</box> and the number 7 <box>…`. */
+/**
+ * As `describe`, each item led by its box: `<box>12 30 40 55</box> a large red circle and <box>…</box> the number 7`.
+ * The place comes first, so that what is there can be looked up.
+ */
 export const describeWithBoxes = (scene: Scene): string =>
-  describeWith(scene, ({ box }) => ` ${writeBox(box)}`);
+  describeWith(scene, ({ box }) => `${writeBox(box)} `);
 
-const describeWith = (scene: Scene, after: (item: SceneObject | SceneNumber) => string): string =>
+const describeWith = (scene: Scene, before: (item: SceneObject | SceneNumber) => string): string =>
   list([
-    ...fromLeft(scene).map((object) => `a ${object.size} ${name(object)}${after(object)}`),
-    ...(scene.number ? [`the number ${scene.number.text}${after(scene.number)}`] : []),
+    ...fromLeft(scene).map((object) => `${before(object)}a ${object.size} ${name(object)}`),
+    ...(scene.number ? [`${before(scene.number)}the number ${scene.number.text}`] : []),
   ]);

@@ -60,9 +60,9 @@ describe('descriptions', () => {
     );
   });
 
-  it('carry boxes when positions are asked for', () => {
+  it('are led by boxes when positions are asked for', () => {
     expect(describeWithBoxes({ ...scene, objects: [redCircle] })).toBe(
-      'a large red circle <box>10 10 30 30</box> and the number 472 <box>10 70 30 90</box>',
+      '<box>10 10 30 30</box> a large red circle and <box>10 70 30 90</box> the number 472',
     );
   });
 });

@@ -1,0 +1,87 @@
+import { patchMergerConnector } from '@weft/connector-patch-merger';
+import { qwen2Vision, readQwen25VisionConfig, readQwen2VisionConfig, type Qwen2VisionConfig } from '@weft/encoder-qwen2-vl';
+import { ConfigError } from '@weft/errors';
+import { unifiedFusion } from '@weft/fusion-unified';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { compose } from './compose.js';
+import { mropePositions, type VideoAdvance } from './mrope.js';
+import { packedPatches, packedVideo, readPackedPatches, videoLimits } from './processors/packed-patches.js';
+import type { RecipeFiles } from './recipes.js';
+import { backboneOf, textNames } from './text.js';
+
+const papers = { qwen2_vl: 'https://arxiv.org/abs/2409.12191', qwen2_5_vl: 'https://arxiv.org/abs/2502.13923' } as const;
+
+/**
+ * Qwen2-VL and Qwen2.5-VL (Wang et al. 2024, Bai et al. 2025): pictures keep their shape, a vision transformer with
+ * rotary positions sees them whole, a merger makes one token of four patches, Qwen2 answers. A token's position is a
+ * time, a row and a column.
+ *
+ *   image ─► patches ─► ViT (2D-RoPE) ─► merger 2x2 ─┐
+ *                                                    ├─► Qwen2 (M-RoPE) ─► text
+ *   prompt ──────────────────────────► embeddings ───┘
+ *
+ * The option `positionRule` says where text goes on after a video: `largest`, as the published checkpoints were
+ * trained, unless given; or `side`, as transformers 5 does.
+ */
+export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
+  const { preprocessor = {}, videoPreprocessor = preprocessor, options = {} } = files;
+  const read = configReader(config, 'config');
+  const type = read.string('model_type') as keyof typeof papers;
+  const section = read.section('vision_config', {});
+  const isNewer = type === 'qwen2_5_vl';
+  const c = (isNewer ? readQwen25VisionConfig : readQwen2VisionConfig)(section);
+  // Published files hold the fields of the text model at the top.
+  const text = read.section('text_config', config);
+  const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
+  const backbone = backboneOf({ rms_norm_eps: 1e-5, rope_theta: 1e6, ...text, ...sections(text), model_type: 'qwen2', tie_word_embeddings: tied });
+  const [imageTokenId, videoTokenId] = [read.number('image_token_id', 151655), read.number('video_token_id', 151656)];
+  const names = textNames(backbone);
+  const [imagePad, videoPad] = ['<|image_pad|>', '<|video_pad|>'];
+
+  return compose({
+    name: type.replaceAll('_', '-').replace('2-5', '2.5'),
+    source: {
+      paper: papers[type],
+      code: `https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/${type}/modeling_${type}.py`,
+    },
+    encoder: qwen2Vision(c),
+    connector: patchMergerConnector({ mergeSize: c.spatialMergeSize, norm: c.norm }),
+    backbone,
+    fusion: unifiedFusion(),
+    imageTokenId,
+    placeholder: imagePad,
+    processor: (vision) => packedPatches(readPackedPatches(preprocessor, packing(c)), { ...packing(c), ...vision, placeholder: imagePad }),
+    video: (vision) => ({
+      processor: packedVideo(readPackedPatches(videoPreprocessor, packing(c), videoLimits), { ...packing(c), ...vision, placeholder: videoPad }),
+      placeholder: videoPad,
+      tokenId: videoTokenId,
+    }),
+    positions: mropePositions({
+      imageTokenId,
+      videoTokenId,
+      mergeSize: c.spatialMergeSize,
+      tokensPerSecond: isNewer ? configReader(section, 'vision_config').number('tokens_per_second', 4) : null,
+      advance: advanceOf(options),
+    }),
+    paths: { encoder: 'visual', connector: 'visual.merger', backbone: '' },
+    checkpoint: { ...names, rename: canonicalName },
+    config,
+  });
+}
+
+const packing = (c: Qwen2VisionConfig) => ({ patchSize: c.patchSize, temporalPatchSize: c.temporalPatchSize, mergeSize: c.spatialMergeSize });
+
+/** The rope fields with the sections that the class takes where the file has none. */
+function sections(text: Json): Json {
+  const key = 'rope_parameters' in text ? 'rope_parameters' : 'rope_scaling';
+  return { [key]: { mrope_section: [16, 24, 24], ...((text[key] ?? {}) as Json) } };
+}
+
+function advanceOf(options: Json): VideoAdvance {
+  const rule = options['positionRule'] ?? 'largest';
+  if (rule === 'largest' || rule === 'side') return rule;
+  throw new ConfigError({ message: `positionRule is ${JSON.stringify(rule)}.`, where: 'options', hint: "It is 'largest' or 'side'." });
+}
+
+/** The names of the published checkpoints, from those and from the ones inside of transformers 4.52 and later. */
+const canonicalName = (name: string): string => name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.');
