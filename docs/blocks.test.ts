@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -15,7 +15,7 @@ const nameOf = ({ page, line }: Block): string => `${page.replace(/\W+/g, '-')}-
 
 const written = join(root, 'docs', 'dist', 'blocks');
 let typeErrors = '';
-/** Where programs run: a picture, and a checkpoint to read. */
+/** Where programs run: the folders of the repository, a picture, and a checkpoint to read. */
 let desk: string;
 
 beforeAll(async () => {
@@ -32,6 +32,7 @@ beforeAll(async () => {
   await writeFile(join(desk, 'cat.jpg'), await encodeJpeg(picture, 90));
   await writeFile(join(desk, 'picture.png'), await encodePng(picture));
   await cp(tinyFolder(), join(desk, 'checkpoint'), { recursive: true });
+  for (const folder of ['packages', 'examples']) await symlink(join(root, folder), join(desk, folder));
 });
 
 afterAll(() => rm(desk, { recursive: true, force: true }));
@@ -40,7 +41,16 @@ describe('a block of the documentation', () => {
   it.each(programs.map((block) => [`${block.page}:${block.line}`, block] as const))('compiles and runs: %s', async (_, block) => {
     const name = nameOf(block);
     expect(typeErrors.split('\n').filter((line) => line.includes(`${name}.ts`))).toEqual([]);
+    if (block.isCompiledOnly) return;
     const { stdout } = await run(process.execPath, [join(root, 'docs', 'dist', 'run', `${name}.js`)], { cwd: desk });
+    if (block.output !== undefined) expect(stdout.trimEnd()).toBe(block.output.trimEnd());
+  });
+
+  const weft = 'npm run -s weft -- ';
+  const commands = blocks.filter(({ language, text }) => language === 'sh' && text.split('\n').every((line) => line.startsWith(weft)));
+  it.each(commands.map((block) => [`${block.page}:${block.line}`, block] as const))('succeeds as a command: %s', async (_, block) => {
+    const script = block.text.replaceAll(weft, `"${process.execPath}" "${join(root, 'packages/cli/dist/main.js')}" `);
+    const { stdout } = await run('sh', ['-e', '-c', script], { cwd: desk });
     if (block.output !== undefined) expect(stdout.trimEnd()).toBe(block.output.trimEnd());
   });
 

@@ -14,6 +14,8 @@ export interface Block {
   readonly text: string;
   /** File that an `<!-- excerpt: PATH -->` above the block names. */
   readonly excerptOf: string | undefined;
+  /** Whether an `<!-- compiled, not run: REASON -->` stands above the block. */
+  readonly isCompiledOnly: boolean;
   /** Contents of a `text` block that follows at once: what the program prints. */
   readonly output: string | undefined;
 }
@@ -50,8 +52,10 @@ export function blocksOf(page: string): Block[] {
     const language = /^```(\w+)/.exec(lines[i]!)?.[1];
     if (language === undefined) continue;
     const end = lines.indexOf('```', i + 1);
-    const excerptOf = /<!-- excerpt: (\S+) -->/.exec(lines[i - 1] ?? '')?.[1];
-    blocks.push({ page, line: i + 1, language, text: lines.slice(i + 1, end).join('\n'), excerptOf, end });
+    const above = lines[i - 1] ?? '';
+    const excerptOf = /<!-- excerpt: (\S+) -->/.exec(above)?.[1];
+    const isCompiledOnly = above.startsWith('<!-- compiled, not run: ');
+    blocks.push({ page, line: i + 1, language, text: lines.slice(i + 1, end).join('\n'), excerptOf, isCompiledOnly, end });
     i = end;
   }
   return blocks.map(({ end, ...block }, i) => {

@@ -1,29 +1,36 @@
-import { llama, llamaPresets } from '@weft/backbone-llama';
-import { qwen2, qwen2Presets } from '@weft/backbone-qwen2';
-import { clip, clipPresets } from '@weft/encoder-clip';
-import { siglip, siglipPresets } from '@weft/encoder-siglip';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { namedParameters, type Part } from '@weft/graph';
 import { presetModel, presetNames } from '@weft/models';
 import { describe, expect, it } from 'vitest';
-import { presetRows } from './blocks.js';
+import { presetRows, root } from './blocks.js';
 
-type Make = (name: never) => Part;
+type Make = (preset: string) => Part;
 
-const tables: readonly [page: string, names: readonly string[], make: Make][] = [
-  ['packages/encoder-clip/README.md', Object.keys(clipPresets), clip],
-  ['packages/encoder-siglip/README.md', Object.keys(siglipPresets), siglip],
-  ['packages/backbone-llama/README.md', Object.keys(llamaPresets), llama],
-  ['packages/backbone-qwen2/README.md', Object.keys(qwen2Presets), qwen2],
-  ['packages/models/README.md', presetNames(), (name) => presetModel(name).module],
-];
+/** Presets of a part are exported as `clipPresets` beside the factory `clip`. */
+async function presetsOf(name: string): Promise<[preset: string, make: Make][]> {
+  const exports = (await import(`@weft/${name}`)) as Readonly<Record<string, unknown>>;
+  return Object.entries(exports)
+    .filter(([key]) => key.endsWith('Presets'))
+    .flatMap(([key, presets]) => Object.keys(presets as object).map((preset): [string, Make] => [preset, exports[key.slice(0, -'Presets'.length)] as Make]));
+}
+
+function expectCounts(page: string, presets: readonly (readonly [preset: string, make: Make])[]): void {
+  const counted = presets.map(([name, make]) => {
+    const parameters = [...namedParameters(make(name)).values()].reduce((sum, { elements }) => sum + elements, 0);
+    return { name, parameters };
+  });
+  expect(presetRows(page)).toEqual(counted);
+}
 
 describe('a table of presets', () => {
-  it.each(tables)('names all sizes with the parameters that the code counts: %s', (page, names, make) => {
-    const rows = presetRows(page);
-    expect(rows.map(({ name }) => name)).toEqual(names);
-    for (const { name, parameters } of rows) {
-      const counted = [...namedParameters(make(name as never)).values()].reduce((sum, { elements }) => sum + elements, 0);
-      expect([name, parameters]).toEqual([name, counted]);
-    }
+  const parts = readdirSync(join(root, 'packages')).filter((name) => /^(encoder|backbone|codec)-/.test(name) && existsSync(join(root, 'packages', name, 'README.md')));
+  it.each(parts)('names all sizes with the parameters that the code counts: %s', async (name) => {
+    expectCounts(`packages/${name}/README.md`, await presetsOf(name));
+  });
+
+  it('names the models with vision', () => {
+    const sighted = presetNames().filter((name) => presetModel(name).vision);
+    expectCounts('packages/models/README.md', sighted.map((name) => [name, (preset) => presetModel(preset).module]));
   });
 });

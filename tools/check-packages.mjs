@@ -1,8 +1,9 @@
 // Fails when a package or an example is not built like all others. Build first: it looks for the files of `exports`.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { imports, isTestFile, packageOf, sources } from './imports.mjs';
-import { foldersOf, printJson, readManifest, root, tsconfigOf, withCommonFields } from './manifest.mjs';
+import { sources, workspaceImports } from './imports.mjs';
+import { docsManifest, foldersOf, printJson, readManifest, root, tsconfigOf, withCommonFields } from './manifest.mjs';
+import { packageTable, tableIn } from './write-tables.mjs';
 
 const problems = [];
 const mend = 'run `node tools/package.mjs`';
@@ -34,6 +35,10 @@ for (const place of foldersOf('examples')) {
   checkTsconfig(place, report);
 }
 
+if (readFileSync(join(root, 'docs', 'package.json'), 'utf8') !== printJson(docsManifest())) problems.push(`docs/package.json does not list all packages; ${mend}`);
+if (tableIn(readFileSync(join(root, 'README.md'), 'utf8'), 'packages') !== packageTable())
+  problems.push('README.md: the table of packages is out of date; run `node tools/write-tables.mjs`');
+
 for (const problem of problems) console.error(problem);
 console.log(`packages: ${foldersOf('packages').length} packages and ${foldersOf('examples').length} examples, ${problems.length} problems`);
 process.exit(problems.length ? 1 : 0);
@@ -53,28 +58,19 @@ function checkTsconfig(place, report) {
 }
 
 function checkSources(folder, manifest, report) {
-  const used = { run: new Set(), test: new Set() };
-  let tests = 0;
-  for (const file of [...sources(join(folder, 'src')), ...sources(join(folder, 'test'))]) {
+  const tests = [...sources(join(folder, 'src'))].filter((file) => file.endsWith('.test.ts'));
+  if (tests.length === 0) report('src has no *.test.ts');
+  for (const file of tests) {
     const text = readFileSync(file, 'utf8');
-    if (file.endsWith('.test.ts')) {
-      tests++;
-      const where = relative(root, file);
-      const lines = text.split('\n').length - 1;
-      if (lines > 300) report(`${where} has ${lines} lines; a test file has at most 300`);
-      if (/\.(skip|only|todo)\(/.test(text)) report(`${where} skips or singles out tests`);
-    }
-    for (const specifier of imports(text)) {
-      const target = packageOf(specifier);
-      if (target?.startsWith('@weft/') && target !== manifest.name) used[isTestFile(relative(folder, file)) ? 'test' : 'run'].add(target);
-    }
+    const lines = text.split('\n').length - 1;
+    if (lines > 300) report(`${relative(root, file)} has ${lines} lines; a test file has at most 300`);
+    if (/\.(skip|only|todo)\(/.test(text)) report(`${relative(root, file)} skips or singles out tests`);
   }
-  if (tests === 0) report('src has no *.test.ts');
+  const used = workspaceImports(folder, manifest.name);
   const [run, development] = [manifest.dependencies ?? {}, manifest.devDependencies ?? {}];
+  const unused = (listed, imported) => Object.keys(listed).filter((name) => name.startsWith('@weft/') && !imported.has(name));
   for (const name of used.run) if (!(name in run)) report(`imports ${name} without listing it in dependencies`);
   for (const name of used.test) if (!(name in run) && !(name in development)) report(`tests import ${name} without listing it`);
-  for (const name of Object.keys(run))
-    if (name.startsWith('@weft/') && !used.run.has(name)) report(`lists ${name} in dependencies without importing it`);
-  for (const name of Object.keys(development))
-    if (name.startsWith('@weft/') && !used.test.has(name)) report(`lists ${name} in devDependencies without importing it`);
+  for (const name of unused(run, used.run)) report(`lists ${name} in dependencies without importing it; \`node tools/package.mjs --prune\``);
+  for (const name of unused(development, used.test)) report(`lists ${name} in devDependencies without need; \`node tools/package.mjs --prune\``);
 }

@@ -13,10 +13,33 @@ const pictures = [
   {
     name: 'shapes.png',
     size: 384,
-    wanted: (scene) => !scene.number && scene.background === 'ivory' && scene.objects.length === 4 && count(scene, 'star') === 1 && count(scene, 'circle') === 2 && isVaried(scene),
+    wanted: (scene) =>
+      !scene.number &&
+      scene.background === 'ivory' &&
+      scene.objects.length === 4 &&
+      count(scene, 'star') === 1 &&
+      count(scene, 'circle') === 2 &&
+      isVaried(scene),
   },
-  { name: 'numbers.png', size: 320, wanted: (scene) => scene.number?.text.length === 3 && scene.background === 'white' && scene.objects.length === 2 && isVaried(scene) },
-  { name: 'two-stars.png', size: 400, wanted: (scene) => !scene.number && scene.background === 'night' && scene.objects.length === 3 && count(scene, 'star') === 2 && isVaried(scene) },
+  {
+    name: 'numbers.png',
+    size: 320,
+    wanted: (scene) =>
+      scene.number?.text.length === 3 &&
+      scene.background === 'white' &&
+      scene.objects.length === 2 &&
+      isVaried(scene),
+  },
+  {
+    name: 'two-stars.png',
+    size: 400,
+    wanted: (scene) =>
+      !scene.number &&
+      scene.background === 'night' &&
+      scene.objects.length === 3 &&
+      count(scene, 'star') === 2 &&
+      isVaried(scene),
+  },
 ];
 
 mkdirSync(folder, { recursive: true });
@@ -27,5 +50,7 @@ for (const { name, size, wanted } of pictures) {
   while (!wanted(scene));
   writeFileSync(new URL(name, folder), await encodePng(paint(scene, size)));
   const objects = scene.objects.map((object) => `${object.size} ${object.color} ${object.shape}`);
-  console.log(`${fileURLToPath(new URL(name, folder))}: ${[...objects, ...(scene.number ? [scene.number.text] : [])].join(', ')} (seed ${seed})`);
+  console.log(
+    `${fileURLToPath(new URL(name, folder))}: ${[...objects, ...(scene.number ? [scene.number.text] : [])].join(', ')} (seed ${seed})`,
+  );
 }

@@ -1,6 +1,6 @@
 // What source files import, read from their text.
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
 
 /** All TypeScript files below a folder. */
 export function* sources(folder) {
@@ -27,3 +27,15 @@ export function packageOf(specifier) {
 
 /** Whether a file of a package is for tests only, by its path below the package. */
 export const isTestFile = (path) => /\.test\.ts$|\/__fixtures__\/|^test\//.test(path);
+
+/** Workspace packages that a package's sources import, and those that only its tests import. */
+export function workspaceImports(folder, ownName) {
+  const used = { run: new Set(), test: new Set() };
+  for (const file of [...sources(join(folder, 'src')), ...sources(join(folder, 'test'))])
+    for (const specifier of imports(readFileSync(file, 'utf8'))) {
+      const target = packageOf(specifier);
+      if (target?.startsWith('@weft/') && target !== ownName) used[isTestFile(relative(folder, file)) ? 'test' : 'run'].add(target);
+    }
+  for (const name of used.run) used.test.delete(name);
+  return used;
+}

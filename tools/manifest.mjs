@@ -67,6 +67,14 @@ function sortedDependencies(manifest) {
   return result;
 }
 
+/** The manifest of the documentation, whose blocks of code may import every package. */
+export function docsManifest() {
+  const manifest = readManifest(join(root, 'docs'));
+  const packages = foldersOf('packages').map(({ name }) => [`@weft/${name}`, 'workspace:*']);
+  const others = Object.entries(manifest.dependencies).filter(([name]) => !name.startsWith('@weft/'));
+  return { ...manifest, dependencies: Object.fromEntries([...packages, ...others]) };
+}
+
 /** The tsconfig.json of a package or an example: sources, and references to what it depends on. */
 export function tsconfigOf({ kind, folder }) {
   const references = Object.keys(readManifest(folder).dependencies ?? {})

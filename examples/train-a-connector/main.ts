@@ -44,4 +44,6 @@ await fit({
     if (evaluation !== undefined) console.log(`on pictures it never saw: ${evaluation.toFixed(2)}`);
   },
 });
-console.log(losses.at(-1)! < losses[0]! ? 'The connector has learnt.' : 'The connector has not learnt yet: give it more steps.');
+const [first, last] = [losses[0], losses.at(-1)];
+if (first === undefined || last === undefined) console.log(`The run in ${folder} was finished before.`);
+else console.log(last < first ? 'The connector has learnt.' : 'The connector has not learnt yet: give it more steps.');

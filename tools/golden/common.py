@@ -240,8 +240,24 @@ def picture(seed, width, height):
 # Text decoders
 
 
+FAMILIES = [
+    "mistral",
+    "qwen2-window",
+    "olmo",
+    "olmo-plain",
+    "olmo2",
+    "olmoe",
+    "olmoe-merged",
+    "persimmon",
+    "phi",
+    "phi-norm",
+    "phi3",
+]
+"""Kinds of decoders beside Llama and plain Qwen2; what follows the dash is a setting of the family."""
+
+
 def text_config(seed, vocab_size, kind="llama", **changes):
-    """An odd-sized decoder config (`llama`, `llama3`: Llama with its rope scaling, or `qwen2`) drawn from `seed`."""
+    """An odd-sized decoder config (`llama`, `llama3`: Llama with its rope scaling, `qwen2`, or one of `FAMILIES`)."""
     draw = random.Random(seed * 7919 + 13)
     heads, kv_heads = draw.choice([(6, 3), (4, 2), (6, 2), (5, 1), (3, 3), (4, 1)])
     config = {
@@ -270,7 +286,46 @@ def text_config(seed, vocab_size, kind="llama", **changes):
             "high_freq_factor": 4.0,
             "original_max_position_embeddings": draw.choice([64, 96]),
         }
+    if kind in FAMILIES:
+        config = _family_config(kind, seed, config)
     return {**config, **changes}
+
+
+def _family_config(kind, seed, config):
+    """A Llama config turned into one of another family, with what the family adds, drawn from `seed`."""
+    draw = random.Random(seed * 104729 + 7)
+    family = kind.split("-")[0]
+    rope = config["rope_parameters"]
+    window = draw.choice([5, 7, 9])
+    # These families have no width of heads apart from the hidden size, or rely on it elsewhere.
+    if family in ("olmoe", "persimmon", "phi", "phi3"):
+        heads = config["num_attention_heads"]
+        del config["head_dim"]
+        config["hidden_size"] = heads * draw.choice({3: [8, 10, 12], 4: [8, 10], 5: [6, 8], 6: [6]}[heads])
+    if family in ("persimmon", "phi"):
+        config["layer_norm_eps"] = config.pop("rms_norm_eps")
+        config["qk_layernorm"] = family == "persimmon" or kind == "phi-norm"
+    if family in ("persimmon", "phi", "phi3"):
+        # A whole and even number of channels turns, but not all of them.
+        size = config["hidden_size"] // config["num_attention_heads"]
+        rope["partial_rotary_factor"] = (draw.choice([n for n in range(2, size, 2)]) + 0.5) / size
+    if family == "persimmon":
+        config.pop("num_key_value_heads")
+    if family in ("mistral", "phi3"):
+        config["sliding_window"] = window
+    if kind == "qwen2-window":
+        config |= {"num_hidden_layers": 3, "use_sliding_window": True, "sliding_window": window, "max_window_layers": draw.choice([1, 2])}
+    if kind == "olmo":
+        config["clip_qkv"] = draw.choice([0.8, 1.1])
+    if family == "olmoe":
+        config |= {
+            "intermediate_size": draw.choice([9, 11, 14]),
+            "num_experts": draw.choice([5, 6, 7]),
+            "num_experts_per_tok": draw.choice([2, 3]),
+            "norm_topk_prob": kind == "olmoe-merged",
+            "clip_qkv": 1.6 if kind == "olmoe-merged" else None,
+        }
+    return {**config, "model_type": family}
 
 
 # Writing
@@ -417,9 +472,11 @@ def edit_json(path, change):
 
 
 def legacy_rope(config):
-    """Turns `rope_parameters` into the `rope_theta` and `rope_scaling` of published config files."""
+    """Turns `rope_parameters` into the `rope_theta`, `partial_rotary_factor` and `rope_scaling` of published config files."""
     rope = config.pop("rope_parameters")
     config["rope_theta"] = rope.pop("rope_theta")
+    if "partial_rotary_factor" in rope:
+        config["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
     config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
 
 

@@ -11,6 +11,7 @@ from transformers.models.llava.image_processing_pil_llava import LlavaImageProce
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from common import (
+    FAMILIES,
     Sample,
     build,
     edit_json,
@@ -133,7 +134,9 @@ def main():
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--variant", choices=VARIANTS, default="clip")
-    arguments.add_argument("--text", choices=["llama", "llama3", "qwen2"], default="llama")
+    # The class has a head without bias, so Phi 1 and 2 would lose a part of theirs.
+    families = [kind for kind in FAMILIES if kind not in ("phi", "phi-norm")]
+    arguments.add_argument("--text", choices=["llama", "llama3", "qwen2", *families], default="llama")
     arguments.add_argument("--tied", action="store_true", help="tie the head to the embedding table")
     arguments.add_argument("--tower", choices=["clip", "siglip"], help="overrides the variant's tower")
     arguments.add_argument("--images", type=int, choices=[1, 2], default=1, help="pictures in the sample")
@@ -153,7 +156,8 @@ def main():
         layer = -1 if isinstance(layer, int) else layer
 
     vocab_size = 313 + seed % 13
-    tokenizer = make_tokenizer(arguments.text, vocab_size)
+    bytewise = arguments.text in families and arguments.text != "mistral"
+    tokenizer = make_tokenizer("qwen2" if bytewise else arguments.text, vocab_size)
     text = text_config(
         seed,
         vocab_size + 6,

@@ -2,7 +2,7 @@ import { namedParameters } from '@weft/graph';
 import { testBackbone, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { llama, llamaPresets, readLlamaConfig, type LlamaConfig } from './llama.js';
+import { llama, llamaPresets, llamaSection, readLlamaConfig, type LlamaConfig } from './llama.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -44,6 +44,8 @@ const totals = {
   'mistral-7b-v0.3': 7_248_023_552,
   'mistral-nemo-12b': 12_247_782_400,
   'deepseek-llm-1.3b': 1_652_656_128,
+  'deepseek-llm-7b': 6_910_365_696,
+  'yi-34b': 34_388_917_248,
 } as const;
 
 testBackbone({
@@ -86,5 +88,17 @@ describe('llama', () => {
 
   it('refuses rope scaling that it does not know', () => {
     expect(() => readLlamaConfig({ rope_scaling: { rope_type: 'yarn', factor: 4 } })).toThrow(/rope scaling of type 'yarn' is not known/);
+  });
+
+  it.each(Object.entries(llamaPresets))('is read back from the text section of %s', (_, preset: LlamaConfig) => {
+    expect(readLlamaConfig(llamaSection(preset)!)).toEqual(preset);
+  });
+
+  it('has a text section for biases that come in pairs, and none for what no model type has', () => {
+    const biased = { ...tiny, qkvBias: true, outputBias: true, mlpBias: true };
+    expect(readLlamaConfig(llamaSection(biased)!)).toEqual(biased);
+    expect(llamaSection({ ...tiny, qkvBias: true })).toBeUndefined();
+    expect(llamaSection({ ...biased, slidingWindow: 4 })).toBeUndefined();
+    expect(llamaSection({ ...tiny, slidingWindow: 4, layerTypes: ['full_attention', 'sliding_attention'] })).toBeUndefined();
   });
 });

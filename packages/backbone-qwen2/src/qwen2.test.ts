@@ -2,7 +2,7 @@ import { namedParameters } from '@weft/graph';
 import { testBackbone, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { qwen2, qwen2Presets, readQwen2Config, type Qwen2Config } from './qwen2.js';
+import { qwen2, qwen2Presets, qwen2Section, readQwen2Config, type Qwen2Config } from './qwen2.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -45,7 +45,7 @@ testBackbone({
   tiny: () => qwen2(tiny),
   create: () => qwen2('qwen2-0.5b'),
   checkpoint: fixture('qwen2-0.5b.header.json'),
-  golden: [golden('qwen2.safetensors'), golden('qwen2-untied.safetensors')],
+  golden: [golden('qwen2.safetensors'), golden('qwen2-untied.safetensors'), golden('qwen2-window.safetensors')],
   sizes: Object.entries(totals).map(([name, parameters]) => ({ name, create: () => qwen2(name as keyof typeof totals), parameters })),
 });
 
@@ -60,8 +60,22 @@ describe('qwen2', () => {
     expect(biases.map((path) => path.split('.').at(-2))).toEqual(['q_proj', 'k_proj', 'v_proj', 'q_proj', 'k_proj', 'v_proj']);
   });
 
-  it('uses the window of a config only when the config says so', () => {
+  it('uses the window of a config only when the config says so, and in the layers that it says', () => {
     expect(readQwen2Config({ sliding_window: 8 }).slidingWindow).toBeUndefined();
-    expect(readQwen2Config({ sliding_window: 8, use_sliding_window: true }).slidingWindow).toBe(8);
+    const [full, sliding] = ['full_attention', 'sliding_attention'] as const;
+    const window = { num_hidden_layers: 3, sliding_window: 8, use_sliding_window: true };
+    expect(readQwen2Config({ ...window, max_window_layers: 2 })).toMatchObject({ slidingWindow: 8, layerTypes: [full, full, sliding] });
+    expect(readQwen2Config({ ...window, layer_types: [sliding, full, full] }).layerTypes).toEqual([sliding, full, full]);
+    expect(readQwen2Config({ use_sliding_window: true })).toMatchObject({ slidingWindow: 4096 });
+  });
+
+  it.each(Object.entries(qwen2Presets))('is read back from the text section of %s', (_, preset) => {
+    expect(readQwen2Config(qwen2Section(preset)!)).toEqual(preset);
+  });
+
+  it('is read back with a window in some layers, and has no text section for other biases', () => {
+    const window: Qwen2Config = { ...tiny, slidingWindow: 5, layerTypes: ['full_attention', 'sliding_attention'] };
+    expect(readQwen2Config(qwen2Section(window)!)).toEqual(window);
+    expect(qwen2Section({ ...tiny, outputBias: true })).toBeUndefined();
   });
 });

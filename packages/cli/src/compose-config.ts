@@ -27,20 +27,36 @@ export interface ComposeConfig {
 
 /** @throws ConfigError naming the field that is missing, wrong or unknown */
 export function readCompose(reader: ConfigReader, toPath: (given: string) => string): ComposeConfig {
-  const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+  const isObject = (value: unknown): value is Json =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
   const part = (key: string, fallback?: string): PartConfig => {
     if (fallback !== undefined && !reader.has(key)) return { id: fallback, config: {} };
     const own = reader.object(key);
     const from = own.optional('from', isText, 'a checkpoint folder');
     const id = own.optional('id', isText, 'a part such as connector-mlp');
-    if (from === undefined && id === undefined) own.fail('from', 'is missing, and so is id.', 'Write { "from": FOLDER } for a part with its weights, or { "id": "connector-mlp", "config": {} } for a new one.');
+    if (from === undefined && id === undefined)
+      own.fail(
+        'from',
+        'is missing, and so is id.',
+        'Write { "from": FOLDER } for a part with its weights, or { "id": "connector-mlp", "config": {} } for a new one.',
+      );
     const config = own.optional('config', isObject, 'an object') ?? {};
     own.done();
-    return { ...(from === undefined ? {} : { from: toPath(from) }), ...(id === undefined ? {} : { id }), config };
+    return {
+      ...(from === undefined ? {} : { from: toPath(from) }),
+      ...(id === undefined ? {} : { id }),
+      config,
+    };
   };
-  const [encoder, connector, backbone, fusion] = [part('encoder'), part('connector', 'connector-mlp'), part('backbone'), part('fusion', 'fusion-unified')];
+  const [encoder, connector, backbone, fusion] = [
+    part('encoder'),
+    part('connector', 'connector-mlp'),
+    part('backbone'),
+    part('fusion', 'fusion-unified'),
+  ];
   const tokenizer = reader.optional('tokenizer', isText, 'a folder with tokenizer.json');
-  if (tokenizer === undefined && backbone.from === undefined) reader.fail('tokenizer', 'is missing.', 'A new backbone has no tokenizer: name a folder that has one.');
+  if (tokenizer === undefined && backbone.from === undefined)
+    reader.fail('tokenizer', 'is missing.', 'A new backbone has no tokenizer: name a folder that has one.');
   const result: ComposeConfig = {
     name: reader.optional('name', isText, 'a name') ?? 'composed',
     encoder,

@@ -1,7 +1,13 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { configOf, initialValues, modelOf, partOf, processorKindOf, type PartName } from '@weft/models';
-import { maxPositionsOf, partWeights, readCheckpointFiles, writeModel, type WeightToWrite } from '@weft/runtime';
+import {
+  maxPositionsOf,
+  partWeights,
+  readCheckpointFiles,
+  writeModel,
+  type WeightToWrite,
+} from '@weft/runtime';
 import type { Json, Model } from '@weft/spec';
 import { loadTokenizer } from '@weft/text';
 import { listParameters } from '@weft/train';
@@ -17,13 +23,27 @@ const partNames = ['encoder', 'connector', 'backbone'] as const satisfies readon
  */
 export async function composeFolder(folder: string, compose: ComposeConfig, seed: number): Promise<void> {
   const preprocessor = compose.preprocessor ?? (await preprocessorOf(compose));
-  const maxPositionEmbeddings = maxPositionsOf((await readCheckpointFiles(compose.backbone.from ?? compose.tokenizer)).config);
-  const { model, isGrown } = await modelOfParts(compose, preprocessor, Number.isFinite(maxPositionEmbeddings) ? maxPositionEmbeddings : undefined);
+  const maxPositionEmbeddings = maxPositionsOf(
+    (await readCheckpointFiles(compose.backbone.from ?? compose.tokenizer)).config,
+  );
+  const { model, isGrown } = await modelOfParts(
+    compose,
+    preprocessor,
+    Number.isFinite(maxPositionEmbeddings) ? maxPositionEmbeddings : undefined,
+  );
   const weights: WeightToWrite[] = [];
   const parameters = namedParameters(model.module);
   for (const name of partNames) {
     const { from } = compose[name];
-    if (from !== undefined) weights.push(...(await partWeights(from, name, model, isGrown && name === 'backbone' ? { newTokens: 'mean' } : {})));
+    if (from !== undefined)
+      weights.push(
+        ...(await partWeights(
+          from,
+          name,
+          model,
+          isGrown && name === 'backbone' ? { newTokens: 'mean' } : {},
+        )),
+      );
     else
       for (const { path } of listParameters(model).filter(({ part }) => part === name)) {
         const { elements, initializer } = parameters.get(path)!;
@@ -49,7 +69,9 @@ async function modelOfParts(
   maxPositionEmbeddings: number | undefined,
 ): Promise<{ readonly model: Model; readonly isGrown: boolean }> {
   const { name, placeholder } = compose;
-  const [encoder, connector, backbone] = await Promise.all(partNames.map((part) => partSection(part, compose[part])));
+  const [encoder, connector, backbone] = await Promise.all(
+    partNames.map((part) => partSection(part, compose[part])),
+  );
   const tokenizer = await loadTokenizer(compose.tokenizer);
   const imageTokenId = tokenizer.tokenToId(placeholder) ?? tokenizer.vocabSize;
   const rows = Number(backbone!.config['vocabSize']);
@@ -61,7 +83,10 @@ async function modelOfParts(
       name,
       encoder,
       connector,
-      backbone: { ...backbone, config: { ...backbone!.config, ...(isGrown ? { vocabSize: imageTokenId + 1 } : {}) } },
+      backbone: {
+        ...backbone,
+        config: { ...backbone!.config, ...(isGrown ? { vocabSize: imageTokenId + 1 } : {}) },
+      },
       fusion: compose.fusion,
       processor: { kind: processor },
       image_token_id: imageTokenId,
@@ -74,11 +99,18 @@ async function modelOfParts(
 }
 
 /** A part as `model_type: weft` describes it. */
-async function partSection(part: PartName, { from, id, config }: PartConfig): Promise<{ readonly id: string; readonly config: Json }> {
+async function partSection(
+  part: PartName,
+  { from, id, config }: PartConfig,
+): Promise<{ readonly id: string; readonly config: Json }> {
   if (from === undefined) return { id: id!, config };
   const files = await readCheckpointFiles(from);
   const found = partOf(files.config, part, { preprocessor: files.preprocessor }).part;
   if (id !== undefined && id !== found.id)
-    throw new ConfigError({ message: `The ${part} of the folder is ${found.id}, not ${id}.`, where: from, hint: 'Leave id out, or take the part from another folder.' });
+    throw new ConfigError({
+      message: `The ${part} of the folder is ${found.id}, not ${id}.`,
+      where: from,
+      hint: 'Leave id out, or take the part from another folder.',
+    });
   return { id: found.id, config: { ...found.config, ...config } };
 }

@@ -14,7 +14,8 @@ export class ConfigReader {
     readonly path: string,
     readonly file: string,
   ) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(path === '' ? 'The configuration' : path, value, 'an object', file);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw wrong(path === '' ? 'The configuration' : path, value, 'an object', file);
     this.#fields = value as Readonly<Record<string, unknown>>;
   }
 
@@ -51,7 +52,11 @@ export class ConfigReader {
   }
 
   list(key: string): ConfigReader[] {
-    const values = this.value(key, (value): value is unknown[] => Array.isArray(value) && value.length > 0, 'a list with at least one entry');
+    const values = this.value(
+      key,
+      (value): value is unknown[] => Array.isArray(value) && value.length > 0,
+      'a list with at least one entry',
+    );
     return values.map((value, i) => new ConfigReader(value, `${this.at(key)}[${i}]`, this.file));
   }
 
@@ -63,16 +68,28 @@ export class ConfigReader {
   done(): void {
     const unknown = Object.keys(this.#fields).find((key) => !this.#read.has(key));
     if (unknown === undefined) return;
-    throw new ConfigError({ message: `${this.at(unknown)} is not a field of the configuration.`, where: this.file, hint: `Fields here are ${[...this.#read].join(', ')}.` });
+    throw new ConfigError({
+      message: `${this.at(unknown)} is not a field of the configuration.`,
+      where: this.file,
+      hint: `Fields here are ${[...this.#read].join(', ')}.`,
+    });
   }
 }
 
 const wrong = (what: string, value: unknown, wanted: string, file: string): ConfigError =>
-  new ConfigError({ message: `${what} is ${value === undefined ? 'missing' : JSON.stringify(value).slice(0, 80)}, expected ${wanted}.`, where: file, hint: 'weft train --help shows a configuration.' });
+  new ConfigError({
+    message: `${what} is ${value === undefined ? 'missing' : JSON.stringify(value).slice(0, 80)}, expected ${wanted}.`,
+    where: file,
+    hint: 'weft train --help shows a configuration.',
+  });
 
 export const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-export const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.length > 0 && value.every(isText);
-export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 1;
-export const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-export const isRate = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+export const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length > 0 && value.every(isText);
+export const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 1;
+export const isNatural = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+export const isRate = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0;
 export const isShare = (value: unknown): value is number => isRate(value) && value <= 1;

@@ -63,7 +63,11 @@ export function describeModel(name: string, model: Model, size?: ImageSize): Mod
   const head = sum(headParameters(model));
   const decoder = count(backbone) - head;
   const [seen, projector] = vision ? [count(vision.encoder), count(vision.connector)] : [0, 0];
-  const part = (component: Component): PartDescription => ({ id: component.id, config: component.config, parameters: count(component) });
+  const part = (component: Component): PartDescription => ({
+    id: component.id,
+    config: component.config,
+    parameters: count(component),
+  });
   const image = describeImage(model, size);
   return {
     name,
@@ -83,19 +87,30 @@ export function describeModel(name: string, model: Model, size?: ImageSize): Mod
   };
 }
 
-const sum = (parameters: Iterable<Parameter>): number => [...parameters].reduce((total, { elements }) => total + elements, 0);
+const sum = (parameters: Iterable<Parameter>): number =>
+  [...parameters].reduce((total, { elements }) => total + elements, 0);
 const count = (part: Part): number => sum(namedParameters(part).values());
 
 /** Parameters that only the head uses: none if it is the token table. */
 function headParameters({ module, backbone }: Model): Parameter[] {
-  const head = trace(module, { hidden_states: { dtype: 'float32', shape: ['rows', backbone.shape.hiddenSize] } }, ({ hidden_states }) => ({
-    logits: backbone.head(hidden_states),
-  }));
-  const table = trace(module, { input_ids: { dtype: 'int64', shape: ['batch', 'sequence'] } }, ({ input_ids }) => ({
-    hidden_states: backbone.embed(input_ids),
-  }));
+  const head = trace(
+    module,
+    { hidden_states: { dtype: 'float32', shape: ['rows', backbone.shape.hiddenSize] } },
+    ({ hidden_states }) => ({
+      logits: backbone.head(hidden_states),
+    }),
+  );
+  const table = trace(
+    module,
+    { input_ids: { dtype: 'int64', shape: ['batch', 'sequence'] } },
+    ({ input_ids }) => ({
+      hidden_states: backbone.embed(input_ids),
+    }),
+  );
   const all = namedParameters(module);
-  return [...head.parameters.keys()].filter((path) => !table.parameters.has(path)).map((path) => all.get(path)!);
+  return [...head.parameters.keys()]
+    .filter((path) => !table.parameters.has(path))
+    .map((path) => all.get(path)!);
 }
 
 function shapesOf({ vision, backbone }: Model, image: ImageDescription | null): ModelDescription['shapes'] {
@@ -123,5 +138,7 @@ function describeImage({ vision }: Model, size?: ImageSize): ImageDescription | 
 /** The side lengths of one tile; encoders of free resolution get a usual picture. */
 function tileOf(shape: readonly (string | number)[] = []): ImageSize {
   const [height, width] = shape.slice(-2);
-  return typeof width === 'number' && typeof height === 'number' ? { width, height } : { width: 640, height: 480 };
+  return typeof width === 'number' && typeof height === 'number'
+    ? { width, height }
+    : { width: 640, height: 480 };
 }

@@ -26,7 +26,12 @@ export async function openFolder(folder: string): Promise<OpenFolder> {
   const model = modelOf(files.config, { preprocessor: files.preprocessor });
   const checkpoint = await openCheckpoint(files.folder);
   try {
-    return { files, model, checkpoint, ...matchWeights({ expected: namedParameters(model.module), file: checkpoint, ...model.checkpoint }) };
+    return {
+      files,
+      model,
+      checkpoint,
+      ...matchWeights({ expected: namedParameters(model.module), file: checkpoint, ...model.checkpoint }),
+    };
   } catch (error) {
     await checkpoint.close();
     throw error;
@@ -38,7 +43,10 @@ export async function openFolder(folder: string): Promise<OpenFolder> {
  *
  * @param report is told the share that was read, 0 to 1
  */
-export async function readWeights({ checkpoint, entries }: OpenFolder, report: (share: number) => void): Promise<Map<string, Float32Array>> {
+export async function readWeights(
+  { checkpoint, entries }: OpenFolder,
+  report: (share: number) => void,
+): Promise<Map<string, Float32Array>> {
   const weights = new Map<string, Float32Array>();
   for (const [path, { name }] of entries) {
     weights.set(path, await checkpoint.readFloat32(name));

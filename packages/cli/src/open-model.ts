@@ -1,13 +1,17 @@
-import { load, type LoadedModel } from '@weft/runtime';
+import type { LoadedModel } from '@weft/runtime';
 import type { GenerationFlags } from './options.js';
 import { statusLine } from './terminal.js';
 
 /** Loads the model that a command was asked to use; the embedded one unless given. */
-export async function openModel({ model, threads }: Pick<GenerationFlags, 'model' | 'threads'>, signal: AbortSignal): Promise<LoadedModel> {
+export async function openModel(
+  { model, threads }: Pick<GenerationFlags, 'model' | 'threads'>,
+  signal: AbortSignal,
+): Promise<LoadedModel> {
   const folder = model ?? (await import('@weft/tiny')).tinyFolder();
   const status = statusLine(process.stderr);
   status.show(`loading ${folder}`);
   try {
+    const { load } = await import('@weft/runtime');
     return await load(folder, { signal, threads });
   } finally {
     status.clear();

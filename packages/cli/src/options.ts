@@ -28,14 +28,27 @@ export function addGenerationOptions(command: Command): Command {
   return command
     .option('-m, --model <folder>', 'Hugging Face checkpoint folder; the embedded model unless given')
     .option('--max-tokens <n>', 'most tokens of an answer', wholeNumber(1))
-    .option('--temperature <t>', 'randomness; 0 always takes the most probable token', parser((value) => value >= 0 && value < Infinity, 'a number of at least 0'))
-    .option('--top-p <p>', 'draw from the most probable tokens that make up this share', parser((value) => value > 0 && value <= 1, 'a number above 0, at most 1'))
+    .option(
+      '--temperature <t>',
+      'randomness; 0 always takes the most probable token',
+      parser((value) => value >= 0 && value < Infinity, 'a number of at least 0'),
+    )
+    .option(
+      '--top-p <p>',
+      'draw from the most probable tokens that make up this share',
+      parser((value) => value > 0 && value <= 1, 'a number above 0, at most 1'),
+    )
     .option('--seed <n>', 'the same seed draws the same answer', wholeNumber(0))
     .option('--threads <n>', 'threads to compute with; the physical cores unless given', wholeNumber(1));
 }
 
 /** The options in the words of the runtime. */
-export const generationOptions = ({ maxTokens, temperature, topP, seed }: GenerationFlags): GenerationOptions => ({
+export const generationOptions = ({
+  maxTokens,
+  temperature,
+  topP,
+  seed,
+}: GenerationFlags): GenerationOptions => ({
   maxNewTokens: maxTokens,
   temperature,
   topP,

@@ -53,7 +53,9 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 function programOf(context: Context): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    readonly version: string;
+  };
   const program = new Command('weft')
     .description('Vision-language models: ask them, look into them, prove them, train them.')
     .version(version, '--version', 'print the version')
@@ -61,7 +63,18 @@ function programOf(context: Context): Command {
     .helpCommand('help [command]', 'print the help of a command')
     .showHelpAfterError('(weft COMMAND --help says more)')
     .exitOverride()
-    .addHelpText('after', '\nExample:\n  $ weft demo\n\nExit codes: 0 success, 1 failed check or error, 2 wrong usage, 130 stopped by Ctrl-C.');
-  for (const add of [addAskCommand, addChatCommand, addInspectCommand, addVerifyCommand, addTrainCommand, addDemoCommand]) add(program, context);
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ weft demo\n\nExit codes: 0 success, 1 failed check or error, 2 wrong usage, 130 stopped by Ctrl-C.',
+    );
+  for (const add of [
+    addAskCommand,
+    addChatCommand,
+    addInspectCommand,
+    addVerifyCommand,
+    addTrainCommand,
+    addDemoCommand,
+  ])
+    add(program, context);
   return program;
 }

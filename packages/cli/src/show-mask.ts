@@ -7,22 +7,30 @@ import { printable, styleOf, type TerminalStream } from './terminal.js';
  *
  * @param example labels are -100 where nothing is learnt
  */
-export function maskText({ inputIds, labels }: TrainingExample, { tokenizer, model }: ConversationTools, stream: TerminalStream): string {
+export function maskText(
+  { inputIds, labels }: TrainingExample,
+  { tokenizer, model }: ConversationTools,
+  stream: TerminalStream,
+): string {
   const { dim, green } = styleOf(stream);
   const learns = (i: number): boolean => labels[i] !== ignored;
   const textOf = (from: number, to: number): string => {
     const parts: string[] = [];
-    for (let i = from; i < to; ) {
+    for (let i = from; i < to;) {
       const isImage = (at: number): boolean => inputIds[at] === model.vision?.imageTokenId;
       let end = i + 1;
       while (end < to && isImage(end) === isImage(i)) end++;
-      parts.push(isImage(i) ? `${model.vision!.placeholder} x ${end - i}` : tokenizer.decode(inputIds.slice(i, end)));
+      parts.push(
+        isImage(i) ? `${model.vision!.placeholder} x ${end - i}` : tokenizer.decode(inputIds.slice(i, end)),
+      );
       i = end;
     }
     return printable(JSON.stringify(parts.join('')));
   };
-  const lines = [`${inputIds.length} tokens, ${labels.filter((label) => label !== ignored).length} of them are learnt:`];
-  for (let i = 0; i < inputIds.length; ) {
+  const lines = [
+    `${inputIds.length} tokens, ${labels.filter((label) => label !== ignored).length} of them are learnt:`,
+  ];
+  for (let i = 0; i < inputIds.length;) {
     let end = i + 1;
     while (end < inputIds.length && learns(end) === learns(i)) end++;
     const text = textOf(i, end);

@@ -1,7 +1,8 @@
 import type { WriteStream } from 'node:tty';
 
 /** What of a stream the functions here look at. */
-export type TerminalStream = Pick<WriteStream, 'write'> & Partial<Pick<WriteStream, 'isTTY' | 'columns' | 'hasColors'>>;
+export type TerminalStream = Pick<WriteStream, 'write'> &
+  Partial<Pick<WriteStream, 'isTTY' | 'columns' | 'hasColors'>>;
 
 /** Ways to write text; without colours the text itself. */
 export interface Style {
@@ -15,26 +16,45 @@ export interface Style {
 /** Colours for terminals that have them. `NO_COLOR` and `TERM=dumb` switch them off. */
 export function styleOf(stream: TerminalStream): Style {
   const coloured = Boolean(stream.isTTY && !process.env['NO_COLOR'] && (stream.hasColors?.() ?? false));
-  const paint = (open: number, close: number) => (text: string) => (coloured ? `\x1b[${open}m${text}\x1b[${close}m` : text);
-  return { bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), green: paint(32, 39), cyan: paint(36, 39) };
+  const paint = (open: number, close: number) => (text: string) =>
+    coloured ? `\x1b[${open}m${text}\x1b[${close}m` : text;
+  return {
+    bold: paint(1, 22),
+    dim: paint(2, 22),
+    red: paint(31, 39),
+    green: paint(32, 39),
+    cyan: paint(36, 39),
+  };
 }
 
 /** Columns padded to one width, those of numbers to the right; the first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))));
-  const isNumeric = widths.map((_, column) => rows.slice(1).every((row) => /^([\d,.]+(e[+-]?\d+)?|-|)$/.test(row[column] ?? '')));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),
+  );
+  const isNumeric = widths.map((_, column) =>
+    rows.slice(1).every((row) => /^([\d,.]+(e[+-]?\d+)?|-|)$/.test(row[column] ?? '')),
+  );
   const pad = (cell: string, column: number): string => {
     const space = ' '.repeat(widths[column]! - widthOf(cell));
     return isNumeric[column] ? space + cell : cell + space;
   };
-  return rows.map((row) => widths.map((_, column) => pad(row[column] ?? '', column)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      widths
+        .map((_, column) => pad(row[column] ?? '', column))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 /** Columns that a text takes up, colours left out. */
-export const widthOf = (text: string): number => [...text.replace(/\u001b\[[\d;]*m/g, '')].length;
+export const widthOf = (text: string): number => [...text.replace(/\p{Cc}\[[\d;]*m/gu, '')].length;
 
 /** Text of a model or a file without the control characters that a terminal would obey. */
-export const printable = (text: string): string => text.replace(/\p{Cc}/gu, (character) => ('\n\t'.includes(character) ? character : ''));
+export const printable = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (character) => ('\n\t'.includes(character) ? character : ''));
 
 /** What is under way, on one line that goes away again. */
 export interface StatusLine {

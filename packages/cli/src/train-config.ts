@@ -22,7 +22,9 @@ export interface TrainConfig {
   readonly stages: readonly { readonly stage: Stage; readonly data: DataConfig }[];
   readonly out: string;
   readonly seed: number;
-  readonly evaluation?: { readonly data: DataConfig; readonly samples: number; readonly every: number } | undefined;
+  readonly evaluation?:
+    | { readonly data: DataConfig; readonly samples: number; readonly every: number }
+    | undefined;
   readonly saveEvery?: number | undefined;
   readonly threads?: number | undefined;
   /** Most tokens of a sample. */
@@ -45,7 +47,10 @@ export async function readTrainConfig(file: string, out: string | undefined): Pr
   const toPath = (given: string): string => resolve(dirname(path), given);
   const dataOf = (reader: ConfigReader): DataConfig => {
     const images = reader.optional('images', isText, 'a folder');
-    return { file: toPath(reader.value('file', isText, 'a JSON Lines file')), ...(images === undefined ? {} : { images: toPath(images) }) };
+    return {
+      file: toPath(reader.value('file', isText, 'a JSON Lines file')),
+      ...(images === undefined ? {} : { images: toPath(images) }),
+    };
   };
   const closed = <T>(reader: ConfigReader, read: (reader: ConfigReader) => T): T => {
     const value = read(reader);
@@ -58,10 +63,16 @@ export async function readTrainConfig(file: string, out: string | undefined): Pr
     model: readModel(root, toPath),
     stages: root.list('stages').map((reader) => {
       const own = reader.has('data') ? closed(reader.object('data'), dataOf) : shared;
-      if (!own) throw new ConfigError({ message: `${reader.at('data')} is missing, and so is data.`, where: path, hint: 'Write "data": { "file": "samples.jsonl", "images": "folder" } for all stages or for each.' });
+      if (!own)
+        throw new ConfigError({
+          message: `${reader.at('data')} is missing, and so is data.`,
+          where: path,
+          hint: 'Write "data": { "file": "samples.jsonl", "images": "folder" } for all stages or for each.',
+        });
       return { stage: closed(reader, readStage), data: own };
     }),
-    out: out === undefined ? toPath(root.value('out', isText, 'a folder for the trained model')) : resolve(out),
+    out:
+      out === undefined ? toPath(root.value('out', isText, 'a folder for the trained model')) : resolve(out),
     seed: root.optional('seed', isNatural, 'a whole number of at least 0') ?? 0,
     evaluation: root.has('evaluation')
       ? closed(root.object('evaluation'), (reader) => ({
@@ -74,54 +85,80 @@ export async function readTrainConfig(file: string, out: string | undefined): Pr
     threads: root.optional('threads', isCount, 'a number of threads'),
     maxLength: root.optional('maxLength', isCount, 'a number of tokens'),
     dtype: root.optional('dtype', isStoredType, 'float32, float16 or bfloat16') ?? 'float32',
-    identity: Object.fromEntries(Object.entries(json as Json).filter(([key]) => ['model', 'data', 'stages', 'seed', 'maxLength'].includes(key))),
+    identity: Object.fromEntries(
+      Object.entries(json as Json).filter(([key]) =>
+        ['model', 'data', 'stages', 'seed', 'maxLength'].includes(key),
+      ),
+    ),
   };
   root.raw('out');
   root.done();
   const names = config.stages.map(({ stage }) => stage.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) root.fail('stages', `has two stages named '${twice}'.`, 'Give each stage a name of its own.');
+  if (twice !== undefined)
+    root.fail('stages', `has two stages named '${twice}'.`, 'Give each stage a name of its own.');
   return config;
 }
 
 function readModel(root: ConfigReader, toPath: (given: string) => string): string | ComposeConfig {
   const model = root.raw('model');
-  if (typeof model !== 'object' || model === null) return toPath(root.value('model', isText, 'a checkpoint folder, or { "compose": … }'));
+  if (typeof model !== 'object' || model === null)
+    return toPath(root.value('model', isText, 'a checkpoint folder, or { "compose": … }'));
   const reader = root.object('model');
   const compose = readCompose(reader.object('compose'), toPath);
   reader.done();
   return compose;
 }
 
-const isStoredType = (value: unknown): value is StoredType => value === 'float32' || value === 'float16' || value === 'bfloat16';
+const isStoredType = (value: unknown): value is StoredType =>
+  value === 'float32' || value === 'float16' || value === 'bfloat16';
 
 async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new ConfigError({ message: `The configuration cannot be read: ${(cause as Error).message}.`, where: path, hint: 'Pass a JSON file; weft train --help shows one.', cause });
+    throw new ConfigError({
+      message: `The configuration cannot be read: ${(cause as Error).message}.`,
+      where: path,
+      hint: 'Pass a JSON file; weft train --help shows one.',
+      cause,
+    });
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new ConfigError({ message: `The configuration is not valid JSON: ${(cause as Error).message}.`, where: path, hint: 'JSON has no comments and no comma after the last entry.', cause });
+    throw new ConfigError({
+      message: `The configuration is not valid JSON: ${(cause as Error).message}.`,
+      where: path,
+      hint: 'JSON has no comments and no comma after the last entry.',
+      cause,
+    });
   }
 }
 
 function readStage(reader: ConfigReader): Stage {
-  const optional = <K extends keyof Stage>(key: K, check: (value: unknown) => value is NonNullable<Stage[K]>, wanted: string): Partial<Stage> => {
+  const optional = <K extends keyof Stage>(
+    key: K,
+    check: (value: unknown) => value is NonNullable<Stage[K]>,
+    wanted: string,
+  ): Partial<Stage> => {
     const value = reader.optional(key, check, wanted);
     return value === undefined ? {} : { [key]: value };
   };
-  const isSchedule = (value: unknown): value is 'cosine' | 'constant' => value === 'cosine' || value === 'constant';
+  const isSchedule = (value: unknown): value is 'cosine' | 'constant' =>
+    value === 'cosine' || value === 'constant';
   const isClip = (value: unknown): value is 'global' | 'group' => value === 'global' || value === 'group';
   const isMoment = (value: unknown): value is number => isShare(value) && value < 1;
   const isPositive = (value: unknown): value is number => isRate(value) && value > 0;
   const isNorm = (value: unknown): value is number => value === null || isPositive(value);
   return {
     name: reader.value('name', isText, 'a name'),
-    trainable: reader.value('trainable', isTexts, 'a list of parts (encoder, connector, backbone) or globs over paths'),
+    trainable: reader.value(
+      'trainable',
+      isTexts,
+      'a list of parts (encoder, connector, backbone) or globs over paths',
+    ),
     ...optional('frozen', isTexts, 'a list of parts or globs over paths'),
     steps: reader.value('steps', isCount, 'a number of updates'),
     batchSize: reader.value('batchSize', isCount, 'a number of samples'),

@@ -1,11 +1,11 @@
-import { add, attend, concat, expand, module, repeat, reshape, rope, type AnyModule, type Value } from '@weft/graph';
+import { add, attend, concat, module, repeat, rope, type AnyModule, type Value } from '@weft/graph';
 import {
-  axialRotary,
   captureLayers,
   cutPatchEmbedding,
   gatedMlp,
   linear,
   mergeHeads,
+  patchRotary,
   rmsNorm,
   ropeFrequencies,
   splitHeads,
@@ -109,13 +109,9 @@ export function pixtralVision(config: keyof typeof pixtralVisionPresets | Pixtra
 
 /** Of a head's frequencies rows turn with those of even number, columns with the others. */
 function anglesOf(x: Value, positions: Value, c: PixtralVisionConfig): RotaryAngles {
-  const [tiles, patches] = x.shape;
-  const rotaryDim = c.hiddenSize / c.numAttentionHeads;
-  const all = ropeFrequencies({ ropeTheta: c.ropeTheta, rotaryDim });
-  const sections = [0, 1].map((axis) => ({ axis, frequencies: all.filter((_, i) => i % 2 === axis) }));
-  const { cos, sin } = axialRotary(positions, sections);
-  const spread = (angle: Value): Value => expand(reshape(angle, [1, patches!, rotaryDim / 2]), [tiles!, patches!, rotaryDim / 2]);
-  return { cos: spread(cos), sin: spread(sin) };
+  const all = ropeFrequencies({ ropeTheta: c.ropeTheta, rotaryDim: c.hiddenSize / c.numAttentionHeads });
+  const [rows, columns] = [0, 1].map((rest) => all.filter((_, i) => i % 2 === rest)) as [Float32Array, Float32Array];
+  return patchRotary(positions, x.shape[0]!, { rows, columns });
 }
 
 type VisionLayer = AnyModule & ((x: Value, angles: RotaryAngles) => Value);

@@ -18,13 +18,13 @@ import {
   type Value,
 } from '@weft/graph';
 import {
-  axialRotary,
   cutPatchEmbedding,
   gatedMlp,
   layerNorm,
   linear,
   mergeHeads,
   mlp,
+  patchRotary,
   rmsNorm,
   ropeFrequencies,
   splitHeads,
@@ -156,14 +156,10 @@ export function qwen2Vision(config: keyof typeof qwen2VisionPresets | Qwen2Visio
 
 /** All patches of a frame see one another. */
 function wholeFrames(x: Value, positions: Value, c: Qwen2VisionConfig): Neighbourhood {
-  const [frames, patches] = x.shape;
-  const half = c.hiddenSize / c.numAttentionHeads / 2;
-  // Rows and columns turn with the same frequencies, each a quarter of the channels.
-  const frequencies = ropeFrequencies({ ropeTheta: c.ropeTheta, rotaryDim: half });
-  const angles = axialRotary(positions, [{ axis: 0, frequencies }, { axis: 1, frequencies }]);
-  const spread = (angle: Value): Value => expand(reshape(angle, [1, patches!, half]), [frames!, patches!, half]);
+  // Rows and columns turn with the same frequencies, each half of the channels.
+  const frequencies = ropeFrequencies({ ropeTheta: c.ropeTheta, rotaryDim: c.hiddenSize / c.numAttentionHeads / 2 });
   const same = (value: Value): Value => value;
-  return { cos: spread(angles.cos), sin: spread(angles.sin), divide: same, join: same };
+  return { ...patchRotary(positions, x.shape[0]!, { rows: frequencies, columns: frequencies }), divide: same, join: same };
 }
 
 /** The patches of a window see one another. */

@@ -34,12 +34,12 @@ describe('unifiedFusion in add mode', () => {
 
 describe('unifiedFusion', () => {
   const join = (mode: 'replace' | 'add') => {
-    const [hiddenStates, imagePositions, imageEmbeds] = [
+    const [hiddenStates, positions, embeds] = [
       input('hidden', { dtype: 'float32', shape: ['batch', 'sequence', 2] }),
       input('positions', { dtype: 'int64', shape: ['tokens'] }),
       input('images', { dtype: 'float32', shape: ['tokens', 2] }),
     ];
-    const graph = makeGraph({ y: unifiedFusion({ mode }).join({ hiddenStates, imagePositions }, imageEmbeds).hiddenStates });
+    const graph = makeGraph({ y: unifiedFusion({ mode }).join({ hiddenStates, placed: { positions, embeds } }).hiddenStates });
     const hidden = { shape: [2, 3, 2], data: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] };
     const images = { shape: [2, 2], data: [100, 200, 300, 400] };
     return [...interpret(graph, { hidden, images, positions: { shape: [2], data: [2, 3] } })['y']!.data];

@@ -1,4 +1,4 @@
-import { placeAtToken, type Value } from '@weft/graph';
+import { placeAtToken } from '@weft/graph';
 import type { Fusion, Source, TextInputs } from '@weft/spec';
 
 export interface UnifiedFusionOptions {
@@ -19,8 +19,8 @@ export function unifiedFusion({ mode = 'replace' }: UnifiedFusionOptions = {}): 
     config: { mode },
     method: 'A',
     attach: (backbone) => backbone,
-    join: ({ hiddenStates, imagePositions }: TextInputs, imageEmbeds: Value) => ({
-      hiddenStates: placeAtToken(hiddenStates, imagePositions, imageEmbeds, mode),
+    join: ({ hiddenStates, placed }: TextInputs) => ({
+      hiddenStates: placed ? placeAtToken(hiddenStates, placed.positions, placed.embeds, mode) : hiddenStates,
     }),
   };
 }

@@ -80,6 +80,21 @@ export function rewrite(graph: Graph, rules: RewriteRules): Graph {
   }
 }
 
+/**
+ * A graph that computes some inputs of another one, and that other graph, as one: the inputs are replaced by values.
+ *
+ * @param values by the names of inputs; their types must be those that the graph states, in other symbols perhaps
+ */
+export function substitute(graph: Graph, values: Readonly<Record<string, Value>>): Graph {
+  const replaced = new Set(Object.values(values));
+  return rewrite(graph, {
+    Input: (node) => {
+      const value = Object.hasOwn(values, node.attributes.name) ? values[node.attributes.name] : undefined;
+      return value && !replaced.has(node.outputs[0]!) ? [value] : undefined;
+    },
+  });
+}
+
 /** The node over other inputs; the node itself if they are the same. */
 function copy(node: Node, inputs: readonly Value[]): readonly Value[] {
   if (inputs.every((value, i) => value === node.inputs[i])) return node.outputs;

@@ -45,8 +45,8 @@ export type MethodModule<P extends Parts, M, Facts> = AnyModule & { readonly par
 
 export interface ModuleOptions<P extends Parts, Facts extends object> {
   readonly paths?: Readonly<Partial<Record<keyof P & string, string>>>;
-  /** What others may ask of the module without tracing; computed anew when parts are replaced. */
-  readonly facts?: (parts: P) => Facts;
+  /** What others may ask of the module without tracing; computed anew when parts or paths are replaced. */
+  readonly facts?: (parts: P, paths: Readonly<Record<string, string>>) => Facts;
 }
 
 /**
@@ -87,7 +87,7 @@ export function module(
     withPaths: (paths: Readonly<Record<string, string>>) =>
       module(kind, parts, forward as Methods<Parts>, { ...options, paths: { ...options.paths, ...paths } }),
   };
-  const facts = options.facts?.(parts) ?? {};
+  const facts = options.facts?.(parts, shared.paths) ?? {};
   const self: AnyModule =
     typeof forward === 'function'
       ? define(call(forward), { ...facts, ...shared })

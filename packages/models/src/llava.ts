@@ -23,7 +23,7 @@ export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
   const layer = read.raw('vision_feature_layer') ?? -2;
   const featureLayers = Array.isArray(layer) ? (layer as number[]) : [Number(layer)];
   const encoder = visionTower(read.section('vision_config'), featureLayers, strategy);
-  const backbone = backboneOf(read.section('text_config'), tied(config));
+  const backbone = backboneOf(read.section('text_config'), tiedHead(config));
   const names = textNames(backbone);
   const isSiglip = encoder.id === 'encoder-siglip';
 
@@ -59,7 +59,7 @@ export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
 }
 
 /** The flag stands at the top in what transformers 5 writes, in the text section before. */
-const tied = (config: Json): Json =>
+export const tiedHead = (config: Json): Json =>
   'tie_word_embeddings' in config && !('tie_word_embeddings' in ((config['text_config'] ?? {}) as Json))
     ? { tie_word_embeddings: config['tie_word_embeddings'] }
     : {};
@@ -85,10 +85,11 @@ function visionTower(section: Json, featureLayers: readonly number[], strategy: 
 }
 
 /** The names of the published checkpoints, from those and from the ones that transformers 4.52 and later use. */
-export function canonicalName(name: string): string {
-  const bare = name.replace(/^model\.(?=vision_tower\.|multi_modal_projector\.|language_model\.)/, '');
-  return bare
+export const llavaName = (name: string): string =>
+  name
+    .replace(/^model\.(?=vision_tower\.|multi_modal_projector\.|language_model\.)/, '')
     .replace(/^lm_head\./, 'language_model.lm_head.')
-    .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.')
-    .replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');
-}
+    .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.');
+
+/** The same, with the segment in CLIP's and SigLIP's towers that transformers 5 leaves out. */
+export const canonicalName = (name: string): string => llavaName(name).replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');

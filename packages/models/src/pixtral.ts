@@ -4,7 +4,7 @@ import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
-import { textWithin } from './llava.js';
+import { llavaName, tiedHead } from './llava.js';
 import { patchRows, readPatchRows } from './processors/patch-rows.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
@@ -52,21 +52,21 @@ export const isPixtral = (config: Json): boolean => ((config['vision_config'] ??
 /** Pixtral as `LlavaForConditionalGeneration` holds it. */
 export function pixtralRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
   const read = configReader(config, 'config');
-  const layer = read.raw('vision_feature_layer') ?? -1;
-  const strategy = read.string('vision_feature_select_strategy', 'full');
+  const layer = read.raw('vision_feature_layer') ?? -2;
+  const strategy = read.string('vision_feature_select_strategy', 'default');
   if (strategy !== 'full')
     throw new ConfigError({
       message: `config.json: vision_feature_select_strategy '${strategy}' would drop a real patch: Pixtral has no class token.`,
       hint: "Set it to 'full'.",
     });
-  const backbone = backboneOf(...textWithin(config));
+  const backbone = backboneOf(read.section('text_config'), tiedHead(config));
   return composePixtral({
     vision: readPixtralVisionConfig(read.section('vision_config')),
     visionOptions: { featureLayers: Array.isArray(layer) ? (layer as number[]) : [Number(layer)] },
     connector: { hiddenAct: read.string('projector_hidden_act', 'gelu'), bias: read.boolean('multimodal_projector_bias', true) },
     backbone,
-    imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 10)),
-    checkpoint: { ...textNames(backbone), rename: canonicalLlavaName },
+    imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
+    checkpoint: { ...textNames(backbone), rename: llavaName },
     config,
     preprocessor,
   });

@@ -4,7 +4,9 @@ import { olmoPresets, olmoSection } from '@weft/backbone-olmo';
 import { persimmonPresets, persimmonSection } from '@weft/backbone-persimmon';
 import { phi3Presets, phi3Section, phiPresets, phiSection } from '@weft/backbone-phi';
 import { ConfigError } from '@weft/errors';
-import { qwen2Presets, qwen2Section } from '@weft/backbone-qwen2';
+import { pixtralVisionPresets } from '@weft/encoder-pixtral';
+import { qwen2VisionPresets } from '@weft/encoder-qwen2-vl';
+import { qwen2Presets, qwen2Section, type Qwen2Config } from '@weft/backbone-qwen2';
 import type { VisionTransformerConfig } from '@weft/nn';
 import type { Json, Model } from '@weft/spec';
 import { modelOf, type RecipeFiles } from './recipes.js';
@@ -53,6 +55,60 @@ const smolvlm = (backbone: LlamaConfig): Preset => ({
   preprocessor: { size: { longest_edge: 2048 }, max_image_size: { longest_edge: 512 }, resample: 1 },
 });
 
+/** Qwen2-VL and Qwen2.5-VL: one tower for all sizes, and a Qwen2 whose positions have a time, a row and a column. */
+const qwen2Vl = (type: 'qwen2_vl' | 'qwen2_5_vl', backbone: Qwen2Config): Preset => {
+  const c = qwen2VisionPresets[type === 'qwen2_vl' ? 'qwen2-vl' : 'qwen2.5-vl'];
+  const common = { depth: c.numHiddenLayers, num_heads: c.numAttentionHeads, patch_size: c.patchSize, hidden_act: c.hiddenAct };
+  const tower =
+    type === 'qwen2_vl'
+      ? { embed_dim: c.hiddenSize, mlp_ratio: c.intermediateSize / c.hiddenSize, hidden_size: backbone.hiddenSize }
+      : {
+          hidden_size: c.hiddenSize,
+          intermediate_size: c.intermediateSize,
+          out_hidden_size: backbone.hiddenSize,
+          window_size: c.windowSize,
+          fullatt_block_indexes: c.fullAttentionLayers,
+          tokens_per_second: 2,
+        };
+  return {
+    config: {
+      model_type: type,
+      vision_config: { ...common, ...tower },
+      text_config: qwen2Section({ ...backbone, mropeSection: [16, 24, 24] }),
+      tie_word_embeddings: backbone.tieWordEmbeddings,
+      image_token_id: 151655,
+      video_token_id: 151656,
+    },
+    preprocessor: { min_pixels: 3136, max_pixels: 12845056 },
+  };
+};
+
+/** Pixtral: a tower for 1024 pixels, and a Mistral NeMo of longer waves. */
+const pixtral = (): Preset => {
+  const c = pixtralVisionPresets['pixtral-12b'];
+  return {
+    config: {
+      model_type: 'llava',
+      vision_config: {
+        model_type: 'pixtral',
+        hidden_size: c.hiddenSize,
+        intermediate_size: c.intermediateSize,
+        num_hidden_layers: c.numHiddenLayers,
+        num_attention_heads: c.numAttentionHeads,
+        image_size: c.imageSize,
+        patch_size: c.patchSize,
+        hidden_act: c.hiddenAct,
+      },
+      text_config: mistralSection({ ...llamaPresets['mistral-nemo-12b'], ropeTheta: 1e9 }),
+      image_token_index: 10,
+      vision_feature_layer: -1,
+      vision_feature_select_strategy: 'full',
+      projector_hidden_act: 'gelu',
+    },
+    preprocessor: { size: { longest_edge: 1024 }, resample: 3 },
+  };
+};
+
 /** A family's presets as text models. */
 const text = <C>(presets: Readonly<Record<string, C>>, section: (config: C) => Json | undefined): Record<string, () => Preset> =>
   Object.fromEntries(Object.entries(presets).map(([name, c]) => [name, () => ({ config: section(c) ?? {} })]));
@@ -67,6 +123,12 @@ const presets = (): Readonly<Record<string, () => Preset>> => {
     'llava-1.5-13b': () => llava15(llamaPresets['llama-2-13b']),
     'smolvlm-256m': () => smolvlm(llamaPresets['smollm2-135m']),
     'smolvlm-500m': () => smolvlm(llamaPresets['smollm2-360m']),
+    'qwen2-vl-2b': () => qwen2Vl('qwen2_vl', qwen2Presets['qwen2-1.5b']),
+    'qwen2-vl-7b': () => qwen2Vl('qwen2_vl', qwen2Presets['qwen2-7b']),
+    'qwen2-vl-72b': () => qwen2Vl('qwen2_vl', qwen2Presets['qwen2-72b']),
+    'qwen2.5-vl-3b': () => qwen2Vl('qwen2_5_vl', qwen2Presets['qwen2.5-3b']),
+    'qwen2.5-vl-7b': () => qwen2Vl('qwen2_5_vl', qwen2Presets['qwen2-7b']),
+    'pixtral-12b': pixtral,
     ...text(llamaPresets, llamaSection),
     ...text(mistral, mistralSection),
     ...text(qwen2Presets, qwen2Section),

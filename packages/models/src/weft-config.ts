@@ -5,9 +5,12 @@ import { phi, phi3, phi3Section, type Phi3Config, type PhiConfig } from '@weft/b
 import { qwen2, qwen2Section, type Qwen2Config } from '@weft/backbone-qwen2';
 import { linearConnector } from '@weft/connector-linear';
 import { mlpConnector } from '@weft/connector-mlp';
+import { patchMergerConnector } from '@weft/connector-patch-merger';
 import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
 import { clip, type ClipConfig, type ClipOptions } from '@weft/encoder-clip';
 import { rawPatches, type PatchEncoderConfig } from '@weft/encoder-patch';
+import { pixtralVision, type PixtralVisionConfig, type PixtralVisionOptions } from '@weft/encoder-pixtral';
+import { qwen2Vision, type Qwen2VisionConfig } from '@weft/encoder-qwen2-vl';
 import { siglip, type SiglipConfig, type SiglipOptions } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
@@ -23,6 +26,8 @@ import {
   type VisionEncoder,
 } from '@weft/spec';
 import { compose, type PartPaths } from './compose.js';
+import { packedPatches, readPackedPatches } from './processors/packed-patches.js';
+import { patchRows, readPatchRows } from './processors/patch-rows.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
 import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
 import type { RecipeFiles } from './recipes.js';
@@ -35,10 +40,13 @@ const encoders: Readonly<Record<string, (config: Config) => VisionEncoder>> = {
   'encoder-clip': (config: ClipConfig & ClipOptions) => clip(config, config),
   'encoder-siglip': (config: SiglipConfig & SiglipOptions) => siglip(config, config),
   'encoder-patch': (config: PatchEncoderConfig) => rawPatches(config),
+  'encoder-pixtral': (config: PixtralVisionConfig & PixtralVisionOptions) => pixtralVision(config, config),
+  'encoder-qwen2-vl': (config: Qwen2VisionConfig) => qwen2Vision(config),
 };
 const connectors: Readonly<Record<string, (config: Config) => ConnectorFactory>> = {
   'connector-linear': linearConnector,
   'connector-mlp': mlpConnector,
+  'connector-patch-merger': patchMergerConnector,
   'connector-pixel-shuffle': pixelShuffleConnector,
 };
 const backbones: Readonly<Record<string, (config: Config) => Backbone>> = {
@@ -59,8 +67,8 @@ const textSections: Readonly<Record<string, (config: Config) => Json | undefined
 };
 const fusions: Readonly<Record<string, (config: Config) => Fusion>> = { 'fusion-unified': unifiedFusion };
 
-/** How pictures are prepared: CLIP's crop, SigLIP's square, or Idefics3's tiles. */
-export type ProcessorKind = 'clip' | 'siglip' | 'split-tiles';
+/** How pictures are prepared: CLIP's crop, SigLIP's square, Idefics3's tiles, Qwen2-VL's blocks or Pixtral's rows. */
+export type ProcessorKind = 'clip' | 'siglip' | 'split-tiles' | 'packed-patches' | 'patch-rows';
 
 /**
  * The kind of processor that a `preprocessor_config.json` was written for.
@@ -72,9 +80,11 @@ export function processorKindOf(preprocessor: Json): ProcessorKind {
   if (/^(CLIP|Llava)Image/.test(type)) return 'clip';
   if (/^SiglipImage/.test(type)) return 'siglip';
   if (/^(Idefics3|SmolVLM)Image/.test(type)) return 'split-tiles';
+  if (/^Qwen2(_5_)?VLImage/.test(type)) return 'packed-patches';
+  if (/^PixtralImage/.test(type)) return 'patch-rows';
   throw new ConfigError({
     message: `preprocessor_config.json: image_processor_type is ${JSON.stringify(preprocessor['image_processor_type'])}.`,
-    hint: 'Known: CLIPImageProcessor, SiglipImageProcessor, Idefics3ImageProcessor, SmolVLMImageProcessor.',
+    hint: 'Known: CLIPImageProcessor, SiglipImageProcessor, Idefics3ImageProcessor, SmolVLMImageProcessor, Qwen2VLImageProcessor, PixtralImageProcessor.',
   });
 }
 
@@ -89,7 +99,17 @@ export function processorOf(
   { placeholder = '<image>' }: { readonly placeholder?: string } = {},
 ): (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => ImageProcessor {
   return ({ encoder, connector }) => {
-    const { grid, inputs } = encoder;
+    const { grid, inputs, config } = encoder;
+    if (kind === 'packed-patches') {
+      const c = config as unknown as Qwen2VisionConfig;
+      const sizes = { patchSize: c.patchSize, temporalPatchSize: c.temporalPatchSize, mergeSize: c.spatialMergeSize };
+      return packedPatches(readPackedPatches(preprocessor, sizes), { ...sizes, connector, placeholder });
+    }
+    if (kind === 'patch-rows') {
+      const token = (name: string): string => String(preprocessor[name] ?? '');
+      const tokens = { image: placeholder, rowBreak: token('image_break_token'), imageEnd: token('image_end_token') };
+      return patchRows(readPatchRows(preprocessor), { patchSize: Number(config['patchSize']), connector, tokens });
+    }
     if (!grid)
       throw new ConfigError({
         message: `The processor '${kind}' makes tiles of one size, but ${encoder.id} has no fixed grid.`,
@@ -150,6 +170,11 @@ export interface ConfigFacts {
 export function configOf(model: Model, facts: ConfigFacts): Json {
   const { vision, backbone, fusion } = model;
   if (!vision) throw new ConfigError({ message: `${model.name} has no vision encoder.`, hint: 'Save it with the config.json of its text model.' });
+  if (model.positions)
+    throw new ConfigError({
+      message: `${model.name} has a rule for the positions of its tokens, which a composition's config.json cannot state.`,
+      hint: 'Compose it without the rule, or save it with the config.json of the recipe that made it.',
+    });
   const llava = llavaConfigOf(model, facts);
   if (llava) return llava;
   const describe = ({ id, config }: { readonly id: string; readonly config: Json }): Json => ({ id, config });

@@ -1,15 +1,15 @@
-import { embedding, linear as linearOp, module, Parameter, repeat, type Value } from '@weft/graph';
+import { embedding, linear as linearOp, module, Parameter, repeat, slice, type Part, type Parts, type Value } from '@weft/graph';
 import type { Backbone, DecoderInputs, DecoderLayer, DecoderShape, Source } from '@weft/spec';
 import { decoderLayer, type DecoderConfig, type DecoderStackConfig } from './decoder-layer.js';
-import { linear } from './linear.js';
+import { linear, type Linear } from './linear.js';
 import { rmsNorm, type Norm } from './norm.js';
 import { rotary } from './rotary.js';
 
-/** Table of token embeddings `[V, D]`. */
-export const tokenEmbedding = (vocabSize: number, hiddenSize: number) =>
-  module('Embedding', { weight: new Parameter([vocabSize, hiddenSize]) }, {
+/** Table of token embeddings `[V, D]`, and of extra tokens that are never predicted. */
+export const tokenEmbedding = (vocabSize: number, hiddenSize: number, extraTokens = 0) =>
+  module('Embedding', { weight: new Parameter([vocabSize + extraTokens, hiddenSize]) }, {
     lookUp: (m, ids: Value) => embedding(ids, m.weight),
-    unembed: (m, hiddenStates: Value) => linearOp(hiddenStates, m.weight),
+    unembed: (m, hiddenStates: Value) => linearOp(hiddenStates, slice(m.weight, 0, 0, vocabSize)),
   });
 
 /** Name and origin of a family of decoders. */
@@ -43,34 +43,55 @@ export const decoder = (c: DecoderConfig, { id, source }: DecoderFamily): Backbo
  * classes share: `model.embed_tokens`, `model.layers.{i}`, `model.norm`, `lm_head`.
  */
 export function assembleDecoder(c: DecoderStackConfig, assembly: DecoderAssembly): Backbone {
-  const { id, source, layers, norm, normName = 'norm', headBias = false } = assembly;
-  const parts = {
-    model: { embed_tokens: tokenEmbedding(c.vocabSize, c.hiddenSize), layers, [normName]: norm },
-    lm_head: c.tieWordEmbeddings ? null : linear(c.hiddenSize, c.vocabSize, { bias: headBias }),
-  };
-  const backbone = module(
+  const { layers, norm, normName = 'norm', headBias = false } = assembly;
+  const model = { embed_tokens: tokenEmbedding(c.vocabSize, c.hiddenSize, c.extraTokens), layers, [normName]: norm };
+  const lm_head = c.tieWordEmbeddings ? null : linear(c.hiddenSize, c.vocabSize, { bias: headBias });
+  return overStack(c, assembly, { model, lm_head }, layers.map((_, i) => ['layers', `${i}`] as const));
+}
+
+type DecoderParts = { readonly model: Parts & { readonly embed_tokens: ReturnType<typeof tokenEmbedding> }; readonly lm_head: Linear | null };
+
+/** Where a layer is in `model`: in which list, and where in it. */
+type LayerPlace = readonly [list: string, key: string];
+
+/** @param order places of the layers in the order in which they run */
+function overStack(c: DecoderStackConfig, family: DecoderAssembly, parts: DecoderParts, order: readonly LayerPlace[]): Backbone {
+  const { id, source, normName = 'norm' } = family;
+  const layersOf = (model: object): DecoderLayer[] =>
+    order.map(([list, key]) => (model as Record<string, Record<string, DecoderLayer>>)[list]![key]!);
+  return module(
     'Decoder',
     parts,
     {
       embed: ({ model }, inputIds: Value) => model.embed_tokens.lookUp(inputIds),
-      decode: ({ model }, { hiddenStates, positionIds, visionStates }: DecoderInputs) => {
-        const context = { ...rotary(positionIds, c), interleaved: c.ropeInterleaved, visionStates };
-        return (model[normName] as Norm)(model.layers.reduce((x, layer) => layer(x, context), hiddenStates));
+      decode: ({ model }, { hiddenStates, positionIds, vision }: DecoderInputs) => {
+        const context = { ...rotary(positionIds, c), interleaved: c.ropeInterleaved, vision };
+        return (model[normName] as Norm)(layersOf(model).reduce((x, layer) => layer(x, context), hiddenStates));
       },
       head: ({ model, lm_head }, hiddenStates: Value) =>
         lm_head ? lm_head(hiddenStates) : model.embed_tokens.unembed(hiddenStates),
     },
     {
-      facts: ({ model, lm_head }) => ({
+      facts: ({ model, lm_head }, paths) => ({
         id,
         source,
         config: c as unknown as Readonly<Record<string, unknown>>,
         shape: c as DecoderShape,
-        layers: model.layers,
-        withLayers: (next: readonly DecoderLayer[]): Backbone =>
-          backbone.withParts({ model: { ...model, layers: next }, lm_head }) as unknown as Backbone,
+        layers: layersOf(model),
+        withLayers: (next: readonly DecoderLayer[], names = next.map((_, i) => `layers.${i}`)): Backbone => {
+          const places = names.map((name) => name.split('.') as unknown as LayerPlace);
+          const { embed_tokens, [normName]: norm } = model;
+          const stack = { embed_tokens, ...listed(next, places), [normName]: norm! };
+          return overStack(c, family, { model: stack, lm_head }, places).withPaths(paths) as Backbone;
+        },
       }),
     },
-  );
-  return backbone as unknown as Backbone;
+  ) as unknown as Backbone;
+}
+
+/** Layers by list and key. */
+function listed(layers: readonly DecoderLayer[], places: readonly LayerPlace[]): Record<string, Part> {
+  const lists: Record<string, Record<string, Part>> = {};
+  for (const [i, [list, key]] of places.entries()) (lists[list] ??= {})[key] = layers[i]!;
+  return lists;
 }

@@ -1,4 +1,5 @@
 export * from './activation.js';
+export * from './cross-attention.js';
 export * from './decoder.js';
 export * from './decoder-layer.js';
 export * from './heads.js';

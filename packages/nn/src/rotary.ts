@@ -1,5 +1,5 @@
 import { ConfigError, ShapeError } from '@weft/errors';
-import { cast, concat, constant, cos, currentPath, mul, printShape, reshape, sin, slice, type Value } from '@weft/graph';
+import { cast, concat, constant, cos, currentPath, expand, mul, printShape, reshape, sin, slice, type Dim, type Value } from '@weft/graph';
 import type { Json } from '@weft/spec';
 
 /** Rotary embedding of a decoder, as `config.json` gives it. */
@@ -94,6 +94,22 @@ export function axialRotary(positions: Value, sections: readonly RotarySection[]
   });
   const angles = concat(parts, rest.length);
   return { cos: cos(angles), sin: sin(angles) };
+}
+
+/**
+ * Cosines and sines `[T, P, R/2]` of patches: int64 rows and columns `[2, P]`, the same for all tiles.
+ *
+ * @param frequencies of rows and of columns, radians per patch
+ */
+export function patchRotary(positions: Value, tiles: Dim, frequencies: { readonly rows: Float32Array; readonly columns: Float32Array }): RotaryAngles {
+  const { rows, columns } = frequencies;
+  const angles = axialRotary(positions, [
+    { axis: 0, frequencies: rows },
+    { axis: 1, frequencies: columns },
+  ]);
+  const size = rows.length + columns.length;
+  const spread = (angle: Value): Value => expand(reshape(angle, [1, positions.shape[1]!, size]), [tiles, positions.shape[1]!, size]);
+  return { cos: spread(angles.cos), sin: spread(angles.sin) };
 }
 
 /** What a family of decoders takes where its `config.json` says nothing. */

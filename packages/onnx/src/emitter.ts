@@ -20,7 +20,7 @@ export class Emitter {
   readonly weights = new Map<string, ExternalTensor>();
   readonly #names = new Map<Value, string>();
   readonly #taken = new Set<string>();
-  readonly #shared = new Map<string, string>();
+  readonly #shared = new Map<string, unknown>();
   #path = '';
 
   constructor(readonly graph: Graph) {
@@ -66,10 +66,10 @@ export class Emitter {
     return this.nodeOf(type, inputs, attributes, domain ? { domain } : {})[0]!;
   }
 
-  /** A result that several nodes may use; `make` runs once per key. */
-  shared(key: string, make: () => string): string {
+  /** A result, or several, that more nodes may use; `make` runs once per key. */
+  shared<T extends string | readonly string[]>(key: string, make: () => T): T {
     const known = this.#shared.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known as T;
     const made = make();
     this.#shared.set(key, made);
     return made;

@@ -1,6 +1,7 @@
 import {
   multiplyDims,
   type Attributes,
+  type Dim,
   type Node,
   type Op,
   type PrimitiveOp,
@@ -86,6 +87,16 @@ export const primitives: { readonly [O in Exclude<PrimitiveOp, 'Input' | 'Parame
     e.nodeOf(type, inputs, attributes, { domain, outputs: outputs.length }),
 };
 
+/**
+ * A matrix whose rank ONNX Runtime does not know before it runs. Its memory planner compares the shape of every result
+ * with those of all results before it, which takes half a minute for the thousands of pieces that experts get; it
+ * passes over those without a rank.
+ */
+function withoutRank(e: Emitter, name: string, rows: Dim, size: Dim): string {
+  const two = e.shared(`two by ${rows}`, () => e.node('Add', [e.node('Mul', [e.dim(rows), e.ints([0])]), e.ints([2])]));
+  return e.node('Reshape', [name, e.node('Slice', [e.shape([rows, size]), e.ints([0]), two])]);
+}
+
 /** Fused forms of semantic operations. What has none here is decomposed by the reference. */
 export type Lowering = { readonly [O in SemanticOp]?: EmitRule<O> };
 
@@ -98,19 +109,21 @@ export const cpu: Lowering = {
   },
   // Rows are put in the order of their groups and cut there, so that each matrix meets its own rows only.
   GroupedLinear: (e, { attributes: { layout }, inputs: values }, [x, groups, ...weights]) => {
-    const [rows] = values[1]!.shape;
+    const [rows, size] = values[0]!.shape;
+    const count = weights.length;
     const orderOf = (name: string) =>
       e.shared(`order of ${name}`, () => e.nodeOf('TopK', [name, e.dim(rows!)], { axis: 0, largest: 0 }, { outputs: 2 })[1]!);
-    const counts = e.shared(`sizes of ${weights.length} groups ${groups}`, () => {
+    const counts = e.shared(`sizes of ${count} groups ${groups}`, () => {
       const member = e.node('Equal', [e.reshape(groups!, [rows!], [rows!, 1]), e.ints([...weights.keys()])]);
       return e.node('ReduceSum', [e.node('Cast', [member], { to: dataTypes.int64 }), e.ints([0])], { keepdims: 0 });
     });
-    const order = orderOf(groups!);
-    const sorted = e.shared(`${x} in ${order}`, () => e.node('Gather', [x!, order], { axis: 0 }));
-    const pieces = e.nodeOf('Split', [sorted, counts], { axis: 0 }, { outputs: weights.length });
+    const pieces = e.shared(`${x} in ${count} groups ${groups}`, () => {
+      const sorted = e.node('Gather', [x!, orderOf(groups!)], { axis: 0 });
+      return e.nodeOf('Split', [withoutRank(e, sorted, rows!, size!), counts], { axis: 0 }, { outputs: count });
+    });
     const flags = { transB: layout === 'out-in' ? 1 : 0 };
     const products = pieces.map((piece, i) => e.node('FusedMatMul', [piece, weights[i]!], flags, microsoft));
-    return [e.node('Gather', [e.node('Concat', products, { axis: 0 }), orderOf(order)], { axis: 0 })];
+    return [e.node('Gather', [e.node('Concat', products, { axis: 0 }), orderOf(orderOf(groups!))], { axis: 0 })];
   },
   Embedding: (e, _, [ids, table]) => [e.node('Gather', [table!, ids!], { axis: 0 })],
   RmsNorm: (e, { attributes }, inputs) => [

@@ -2,8 +2,9 @@ import { InputError } from '@weft/errors';
 import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import { abortedResult, answerPrompt, preparePrompt, sharedPrefix, shapeOf, startTimes, type GenerationContext, type SeenTokens } from './generator.js';
-import { readPicture, type ImageInput, type Message, type MessagePart } from './prompt.js';
+import type { Message, MessagePart } from './prompt.js';
 import { Sequence } from './sequence.js';
+import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';
 
 export interface ChatOptions extends GenerationOptions {
   /** What a message of the role `system` says before the conversation. */
@@ -13,6 +14,8 @@ export interface ChatOptions extends GenerationOptions {
 export interface SendOptions extends GenerationOptions {
   /** Pictures that come before the text. */
   readonly images?: readonly ImageInput[] | undefined;
+  /** Videos that come before the text, after the pictures. */
+  readonly videos?: readonly VideoInput[] | undefined;
 }
 
 const nothing: SeenTokens = { ids: [], pictures: [], imageAt: [] };
@@ -48,17 +51,17 @@ export class Chat {
    * @throws InputError for bad options, or while another answer is under way
    */
   send(content: string | readonly MessagePart[], options: SendOptions = {}): GenerationStream {
-    checkOptions(options, ['images'], 'chat.send');
+    checkOptions(options, ['images', 'videos'], 'chat.send');
     if (this.#busy)
       throw new InputError({ message: 'The chat is still answering.', hint: 'Await the result of the last answer, or cancel it.' });
     const { system: _, ...always } = this.#options;
-    const { images = [], ...own } = options;
+    const { images = [], videos = [], ...own } = options;
     const settings = resolveSettings({ ...always, ...own }, this.#context.generation, this.#context.endTokenIds);
     const signals = [always.signal, own.signal].filter((signal) => signal !== undefined);
     this.#busy = true;
     return new GenerationStream(async (emit, signal) => {
       try {
-        return await this.#turn({ content, images, settings, emit, signal });
+        return await this.#turn({ content, images, videos, settings, emit, signal });
       } finally {
         this.#busy = false;
       }
@@ -82,16 +85,17 @@ export class Chat {
   async #turn(given: {
     readonly content: string | readonly MessagePart[];
     readonly images: readonly ImageInput[];
+    readonly videos: readonly VideoInput[];
     readonly settings: ReturnType<typeof resolveSettings>;
     readonly emit: (chunk: GenerationChunk) => void;
     readonly signal: AbortSignal;
   }): Promise<GenerationResult> {
-    const { content, images, settings, emit, signal } = given;
+    const { content, images, videos, settings, emit, signal } = given;
     const times = startTimes(this.#context);
     let messages = this.#messages;
     let prompt;
     try {
-      messages = [...messages, { role: 'user', content: await withPictures(content, images, signal) }];
+      messages = [...messages, { role: 'user', content: await withVisuals(content, { images, videos }, signal) }];
       prompt = await preparePrompt(this.#context, { messages }, { times, signal });
       this.#sequence ??= await Sequence.open(this.#context.engine, shapeOf(this.#context), 1);
     } catch (error) {
@@ -116,16 +120,24 @@ export class Chat {
   }
 }
 
-/** The content as parts, pictures decoded: a later turn recognises them by identity. */
-async function withPictures(content: string | readonly MessagePart[], images: readonly ImageInput[], signal: AbortSignal): Promise<MessagePart[]> {
+/** The content as parts, pictures and videos decoded: a later turn recognises them by identity. */
+async function withVisuals(
+  content: string | readonly MessagePart[],
+  { images, videos }: { readonly images: readonly ImageInput[]; readonly videos: readonly VideoInput[] },
+  signal: AbortSignal,
+): Promise<MessagePart[]> {
   const parts: readonly MessagePart[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
-  const waiting = [...images];
-  const filled = parts.map((part) => (part.type === 'image' && part.image === undefined ? fill(waiting.shift()) : part));
-  const all = [...waiting.map(fill), ...filled];
+  const pictures = images.map((image): MessagePart => ({ type: 'image', image }));
+  const films = videos.map((video): MessagePart => ({ type: 'video', ...video }));
+  const filled = parts.map((part) => {
+    if (part.type === 'image' && part.image === undefined) return pictures.shift() ?? part;
+    if (part.type === 'video' && part.frames === undefined) return films.shift() ?? part;
+    return part;
+  });
   const result: MessagePart[] = [];
-  for (const part of all)
-    result.push(part.type === 'image' && part.image !== undefined ? { type: 'image', image: await readPicture(part.image, signal) } : part);
+  for (const part of [...pictures, ...films, ...filled])
+    if (part.type === 'image' && part.image !== undefined) result.push({ type: 'image', image: await readPicture(part.image, signal) });
+    else if (part.type === 'video' && part.frames !== undefined) result.push({ type: 'video', ...(await readVideo(part as VideoInput, signal)) });
+    else result.push(part);
   return result;
 }
-
-const fill = (image: ImageInput | undefined): MessagePart => (image === undefined ? { type: 'image' } : { type: 'image', image });

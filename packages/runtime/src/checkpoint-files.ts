@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '@weft/errors';
+import { configOfParams } from '@weft/models';
 import type { Json } from '@weft/spec';
 
 /** The JSON files of a Hugging Face folder that say what the model is. */
@@ -10,6 +11,8 @@ export interface CheckpointFiles {
   readonly config: Json;
   /** `preprocessor_config.json`, or the image part of `processor_config.json`; empty if there is neither. */
   readonly preprocessor: Json;
+  /** `video_preprocessor_config.json`, or the video part of `processor_config.json`; the preprocessor if there is neither. */
+  readonly videoPreprocessor: Json;
   /** `generation_config.json`; empty if there is none. */
   readonly generation: Json;
 }
@@ -31,7 +34,8 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
       where: path,
       hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
     });
-  const config = await readJsonObject(join(path, 'config.json'));
+  const params = await readJsonObject(join(path, 'params.json'));
+  const config = (await readJsonObject(join(path, 'config.json'))) ?? (params && configOfParams(params));
   if (!config)
     throw new ConfigError({
       message: 'The folder has no config.json.',
@@ -42,7 +46,8 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
   const processor = await readJsonObject(join(path, 'processor_config.json'));
   const generation = await readJsonObject(join(path, 'generation_config.json'));
   const preprocessor = own ?? ((processor?.['image_processor'] ?? {}) as Json);
-  return { folder: path, config, preprocessor, generation: generation ?? {} };
+  const video = (processor?.['video_processor'] ?? (await readJsonObject(join(path, 'video_preprocessor_config.json')))) as Json | undefined;
+  return { folder: path, config, preprocessor, videoPreprocessor: video ?? preprocessor, generation: generation ?? {} };
 }
 
 /** A file's JSON object, or `undefined` if there is no such file. @throws ConfigError if it holds something else */

@@ -9,7 +9,11 @@ import { encode, isFramed, locate, placeImages, type ConversationTools } from '.
  *
  * @throws InputError if pictures and their places do not add up
  */
-export function encodePieces(tools: ConversationTools, pieces: readonly (readonly Segment[])[], pictures: readonly Picture[]): number[][] {
+export function encodePieces(
+  tools: ConversationTools,
+  pieces: readonly (readonly Segment[])[],
+  pictures: readonly Picture[],
+): number[][] {
   const { model, tokenizer } = tools;
   const { vision } = model;
   const { segments, placements } = placeImages(pieces.flat(), model, pictures);
@@ -20,9 +24,13 @@ export function encodePieces(tools: ConversationTools, pieces: readonly (readonl
   const result = pieces.map((piece, i): number[] => {
     const end = from + piece.length;
     const all = bare(segments.slice(0, end));
-    const own = before.every((id, at) => all[at] === id) ? all.slice(before.length) : bare(segments.slice(from, end));
+    const own = before.every((id, at) => all[at] === id)
+      ? all.slice(before.length)
+      : bare(segments.slice(from, end));
     [from, before] = [end, all];
-    return i === 0 && isWhole ? [...firstTokens(encode(tokenizer, segments.slice(0, end), true), own), ...own] : own;
+    return i === 0 && isWhole
+      ? [...firstTokens(encode(tokenizer, segments.slice(0, end), true), own), ...own]
+      : own;
   });
   if (vision) locate(result.flat(), vision, pictures, placements);
   return result;

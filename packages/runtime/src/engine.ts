@@ -1,5 +1,7 @@
 import type { TensorData } from '@weft/graph';
-import type { Json, Picture } from '@weft/spec';
+import type { RecipeFiles } from '@weft/models';
+import type { Json } from '@weft/spec';
+import type { Visual } from './visuals.js';
 
 /** Keys or values of one attention layer that the cache keeps. */
 export interface CacheSlot {
@@ -15,7 +17,7 @@ export interface CacheSlot {
 export interface EngineSetup {
   /** `config.json`, from which the image processor is made. */
   readonly config: Json;
-  readonly preprocessor: Json;
+  readonly files: RecipeFiles;
   /** Folder to which the weights' locations in the graphs are relative. */
   readonly weightFolder: string;
   readonly text: { readonly bytes: Uint8Array; readonly cache: readonly CacheSlot[] };
@@ -28,8 +30,9 @@ export interface EngineSetup {
 /** One run of the text graph over `batch` rows of `length` new tokens each. */
 export interface TextStep {
   readonly length: number;
-  /** `[batch, length]`, as are `positionIds` and `mask`. */
+  /** `[batch, length]`, as is `mask`. */
   readonly inputIds: BigInt64Array;
+  /** `[batch, length]`, or `[axes, batch, length]` where the model has a rule for positions. */
   readonly positionIds: BigInt64Array;
   /** 1 for tokens that count, 0 for padding. */
   readonly mask: BigInt64Array;
@@ -41,7 +44,7 @@ export interface TextStep {
   readonly imageEmbeds: Float32Array;
 }
 
-/** A picture as the language model sees it. */
+/** A picture or a video as the language model sees it. */
 export interface EncodedImage {
   /** `[tokens, D]`. */
   readonly embeds: Float32Array;
@@ -56,9 +59,9 @@ export interface EncodedImage {
  * passed in belong to the engine afterwards; arrays that come back belong to the caller.
  */
 export interface Engine {
-  /** A picture through image processor, encoder and connector. */
-  encode(picture: Picture): Promise<EncodedImage>;
-  /** Inputs of the encoder as they are, through encoder and connector: `[tokens, D]`. */
+  /** A picture or a video through its processor, encoder and connector. */
+  encode(visual: Visual): Promise<EncodedImage>;
+  /** Inputs of the encoder's graph as they are, through encoder and connector: `[tokens, D]`. */
   encodeTensors(inputs: Readonly<Record<string, TensorData>>): Promise<Float32Array>;
   /** A new cache for `batch` rows; returns its number. */
   open(batch: number): Promise<number>;

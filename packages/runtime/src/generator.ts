@@ -1,12 +1,13 @@
 import { InputError } from '@weft/errors';
-import type { Json, Picture } from '@weft/spec';
+import type { Json, TokenPositions } from '@weft/spec';
 import { Answer, continueAnswers } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
 import type { Engine } from './engine.js';
 import type { GenerationSettings } from './generation-options.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
-import { buildPrompt, readPictures, type Prompt, type PromptTools, type Question } from './prompt.js';
+import { buildPrompt, readVisuals, visualTokenIds, type Prompt, type PromptTools, type Question } from './prompt.js';
 import { abortable, joined, Sequence, type RowTokens, type SequenceShape } from './sequence.js';
+import { isVideo, type Visual } from './visuals.js';
 
 /** What generation needs of a loaded model. */
 export interface GenerationContext extends PromptTools {
@@ -42,14 +43,19 @@ async function timed<T>(times: Times, key: keyof Times, action: () => Promise<T>
 export const shapeOf = ({ model }: Pick<GenerationContext, 'model'>): SequenceShape => ({
   hiddenSize: model.backbone.shape.hiddenSize,
   vocabSize: model.backbone.shape.vocabSize,
-  imageTokenId: model.vision?.imageTokenId,
+  visualTokenIds: visualTokenIds(model),
+  axes: model.positions?.axes ?? 1,
 });
+
+/** Positions of a prompt's tokens from one of them on. */
+const positionsFrom = ({ positions }: Prompt, from: number): TokenPositions | undefined =>
+  positions && { axes: positions.axes.map((axis) => axis.slice(from)), next: positions.next };
 
 /** Reads the pictures of a question and makes its prompt. */
 export async function preparePrompt(context: GenerationContext, question: Question, { times, signal }: Omit<Progress, 'emit'>): Promise<Prompt> {
   if ((question.messages === undefined) === (question.prompt === undefined))
     throw new InputError({ message: 'A request needs either messages or a prompt.', hint: 'Give one of the two.' });
-  return timed(times, 'preprocess', async () => buildPrompt(context, question, await readPictures(question, signal)));
+  return timed(times, 'preprocess', async () => buildPrompt(context, question, await readVisuals(question, signal)));
 }
 
 /** Image embeddings `[tokens, D]` for a prompt from one of its tokens on; only pictures that are needed are encoded. */
@@ -68,9 +74,10 @@ export async function embedPictures(
     const { embeds, preprocess, encode } = await abortable(engine.encode(picture), signal);
     times.preprocess += preprocess;
     times.encode += encode;
+    const { width, height } = isVideo(picture) ? picture.frames[0]! : picture;
     if (embeds.length !== places.length * hiddenSize)
       throw new InputError({
-        message: `A picture of ${picture.width} x ${picture.height} pixels gave ${embeds.length / hiddenSize} embeddings, but its prompt has ${places.length} image tokens.`,
+        message: `A ${isVideo(picture) ? 'video' : 'picture'} of ${width} x ${height} pixels gave ${embeds.length / hiddenSize} embeddings, but its prompt has ${places.length} image tokens.`,
         where: model.name,
         hint: 'The image processor and the connector do not agree.',
       });
@@ -90,7 +97,7 @@ export async function answerPrompt(
   let beams: Beam[] | undefined;
   try {
     const embeds = await embedPictures(context, prompt, { from, times, signal });
-    const logits = await timed(times, 'prefill', () => sequence.extend([{ ids: prompt.ids.slice(from), embeds }], signal));
+    const logits = await timed(times, 'prefill', () => sequence.extend([{ ids: prompt.ids.slice(from), embeds, positions: positionsFrom(prompt, from) }], signal));
     await timed(times, 'decode', async () => {
       if (settings.numBeams > 1) beams = await searchBeams(context, { prompt, settings, sequence, first: logits[0]!, answer }, signal);
       else
@@ -154,7 +161,7 @@ export async function answerBatch(
   const sequence = await Sequence.open(engine, shapeOf(context), prompts.length);
   try {
     const rows: RowTokens[] = [];
-    for (const prompt of prompts) rows.push({ ids: prompt.ids, embeds: await embedPictures(context, prompt, { from: 0, times, signal }) });
+    for (const prompt of prompts) rows.push({ ids: prompt.ids, embeds: await embedPictures(context, prompt, { from: 0, times, signal }), positions: prompt.positions });
     const logits = await timed(times, 'prefill', () => sequence.extend(rows, signal));
     await timed(times, 'decode', () =>
       continueAnswers(answers, logits, async (tokens, open) => {
@@ -201,7 +208,7 @@ export const abortedResult = (times: Times): GenerationResult => ({
 export type SeenTokens = Pick<Prompt, 'ids' | 'pictures' | 'imageAt'>;
 
 /** The picture whose embedding stands at a place, by identity. */
-const pictureAt = ({ pictures, imageAt }: SeenTokens, at: number): Picture | undefined => pictures[imageAt[at] ?? -1];
+const pictureAt = ({ pictures, imageAt }: SeenTokens, at: number): Visual | undefined => pictures[imageAt[at] ?? -1];
 
 /** Tokens at the start that a prompt shares with what was read before, pictures included; one at least is left to read. */
 export function sharedPrefix(prompt: Prompt, seen: SeenTokens): number {

@@ -7,8 +7,9 @@ export { GenerationStream, type FinishReason, type GenerationChunk, type Generat
 export { findChatTemplate, load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
 export { partWeights, type PartWeightsOptions } from './part-weights.js';
-export { readPictures, renderConversation, type ConversationTools, type ImageInput, type Message, type MessagePart, type Question } from './prompt.js';
+export { readPictures, renderConversation, type ConversationTools, type Message, type MessagePart, type Question } from './prompt.js';
 export { seededRandom, type Random } from './random.js';
 export type { LogitsProcessor } from './sampling.js';
+export type { ImageInput, VideoInput } from './visuals.js';
 export { verify, type VerifyCheck, type VerifyReport } from './verify.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';

@@ -1,8 +1,8 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { modelOf, textGraph, visionGraph } from '@weft/models';
+import { modelOf, textGraph, visionGraph, type RecipeFiles } from '@weft/models';
 import { emitModel, inference } from '@weft/onnx';
-import type { Model } from '@weft/spec';
+import type { Json, Model } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import { endTokensOf, maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
@@ -17,12 +17,14 @@ export interface LoadOptions {
   readonly worker?: boolean | undefined;
   /** Threads of ONNX Runtime; the physical cores unless given. */
   readonly threads?: number | undefined;
+  /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
+  readonly recipe?: Json | undefined;
   /** Stops between the steps of loading. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Loads a Hugging Face checkpoint folder: `config.json`, safetensors of one or several files, the tokenizer, and where
+ * Loads a Hugging Face checkpoint folder: `config.json` (or the `params.json` of Mistral's own layout of Pixtral), safetensors of one or several files, the tokenizer, and where
  * they exist the processor's and the generation's configuration. Weights are not copied: ONNX Runtime maps the files,
  * which must not change while the model is open.
  *
@@ -32,19 +34,21 @@ export interface LoadOptions {
  */
 export async function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   checkLoadOptions(options);
-  const { worker = true, threads, signal } = options;
+  const { worker = true, threads, recipe = {}, signal } = options;
   const started = performance.now();
   const files = await readCheckpointFiles(folder);
-  const model = modelOf(files.config, { preprocessor: files.preprocessor });
+  const { preprocessor, videoPreprocessor } = files;
+  const recipeFiles: RecipeFiles = { preprocessor, videoPreprocessor, options: recipe };
+  const model = modelOf(files.config, recipeFiles);
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
-    loadTokenizer(files.folder, model.vision ? { placeholders: [model.vision.placeholder] } : {}),
+    loadTokenizer(files.folder, { placeholders: placesOf(model).map(({ placeholder }) => placeholder) }),
     findChatTemplate(files.folder),
   ]);
-  checkImageToken(model, tokenizer);
+  checkImageTokens(model, tokenizer);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
-  const setup = setUp(model, files, entries, threads);
+  const setup = setUp(model, { config: files.config, files: recipeFiles, threads }, entries);
   signal?.throwIfAborted();
   const engine = worker ? await startWorkerEngine(setup) : await LocalEngine.create(setup);
   return new LoadedModel({
@@ -64,7 +68,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
 }
 
 function checkLoadOptions(options: LoadOptions): void {
-  const known = ['worker', 'threads', 'signal'];
+  const known = ['worker', 'threads', 'recipe', 'signal'];
   for (const key of Object.keys(options))
     if (!known.includes(key))
       throw new InputError({ message: `There is no option '${key}'.`, where: 'load', hint: `Options are ${known.join(', ')}.` });
@@ -83,15 +87,25 @@ export async function findChatTemplate(folder: string): Promise<string | undefin
   }
 }
 
-function checkImageToken({ vision, name }: Model, tokenizer: Tokenizer): void {
-  if (!vision) return;
-  const id = tokenizer.tokenToId(vision.placeholder);
-  if (id !== vision.imageTokenId)
-    throw new ConfigError({
-      message: `The tokenizer gives '${vision.placeholder}' the id ${id}, but config.json says that the image token is ${vision.imageTokenId}.`,
-      where: name,
-      hint: 'tokenizer.json and config.json must come from one checkpoint.',
-    });
+/** Placeholders of pictures and videos, and the ids that stand for them. */
+const placesOf = ({ vision }: Model): readonly { readonly placeholder: string; readonly id: number; readonly kind: string }[] =>
+  vision
+    ? [
+        { placeholder: vision.placeholder, id: vision.imageTokenId, kind: 'image' },
+        ...(vision.video ? [{ placeholder: vision.video.placeholder, id: vision.video.tokenId, kind: 'video' }] : []),
+      ]
+    : [];
+
+function checkImageTokens(model: Model, tokenizer: Tokenizer): void {
+  for (const { placeholder, id, kind } of placesOf(model)) {
+    const found = tokenizer.tokenToId(placeholder);
+    if (found !== id)
+      throw new ConfigError({
+        message: `The tokenizer gives '${placeholder}' the id ${found}, but config.json says that the ${kind} token is ${id}.`,
+        where: model.name,
+        hint: 'tokenizer.json and config.json must come from one checkpoint.',
+      });
+  }
 }
 
 /** The tensor of each parameter. All tensors of the files are accounted for. */
@@ -105,16 +119,14 @@ async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promi
 }
 
 /** The graphs of a model over the weights of its files. */
-function setUp(model: Model, { config, preprocessor }: CheckpointFiles, entries: MatchedWeights['entries'], threads: number | undefined): EngineSetup {
+function setUp(model: Model, given: Pick<EngineSetup, 'config' | 'files' | 'threads'>, entries: MatchedWeights['entries']): EngineSetup {
   const { folder, locate } = locateWeights(entries);
   const { graph, cache } = inference(textGraph(model));
   const emit = (name: string, source: Parameters<typeof emitModel>[0]) => emitModel(source, { name, weights: locate }).bytes;
   return {
-    config,
-    preprocessor,
+    ...given,
     weightFolder: folder,
     text: { bytes: emit('text', graph), cache },
     vision: model.vision && { bytes: emit('vision', visionGraph(model)), hiddenSize: model.backbone.shape.hiddenSize },
-    threads,
   };
 }

@@ -6,8 +6,9 @@ import { forward, type ForwardInputs, type Logits } from './forward.js';
 import { checkOptions, resolveSettings, type GenerationOptions, type GenerationSettings } from './generation-options.js';
 import { GenerationStream, type GenerationResult } from './generation-stream.js';
 import { abortedResult, answerBatch, answerPrompt, preparePrompt, shapeOf, startTimes, type GenerationContext, type Progress } from './generator.js';
-import { readPicture, type ImageInput, type Question } from './prompt.js';
+import type { Question } from './prompt.js';
 import { abortable, Sequence } from './sequence.js';
+import { readPicture, type ImageInput } from './visuals.js';
 
 /** A question and how to answer it. Give `messages` or `prompt`. */
 export interface GenerationRequest extends Question, GenerationOptions {}
@@ -138,7 +139,7 @@ export class LoadedModel {
   }
 
   #settings(request: GenerationRequest): GenerationSettings {
-    checkOptions(request, ['messages', 'prompt', 'images'], 'generate');
+    checkOptions(request, ['messages', 'prompt', 'images', 'videos'], 'generate');
     return resolveSettings(request, this.#parts.generation, this.#parts.endTokenIds);
   }
 }

@@ -1,10 +1,11 @@
 import { SessionError, UnsupportedError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import type { ImageProcessor, Picture } from '@weft/spec';
+import type { Model } from '@weft/spec';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-common';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
 import { KvCache } from './kv-cache.js';
+import { isVideo, type Visual } from './visuals.js';
 
 interface Runtime {
   readonly InferenceSession: typeof InferenceSession;
@@ -36,7 +37,7 @@ export class LocalEngine implements Engine {
   readonly #setup: EngineSetup;
   readonly #text: InferenceSession;
   readonly #vision: InferenceSession | null;
-  readonly #processor: ImageProcessor | null;
+  readonly #model: Pick<Model, 'vision' | 'positions'>;
   readonly #caches = new Map<number, KvCache>();
   #opened = 0;
   #queue: Promise<unknown> = Promise.resolve();
@@ -54,7 +55,7 @@ export class LocalEngine implements Engine {
     this.#text = sessions.text;
     this.#vision = sessions.vision;
     this.#guard = guard;
-    this.#processor = modelOf(setup.config, { preprocessor: setup.preprocessor }).vision?.processor ?? null;
+    this.#model = modelOf(setup.config, setup.files);
   }
 
   /** @throws SessionError if ONNX Runtime refuses a graph */
@@ -74,15 +75,23 @@ export class LocalEngine implements Engine {
     return new LocalEngine(runtime, setup, { text, vision }, guard);
   }
 
-  encode(picture: Picture): Promise<EncodedImage> {
+  encode(visual: Visual): Promise<EncodedImage> {
     return this.#inTurn(async () => {
-      if (!this.#processor) throw new UnsupportedError({ message: 'The model takes no images.' });
       const started = performance.now();
-      const { inputs } = this.#processor.process([picture]);
+      const inputs = this.#prepare(visual);
       const preprocess = performance.now() - started;
       const embeds = await this.#encode(inputs);
       return { embeds, preprocess, encode: performance.now() - started - preprocess };
     });
+  }
+
+  /** What the encoder's graph takes for a picture or a video. */
+  #prepare(visual: Visual): Readonly<Record<string, TensorData>> {
+    const { vision } = this.#model;
+    if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
+    if (isVideo(visual) && !vision.video) throw new UnsupportedError({ message: 'The model takes no videos.' });
+    const { inputs } = isVideo(visual) ? vision.video!.processor.process([visual]) : vision.processor.process([visual]);
+    return vision.encoder.prepare ? vision.encoder.prepare(inputs)[0]!.inputs : inputs;
   }
 
   encodeTensors(inputs: Readonly<Record<string, TensorData>>): Promise<Float32Array> {
@@ -112,10 +121,11 @@ export class LocalEngine implements Engine {
       const { length } = step;
       const { Tensor } = this.#runtime;
       const grid = [cache.batch, length];
+      const { positions } = this.#model;
       const { data, shape } = cache.mask(step.mask, length);
       const feeds: Feeds = {
         input_ids: new Tensor('int64', step.inputIds, grid),
-        position_ids: new Tensor('int64', step.positionIds, grid),
+        position_ids: new Tensor('int64', step.positionIds, positions ? [positions.axes, ...grid] : grid),
         logit_positions: new Tensor('int64', step.logitPositions, [step.logitPositions.length]),
         attention_mask: new Tensor('int64', data, shape),
       };

@@ -1,15 +1,16 @@
 import { InputError } from '@weft/errors';
-import { decodeImage, type ImageSource } from '@weft/image';
-import type { ImagePlacement, Model, Picture, Vision } from '@weft/spec';
+import type { ImagePlacement, Model, Picture, TokenPositions, Vision } from '@weft/spec';
 import { renderChat, type ChatMessage, type Segment, type TextRange, type Tokenizer } from '@weft/text';
+import { isVideo, readPicture, readVideo, type ImageInput, type VideoInput, type Visual } from './visuals.js';
 
-/** A picture to look at: a path, a `file:` or `data:` URL, bytes, a Blob, or RGB samples in memory. */
-export type ImageInput = ImageSource | Picture;
-
-/** A part of a message. An image part without `image` takes the next of the request's `images`. */
+/**
+ * A part of a message. An image part without `image` takes the next of the request's `images`, a video part without
+ * `frames` the next of its `videos`.
+ */
 export type MessagePart =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'image'; readonly image?: ImageInput };
+  | { readonly type: 'image'; readonly image?: ImageInput }
+  | ({ readonly type: 'video' } & Partial<VideoInput>);
 
 /** One message of a conversation. The role comes from the program, never from a user. */
 export interface Message {
@@ -25,6 +26,8 @@ export interface Question {
   readonly prompt?: string | undefined;
   /** Pictures in the order of their placeholders. */
   readonly images?: readonly ImageInput[] | undefined;
+  /** Videos in the order of their placeholders. */
+  readonly videos?: readonly VideoInput[] | undefined;
 }
 
 /** What conversations are written with. */
@@ -41,72 +44,94 @@ export interface PromptTools extends ConversationTools {
   readonly maxPositions: number;
 }
 
-/** A prompt as ids, and the picture behind each image token. */
+/** A prompt as ids, and the picture or video behind each image token. */
 export interface Prompt {
   readonly ids: readonly number[];
-  readonly pictures: readonly Picture[];
+  /** Pictures and videos in the order of their tokens. */
+  readonly pictures: readonly Visual[];
   /** Parallel to `ids`: number of the picture whose embedding stands at the place, if any. */
   readonly imageAt: readonly (number | undefined)[];
+  /** Tokens of pictures and videos. */
   readonly imageTokens: number;
+  /** Positions of the ids, where the model has a rule for them. */
+  readonly positions?: TokenPositions | undefined;
+}
+
+/**
+ * Decodes the pictures and videos of a question, each kind in the order of its placeholders.
+ *
+ * @throws InputError if one cannot be read, or if there are more or fewer than places for them
+ */
+export async function readVisuals({ messages, images = [], videos = [] }: Question, signal?: AbortSignal): Promise<Visual[]> {
+  const waiting = { image: [...images], video: [...videos] };
+  const given = { image: images.length, video: videos.length };
+  const visuals: Visual[] = [];
+  if (!messages) {
+    for (const source of images) visuals.push(await readPicture(source, signal));
+    for (const source of videos) visuals.push(await readVideo(source, signal));
+    return visuals;
+  }
+  const missing = (kind: 'image' | 'video') =>
+    new InputError({
+      message: `The messages have more ${kind} parts than the ${given[kind]} ${kind}s given.`,
+      where: `${kind}s`,
+      hint: `Pass one ${kind} for each part of type ${kind}.`,
+    });
+  for (const part of messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content))) {
+    if (part.type === 'image') {
+      const source = part.image ?? waiting.image.shift();
+      if (source === undefined) throw missing('image');
+      visuals.push(await readPicture(source, signal));
+    } else if (part.type === 'video') {
+      const source = part.frames === undefined ? waiting.video.shift() : (part as VideoInput);
+      if (source === undefined) throw missing('video');
+      visuals.push(await readVideo(source, signal));
+    }
+  }
+  for (const kind of ['image', 'video'] as const)
+    if (waiting[kind].length > 0)
+      throw new InputError({
+        message: `${given[kind]} ${kind}s were given, but the messages have places for ${given[kind] - waiting[kind].length}.`,
+        where: `${kind}s`,
+        hint: `Add a part { type: '${kind}' } to a message for each ${kind}.`,
+      });
+  return visuals;
 }
 
 /**
  * Decodes the pictures of a question, in the order of their placeholders.
  *
- * @throws InputError if a picture cannot be read, or if there are more or fewer than places for them
+ * @throws InputError if a picture cannot be read, if there are more or fewer than places for them, or for a video
  */
-export async function readPictures({ messages, images = [] }: Question, signal?: AbortSignal): Promise<Picture[]> {
-  const waiting = [...images];
-  const sources: ImageInput[] = [];
-  for (const part of (messages ?? []).flatMap(({ content }) => (typeof content === 'string' ? [] : content))) {
-    if (part.type !== 'image') continue;
-    const source = part.image ?? waiting.shift();
-    if (source === undefined)
-      throw new InputError({
-        message: `The messages have more image parts than the ${images.length} images given.`,
-        where: 'images',
-        hint: 'Pass one image for each part of type image.',
-      });
-    sources.push(source);
-  }
-  if (messages && waiting.length > 0)
-    throw new InputError({
-      message: `${images.length} images were given, but the messages have places for ${images.length - waiting.length}.`,
-      where: 'images',
-      hint: "Add a part { type: 'image' } to a message for each image.",
-    });
-  const pictures: Picture[] = [];
-  for (const source of messages ? sources : waiting) pictures.push(await readPicture(source, signal));
-  return pictures;
+export async function readPictures(question: Question, signal?: AbortSignal): Promise<Picture[]> {
+  const visuals = await readVisuals(question, signal);
+  return visuals.map((visual) => {
+    if (!isVideo(visual)) return visual;
+    throw new InputError({ message: 'A video was given where only pictures are taken.', hint: 'Pass single frames as images.' });
+  });
 }
-
-/** A picture in memory. @throws InputError if it cannot be read */
-export async function readPicture(source: ImageInput, signal?: AbortSignal): Promise<Picture> {
-  return isPicture(source) ? source : decodeImage(source, signal ? { signal } : {});
-}
-
-const isPicture = (source: ImageInput): source is Picture =>
-  typeof source === 'object' && 'channels' in source && 'width' in source && 'data' in source;
 
 /**
  * The ids of a question: its text with the tokens of each picture in place of its placeholder.
  *
  * @throws InputError for an empty prompt, one that is too long, or image tokens that do not add up
  */
-export function buildPrompt(tools: PromptTools, question: Question, pictures: readonly Picture[]): Prompt {
+export function buildPrompt(tools: PromptTools, question: Question, visuals: readonly Visual[]): Prompt {
   const { tokenizer, model } = tools;
   const segments = question.messages ? renderConversation(tools, question.messages, { addGenerationPrompt: true }) : rawPrompt(question.prompt);
-  const placed = placeImages(segments, model, pictures);
+  const placed = placeImages(segments, model, visuals);
+  const { pictures, placements } = placed;
   const ids = encode(tokenizer, placed.segments, isFramed(tools, question, placed.segments));
   if (ids.length === 0) throw new InputError({ message: 'The prompt is empty.', hint: 'Write a question.' });
-  const imageAt = model.vision ? locate(ids, model.vision, pictures, placed.placements) : ids.map(() => undefined);
+  const imageAt = model.vision ? locate(ids, model.vision, pictures, placements) : ids.map(() => undefined);
   if (ids.length >= tools.maxPositions)
     throw new InputError({
       message: `The prompt has ${ids.length} tokens, but the model reads at most ${tools.maxPositions} with the answer.`,
-      where: describe(pictures, placed.placements),
+      where: describe(pictures, placements),
       hint: 'Shorten the text, or send fewer or smaller images.',
     });
-  return { ids, pictures, imageAt, imageTokens: placed.placements.reduce((sum, { tokens }) => sum + tokens, 0) };
+  const positions = model.positions?.assign(ids, placements.map(({ layout }) => layout!));
+  return { ids, pictures, imageAt, imageTokens: placements.reduce((sum, { tokens }) => sum + tokens, 0), positions };
 }
 
 const rawPrompt = (prompt: string | undefined): Segment[] => {
@@ -154,22 +179,28 @@ export function renderConversation(
   if (chatTemplate !== undefined && model.vision && /['"]image['"]/.test(chatTemplate))
     return renderChat({ template: chatTemplate, tokenizer, messages: messages.map(inParts), addGenerationPrompt });
 
-  // The template knows texts only: a character that occurs nowhere else stands for a picture until it is rendered.
-  const mark = freeCharacter(JSON.stringify(messages.map(inParts)) + (chatTemplate ?? ''));
+  // The template knows texts only: characters that occur nowhere else stand for what is seen until it is rendered.
+  const used = JSON.stringify(messages.map(inParts)) + (chatTemplate ?? '');
+  const image = freeCharacter(used);
+  const marks = { image, video: freeCharacter(used + image) };
   const inText = messages.map(({ role, content }) => ({
     role,
-    content: partsOf(content).map((part) => (part.type === 'text' ? part.text : mark)).join(''),
+    content: partsOf(content).map((part) => (part.type === 'text' ? part.text : marks[part.type])).join(''),
   }));
   const rendered: Segment[] =
     chatTemplate === undefined
       ? inText.map(({ content }) => ({ kind: 'user', text: content }))
       : renderChat({ template: chatTemplate, tokenizer, messages: inText, addGenerationPrompt });
-  const placeholder = `${model.vision?.placeholder ?? ''}\n`;
+  const placeholders: Readonly<Record<string, string>> = {
+    [marks.image]: `${model.vision?.placeholder ?? ''}\n`,
+    [marks.video]: `${model.vision?.video?.placeholder ?? ''}\n`,
+  };
   return rendered.flatMap(({ kind, text }) =>
-    text.split(mark).flatMap((piece, i): Segment[] => [
-      ...(i > 0 ? [{ kind: 'template', text: placeholder } as const] : []),
-      ...(piece === '' ? [] : [{ kind, text: piece }]),
-    ]),
+    text.split(new RegExp(`([${marks.image}${marks.video}])`)).flatMap((piece): Segment[] => {
+      const placeholder = placeholders[piece];
+      if (placeholder !== undefined) return [{ kind: 'template', text: placeholder }];
+      return piece === '' ? [] : [{ kind, text: piece }];
+    }),
   );
 }
 
@@ -179,7 +210,7 @@ const partsOf = (content: Message['content']): readonly MessagePart[] =>
 /** The message as transformers' templates for pictures take it. Pictures themselves stay out of the template. */
 const inParts = ({ role, content }: Message): ChatMessage => ({
   role,
-  content: partsOf(content).map((part) => (part.type === 'text' ? { type: 'text', text: part.text } : { type: 'image' })),
+  content: partsOf(content).map((part) => (part.type === 'text' ? { type: 'text', text: part.text } : { type: part.type })),
 });
 
 function freeCharacter(used: string): string {
@@ -187,54 +218,87 @@ function freeCharacter(used: string): string {
   throw new InputError({ message: 'The messages use every private-use character (U+E000 to U+F8FF); one must stay free.' });
 }
 
+/** What `placeImages` finds out. */
+export interface PlacedImages {
+  readonly segments: readonly Segment[];
+  /** Pictures and videos in the order of the text. */
+  readonly pictures: readonly Visual[];
+  /** Parallel to `pictures`. */
+  readonly placements: readonly ImagePlacement[];
+}
+
 /**
- * Replaces each placeholder that the template wrote by the tokens of its picture; segments stay apart.
+ * Replaces each placeholder that the template wrote by the tokens of its picture or video; segments stay apart.
  *
- * @throws InputError if there are more or fewer pictures than placeholders
+ * @param visuals each kind in the order of its placeholders
+ * @throws InputError if there are more or fewer of a kind than placeholders
  */
-export function placeImages(
-  segments: readonly Segment[],
-  { vision, name }: Model,
-  pictures: readonly Picture[],
-): { readonly segments: readonly Segment[]; readonly placements: readonly ImagePlacement[] } {
-  if (!vision && pictures.length > 0)
+export function placeImages(segments: readonly Segment[], { vision, name }: Model, visuals: readonly Visual[]): PlacedImages {
+  if (!vision && visuals.length > 0)
     throw new InputError({
-      message: `${pictures.length} images were given, but ${name} is a text model.`,
+      message: `${visuals.length} images were given, but ${name} is a text model.`,
       hint: 'Load a model with a vision encoder.',
     });
-  if (!vision) return { segments, placements: [] };
-  const { placeholder, processor } = vision;
-  const placements = pictures.map((picture) => processor.place(picture));
-  let found = 0;
+  if (!vision) return { segments, pictures: [], placements: [] };
+  const kinds = { image: visuals.filter((visual) => !isVideo(visual)), video: visuals.filter(isVideo) };
+  if (!vision.video && kinds.video.length > 0)
+    throw new InputError({ message: `${kinds.video.length} videos were given, but ${name} sees pictures only.`, hint: 'Pass single frames as images.' });
+  const placementOf = new Map<Visual, ImagePlacement>();
+  for (const [i, visual] of [...kinds.image.entries(), ...kinds.video.entries()]) placementOf.set(visual, place(vision, visual, i));
+
+  const placeholders = { image: vision.placeholder, video: vision.video?.placeholder };
+  const kindOf = new Map(Object.entries(placeholders).map(([kind, text]) => [text, kind as keyof typeof kinds]));
+  const pattern = new RegExp(`(${Object.values(placeholders).flatMap((text) => (text === undefined ? [] : [escaped(text)])).join('|')})`);
+  const found = { image: 0, video: 0 };
+  const pictures: Visual[] = [];
   const placed = segments.map((segment): Segment => {
     if (segment.kind === 'user') return segment;
-    const pieces = segment.text.split(placeholder);
-    const text = pieces.reduce((before, after) => before + (placements[found++]?.prompt ?? placeholder) + after);
-    return { kind: 'template', text };
-  });
-  if (found !== pictures.length)
-    throw new InputError({
-      message: `The prompt has ${found} places for images (${placeholder}), but ${pictures.length} images were given.`,
-      where: describe(pictures, placements),
-      hint: 'Pass as many images as the prompt has placeholders.',
+    const pieces = segment.text.split(pattern).map((piece) => {
+      const kind = kindOf.get(piece);
+      const visual = kind && kinds[kind][found[kind]++];
+      if (!visual) return piece;
+      pictures.push(visual);
+      return placementOf.get(visual)!.prompt;
     });
-  return { segments: placed, placements };
+    return { kind: 'template', text: pieces.join('') };
+  });
+  for (const kind of ['image', 'video'] as const)
+    if (found[kind] !== kinds[kind].length)
+      throw new InputError({
+        message: `The prompt has ${found[kind]} places for ${kind}s (${placeholders[kind]}), but ${kinds[kind].length} ${kind}s were given.`,
+        where: describe(visuals, visuals.map((visual) => placementOf.get(visual)!)),
+        hint: `Pass as many ${kind}s as the prompt has placeholders.`,
+      });
+  return { segments: placed, pictures, placements: pictures.map((visual) => placementOf.get(visual)!) };
 }
+
+function place({ processor, video }: Vision, visual: Visual, index: number): ImagePlacement {
+  if (!isVideo(visual)) return processor.place(visual, index);
+  const [first] = visual.frames;
+  return video!.processor.place({ width: first?.width ?? 0, height: first?.height ?? 0, frames: visual.frames.length, fps: visual.fps }, index);
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+
+/** Ids that pictures and videos take the place of. */
+export const visualTokenIds = ({ vision }: Model): readonly number[] =>
+  vision ? [vision.imageTokenId, ...(vision.video ? [vision.video.tokenId] : [])] : [];
 
 /**
  * Number of the picture whose embedding stands at each place.
  *
+ * @param pictures in the order of the text
  * @throws InputError if the image tokens among the ids are not as many as the pictures' embeddings
  */
 export function locate(
   ids: readonly number[],
-  { imageTokenId, placeholder }: Vision,
-  pictures: readonly Picture[],
+  { imageTokenId, placeholder, video }: Vision,
+  pictures: readonly Visual[],
   placements: readonly ImagePlacement[],
 ): (number | undefined)[] {
   const owners = placements.flatMap(({ tokens }, i) => Array.from({ length: tokens }, () => i));
   let next = 0;
-  const imageAt = ids.map((id) => (id === imageTokenId ? owners[next++] : undefined));
+  const imageAt = ids.map((id) => (id === imageTokenId || id === video?.tokenId ? owners[next++] : undefined));
   if (next !== owners.length)
     throw new InputError({
       message: `The images need ${owners.length} tokens '${placeholder}' (id ${imageTokenId}), but the prompt has ${next}.`,
@@ -244,9 +308,13 @@ export function locate(
   return imageAt;
 }
 
-const describe = (pictures: readonly Picture[], placements: readonly ImagePlacement[]): string | undefined =>
-  pictures.length === 0
+const describe = (visuals: readonly Visual[], placements: readonly ImagePlacement[]): string | undefined =>
+  visuals.length === 0
     ? undefined
-    : pictures
-        .map(({ width, height }, i) => `image ${i}: ${width} x ${height} pixels, ${placements[i]?.formula ?? ''} = ${placements[i]?.tokens} tokens`)
+    : visuals
+        .map((visual, i) => {
+          const { width, height } = isVideo(visual) ? visual.frames[0]! : visual;
+          const what = isVideo(visual) ? `video ${i}: ${visual.frames.length} frames of` : `image ${i}:`;
+          return `${what} ${width} x ${height} pixels, ${placements[i]?.formula ?? ''} = ${placements[i]?.tokens} tokens`;
+        })
         .join('; ');

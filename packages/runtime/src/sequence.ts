@@ -1,17 +1,23 @@
 import { InputError } from '@weft/errors';
+import type { TokenPositions } from '@weft/spec';
 import type { Engine } from './engine.js';
 
 /** New tokens of one row, and the embeddings `[N, D]` of the image tokens among them, in order. */
 export interface RowTokens {
   readonly ids: readonly number[];
   readonly embeds?: Float32Array | undefined;
+  /** Positions of these tokens; counted on from those before unless given. */
+  readonly positions?: TokenPositions | undefined;
 }
 
 /** Facts of the model that sequences need. */
 export interface SequenceShape {
   readonly hiddenSize: number;
   readonly vocabSize: number;
-  readonly imageTokenId: number | undefined;
+  /** Ids that embeddings of pictures and videos take the place of. */
+  readonly visualTokenIds: readonly number[];
+  /** Numbers that make up a position; 1 unless the model has a rule for positions. */
+  readonly axes: number;
 }
 
 /** Tokens of one run: an abort waits for no more than this. */
@@ -27,12 +33,15 @@ export class Sequence {
   readonly #shape: SequenceShape;
   /** Tokens of each row, padding not counted. */
   #counts: number[];
+  /** Position of each row's next token, where none is given. */
+  #next: number[];
 
   private constructor(engine: Engine, cache: number, shape: SequenceShape, batch: number) {
     this.#engine = engine;
     this.#cache = cache;
     this.#shape = shape;
     this.#counts = Array.from({ length: batch }, () => 0);
+    this.#next = [...this.#counts];
   }
 
   static async open(engine: Engine, shape: SequenceShape, batch: number): Promise<Sequence> {
@@ -61,8 +70,9 @@ export class Sequence {
       const isLast = start + length === columns;
       logits = await abortable(this.#engine.run(this.#cache, this.#chunk(rows, { columns, start, length, isLast, used })), signal);
     }
-    for (const [row, { ids, embeds }] of rows.entries()) {
+    for (const [row, { ids, embeds, positions }] of rows.entries()) {
       this.#counts[row]! += ids.length;
+      this.#next[row] = positions?.next ?? this.#next[row]! + ids.length;
       const given = (embeds?.length ?? 0) / this.#shape.hiddenSize;
       if (embeds && used[row] !== given)
         throw new InputError(`Row ${row} has ${used[row]} image tokens, but ${given} image embeddings were given.`);
@@ -74,22 +84,23 @@ export class Sequence {
     rows: readonly RowTokens[],
     { columns, start, length, isLast, used }: { columns: number; start: number; length: number; isLast: boolean; used: number[] },
   ) {
-    const { hiddenSize, imageTokenId } = this.#shape;
+    const { hiddenSize, visualTokenIds, axes } = this.#shape;
     const inputIds = new BigInt64Array(rows.length * length);
-    const positionIds = new BigInt64Array(rows.length * length);
+    const positionIds = new BigInt64Array(axes * rows.length * length);
     const mask = new BigInt64Array(rows.length * length);
     const places: number[] = [];
     const embeds: Float32Array[] = [];
-    for (const [row, { ids, embeds: given }] of rows.entries()) {
+    for (const [row, { ids, embeds: given, positions }] of rows.entries()) {
       const padding = columns - ids.length;
       const first = used[row]!;
       for (let column = Math.max(0, padding - start); column < length; column++) {
         const flat = row * length + column;
         const token = start + column - padding;
         inputIds[flat] = BigInt(ids[token]!);
-        positionIds[flat] = BigInt(this.#counts[row]! + token);
+        for (let axis = 0; axis < axes; axis++)
+          positionIds[axis * inputIds.length + flat] = BigInt(positions?.axes[axis]?.[token] ?? this.#next[row]! + token);
         mask[flat] = 1n;
-        if (given && ids[token] === imageTokenId && (used[row]! + 1) * hiddenSize <= given.length) {
+        if (given && visualTokenIds.includes(ids[token]!) && (used[row]! + 1) * hiddenSize <= given.length) {
           places.push(flat);
           used[row]!++;
         }
@@ -110,12 +121,14 @@ export class Sequence {
   /** Keeps the named rows, in that order; rows may repeat. */
   async select(rows: readonly number[]): Promise<void> {
     this.#counts = rows.map((row) => this.#counts[row]!);
+    this.#next = rows.map((row) => this.#next[row]!);
     await this.#engine.select(this.#cache, rows);
   }
 
   /** Forgets all tokens after the first `length` of a sequence that has one row. */
   async truncate(length: number): Promise<void> {
     this.#counts = this.#counts.map((count) => Math.min(count, length));
+    this.#next = this.#next.map((next) => Math.min(next, length));
     await this.#engine.truncate(this.#cache, length);
   }
 

@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { SessionError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { Picture } from '@weft/spec';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
 import { unpackError } from './remote-error.js';
 import { runLock, waitAtExit } from './run-lock.js';
+import type { Visual } from './visuals.js';
 import { buffersOf, type Answer, type Call, type Method } from './worker-protocol.js';
 
 interface Pending {
@@ -67,7 +67,7 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
 
   await wait<void>(0);
   return {
-    encode: (picture: Picture) => call<EncodedImage>('encode', [picture]),
+    encode: (visual: Visual) => call<EncodedImage>('encode', [visual]),
     encodeTensors: (inputs: Readonly<Record<string, TensorData>>) => call<Float32Array>('encodeTensors', [inputs]),
     open: (batch) => call<number>('open', [batch]),
     run: (cache, step: TextStep) => call<Float32Array>('run', [cache, step], [step]),

@@ -10,6 +10,21 @@ export interface DecoderShape {
   readonly numKeyValueHeads: number;
   readonly headDim: number;
   readonly intermediateSize: number;
+  /** Tokens that have an embedding, but that the head never predicts; their ids follow the vocabulary. None unless given. */
+  readonly extraTokens?: number | undefined;
+}
+
+/** What cross-attention layers attend to. */
+export interface VisionContext {
+  /** Image embeddings of each row, `[B, S, D]`. */
+  readonly states: Value;
+  /**
+   * What is added to the scores, `[B, 1, L, S]`: 0 where a token sees an embedding, else the most negative float. It is
+   * 0 everywhere for a token that sees none, so that its softmax exists.
+   */
+  readonly bias: Value;
+  /** 1 for tokens that see any embedding, else 0: `[B, L, 1]`. */
+  readonly sees: Value;
 }
 
 /** What every layer of a decoder sees beside the hidden states. */
@@ -19,8 +34,8 @@ export interface DecoderContext {
   readonly sin: Value;
   /** Whether neighbouring channels turn together (`2j`, `2j + 1`), as in native checkpoints; not unless given. */
   readonly interleaved?: boolean | undefined;
-  /** Image embeddings for layers that attend to them, `[B, S, D]`; absent under unified embedding. */
-  readonly visionStates?: Value | undefined;
+  /** For layers that attend to images; absent under unified embedding, and without images. */
+  readonly vision?: VisionContext | undefined;
 }
 
 export type DecoderLayer = AnyModule & ((hiddenStates: Value, context: DecoderContext) => Value);
@@ -30,15 +45,21 @@ export interface DecoderInputs {
   readonly hiddenStates: Value;
   /** int64 `[B, L]`, or `[A, B, L]` where positions have A axes. */
   readonly positionIds: Value;
-  readonly visionStates?: Value | undefined;
+  /** For layers that attend to images. Without it they are skipped. */
+  readonly vision?: VisionContext | undefined;
 }
 
 /** The language model: token embeddings, a stack of layers, a head. */
 export interface Backbone extends Component {
   readonly shape: DecoderShape;
   readonly layers: readonly DecoderLayer[];
-  /** The same backbone over another stack; cross-attention fusion uses it. */
-  withLayers(layers: readonly DecoderLayer[]): Backbone;
+  /**
+   * The same backbone over another stack; cross-attention fusion uses it.
+   *
+   * @param paths of the layers beside the backbone's norm, two segments each, such as `layers.0`; their place in the
+   * stack unless given
+   */
+  withLayers(layers: readonly DecoderLayer[], paths?: readonly string[]): Backbone;
   /** int64 ids `[B, L]` to `[B, L, D]`. */
   embed(inputIds: Value): Value;
   /** `[B, L, D]` to `[B, L, D]`, the final norm included. */

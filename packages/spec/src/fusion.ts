@@ -1,20 +1,42 @@
 import type { Value } from '@weft/graph';
-import type { Backbone } from './backbone.js';
+import type { Backbone, VisionContext } from './backbone.js';
 import type { Source } from './component.js';
+
+/** Image embeddings that stand among the tokens. */
+export interface PlacedEmbeds {
+  /** int64 `[N]`: flat places (row times L plus column), in order. */
+  readonly positions: Value;
+  /** `[N, D]`. */
+  readonly embeds: Value;
+}
+
+/** Tiles that cross-attention layers attend to. */
+export interface SeenTiles {
+  /** Embeddings of all tiles, `[M, P, D]`. */
+  readonly embeds: Value;
+  /** int64 `[B, U]`: the tiles of each row, by number. */
+  readonly tiles: Value;
+  /** int64 `[B, L, U]`: 1 where a token sees a tile. */
+  readonly mask: Value;
+  /** Embeddings of the tag that stands before each tile, `[B, U, G, D]`. */
+  readonly tags?: Value | undefined;
+}
 
 /** Text on its way into the decoder. */
 export interface TextInputs {
   /** Token embeddings `[B, L, D]`, placeholders included. */
   readonly hiddenStates: Value;
-  /** int64 `[N]`: flat places (row times L plus column) of the image embeddings, in order. */
-  readonly imagePositions: Value;
+  /** Of methods A and H. */
+  readonly placed?: PlacedEmbeds | undefined;
+  /** Of methods B and H. */
+  readonly seen?: SeenTiles | undefined;
 }
 
 export interface FusedInputs {
   /** `[B, L, D]`. */
   readonly hiddenStates: Value;
-  /** Image embeddings for cross-attention layers; absent under unified embedding. */
-  readonly visionStates?: Value | undefined;
+  /** For cross-attention layers; absent under unified embedding. */
+  readonly vision?: VisionContext | undefined;
 }
 
 /** Decides where image embeddings enter the backbone. */
@@ -24,8 +46,13 @@ export interface Fusion {
   readonly config: Readonly<Record<string, unknown>>;
   /** Method of the survey: A unified embedding decoder, B cross-attention, H both. */
   readonly method: 'A' | 'B' | 'H';
+  /**
+   * Which of the pictures before a token its cross-attention sees: those of the `last` group, pictures with no text
+   * between them, or `all`. Absent under method A.
+   */
+  readonly visibility?: 'last' | 'all' | undefined;
   /** The backbone unchanged, or with layers added. Called once, when a model is composed. */
   attach(backbone: Backbone): Backbone;
-  /** @param imageEmbeds `[N, D]` */
-  join(text: TextInputs, imageEmbeds: Value): FusedInputs;
+  /** The decoder's inputs from text and images. */
+  join(text: TextInputs): FusedInputs;
 }

@@ -37,13 +37,13 @@ const tokenizer = (): Tokenizer => createTokenizer(tinyTokenizer() as never, tin
  * Endless samples: each picture of the pool in turn, with new questions at every visit, as one conversation.
  * Answers and their `<end>` are supervised.
  *
- * @param options `mostObjects` leaves out scenes with more objects
+ * @param options `mostObjects` leaves out scenes with more objects, `numbers: false` those with a number
  */
 export function worldDataset(
   pool: Pool,
   curriculum: Curriculum,
   imageTokens: number,
-  { seed, mostObjects = 5 }: { readonly seed: number; readonly mostObjects?: number },
+  { seed, mostObjects = 5, numbers = true }: { readonly seed: number; readonly mostObjects?: number; readonly numbers?: boolean },
 ): Dataset {
   const encoder = tokenizer();
   const known = new Map<string, readonly number[]>();
@@ -58,7 +58,8 @@ export function worldDataset(
   const { image, user, assistant, end, unknown } = tinyTokens();
   const sceneOf = (picture: number) => randomScene(new Random(pool.first + picture), {});
   const all = Array.from({ length: pool.count }, (_, i) => i);
-  const pictures = mostObjects < 5 ? all.filter((picture) => sceneOf(picture).objects.length <= mostObjects) : all;
+  const fits = ({ objects, number }: Scene) => objects.length <= mostObjects && (numbers || !number);
+  const pictures = mostObjects < 5 || !numbers ? all.filter((picture) => fits(sceneOf(picture))) : all;
 
   return {
     size: Number.POSITIVE_INFINITY,

@@ -18,8 +18,14 @@ const common = {
   lengthWindow: 8,
 } as const;
 
-/** Scenes of one or two objects: where words and places come together first. */
-export const lookStage: Stage = { ...common, name: 'look', steps: 800, schedule: 'constant', warmupSteps: 150 };
+/** Scenes of one or two objects: the words and forms of answers. */
+export const wordStage: Stage = { ...common, name: 'words', steps: 500, schedule: 'constant', warmupSteps: 150 };
+
+/** One object and nothing else: where words and places come together first. */
+export const lookStage: Stage = { ...common, name: 'look', steps: 400, schedule: 'constant', warmupSteps: 20 };
+
+/** One or two objects again. */
+export const pairStage: Stage = { ...common, name: 'pairs', steps: 400, schedule: 'constant', warmupSteps: 20 };
 
 /** All scenes and all questions. */
 export const answerStage: Stage = { ...common, name: 'answer', steps: 3800, schedule: 'cosine', floorRatio: 0.02, warmupSteps: 50 };

@@ -54,7 +54,11 @@ export async function jsonlDataset(file: string, options: JsonlOptions): Promise
       const where = `${path}:${line.number}`;
       const { messages, images } = parseSample(await readLine(path, line), where);
       try {
-        return await sftExample({ ...options, messages, images: images.map((image) => resolve(folder, image)) });
+        return await sftExample({
+          ...options,
+          messages,
+          images: images.map((image) => resolve(folder, image)),
+        });
       } catch (error) {
         if (isWeftError(error)) throw new InputError({ message: error.message, where, cause: error });
         throw error;
@@ -89,10 +93,20 @@ async function findLines(path: string): Promise<Line[]> {
       }
     }
   } catch (cause) {
-    throw new InputError({ message: `The samples cannot be read: ${(cause as Error).message}.`, where: path, hint: 'Check the path.', cause });
+    throw new InputError({
+      message: `The samples cannot be read: ${(cause as Error).message}.`,
+      where: path,
+      hint: 'Check the path.',
+      cause,
+    });
   }
   close(at);
-  if (lines.length === 0) throw new InputError({ message: 'The file has no samples.', where: path, hint: 'Write one conversation on each line.' });
+  if (lines.length === 0)
+    throw new InputError({
+      message: 'The file has no samples.',
+      where: path,
+      hint: 'Write one conversation on each line.',
+    });
   return lines;
 }
 
@@ -108,7 +122,10 @@ async function readLine(path: string, { start, end }: Line): Promise<string> {
 }
 
 function parseSample(text: string, where: string): Sample {
-  const fail = (message: string, hint = 'A line is { "messages": [{ "role": "user", "content": "…" }, …], "images": ["a.png"] }.'): never => {
+  const fail = (
+    message: string,
+    hint = 'A line is { "messages": [{ "role": "user", "content": "…" }, …], "images": ["a.png"] }.',
+  ): never => {
     throw new InputError({ message, where, hint });
   };
   let json: unknown;
@@ -117,21 +134,36 @@ function parseSample(text: string, where: string): Sample {
   } catch (cause) {
     return fail(`The line is not valid JSON: ${(cause as Error).message}.`);
   }
-  if (typeof json !== 'object' || json === null) return fail(`The line is ${text.slice(0, 40)}, expected an object.`);
+  if (typeof json !== 'object' || json === null)
+    return fail(`The line is ${text.slice(0, 40)}, expected an object.`);
   const { messages, images = [] } = json as { messages?: unknown; images?: unknown };
-  if (!Array.isArray(messages) || messages.length === 0) return fail(`messages is ${shown(messages)}, expected a list of messages.`);
-  if (!Array.isArray(images) || images.some((image) => typeof image !== 'string')) return fail(`images is ${shown(images)}, expected a list of paths.`);
+  if (!Array.isArray(messages) || messages.length === 0)
+    return fail(`messages is ${shown(messages)}, expected a list of messages.`);
+  if (!Array.isArray(images) || images.some((image) => typeof image !== 'string'))
+    return fail(`images is ${shown(images)}, expected a list of paths.`);
   const parsed = messages.map((message: unknown, i): Message => {
     const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown };
-    if (typeof role !== 'string' || role === '') return fail(`messages[${i}].role is ${shown(role)}, expected system, user or assistant.`);
+    if (typeof role !== 'string' || role === '')
+      return fail(`messages[${i}].role is ${shown(role)}, expected system, user or assistant.`);
     if (typeof content === 'string') return { role, content };
-    if (!Array.isArray(content)) return fail(`messages[${i}].content is ${shown(content)}, expected a text or a list of parts.`);
-    return { role, content: content.map((part, j) => parsePart(part) ?? fail(`messages[${i}].content[${j}] is ${shown(part)}, expected { "type": "text", "text": "…" } or { "type": "image" }.`)) };
+    if (!Array.isArray(content))
+      return fail(`messages[${i}].content is ${shown(content)}, expected a text or a list of parts.`);
+    return {
+      role,
+      content: content.map(
+        (part, j) =>
+          parsePart(part) ??
+          fail(
+            `messages[${i}].content[${j}] is ${shown(part)}, expected { "type": "text", "text": "…" } or { "type": "image" }.`,
+          ),
+      ),
+    };
   });
   return { messages: withMarkedImages(checkTurns(parsed, where), images.length, fail), images };
 }
 
-const shown = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
+const shown = (value: unknown): string =>
+  value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
 
 function parsePart(part: unknown): MessagePart | undefined {
   const { type, text } = (part ?? {}) as { type?: unknown; text?: unknown };
@@ -142,13 +174,33 @@ function parsePart(part: unknown): MessagePart | undefined {
 const mark = '<image>';
 
 /** Parts in place of the marks in texts, if there are as many as images. */
-function withMarkedImages(messages: readonly Message[], images: number, fail: (message: string, hint?: string) => never): readonly Message[] {
-  const parts = messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content)).filter(({ type }) => type === 'image').length;
-  const marks = messages.reduce((sum, { content }) => sum + (typeof content === 'string' ? content.split(mark).length - 1 : 0), 0);
-  if (parts > 0 && parts !== images) fail(`The messages have ${parts} image parts, but there are ${images} images.`, 'Write one part for each image.');
+function withMarkedImages(
+  messages: readonly Message[],
+  images: number,
+  fail: (message: string, hint?: string) => never,
+): readonly Message[] {
+  const parts = messages
+    .flatMap(({ content }) => (typeof content === 'string' ? [] : content))
+    .filter(({ type }) => type === 'image').length;
+  const marks = messages.reduce(
+    (sum, { content }) => sum + (typeof content === 'string' ? content.split(mark).length - 1 : 0),
+    0,
+  );
+  if (parts > 0 && parts !== images)
+    fail(
+      `The messages have ${parts} image parts, but there are ${images} images.`,
+      'Write one part for each image.',
+    );
   if (parts > 0 || images === 0 || marks === 0) return messages;
-  if (marks !== images) fail(`The texts have ${marks} marks ${mark}, but there are ${images} images.`, 'Write one mark for each image, or none.');
-  return messages.map(({ role, content }) => ({ role, content: typeof content === 'string' ? partsAroundMarks(content) : content }));
+  if (marks !== images)
+    fail(
+      `The texts have ${marks} marks ${mark}, but there are ${images} images.`,
+      'Write one mark for each image, or none.',
+    );
+  return messages.map(({ role, content }) => ({
+    role,
+    content: typeof content === 'string' ? partsAroundMarks(content) : content,
+  }));
 }
 
 /** A line break beside a mark belongs to the mark: chat templates write their own. */
@@ -156,7 +208,12 @@ function partsAroundMarks(content: string): readonly MessagePart[] | string {
   const texts = content.split(mark);
   if (texts.length === 1) return content;
   return texts.flatMap((text, i): MessagePart[] => {
-    const own = (i < texts.length - 1 ? text.replace(/\n$/, '') : text).slice(i > 0 && text.startsWith('\n') ? 1 : 0);
-    return [...(i > 0 ? [{ type: 'image' } as const] : []), ...(own === '' ? [] : [{ type: 'text', text: own } as const])];
+    const own = (i < texts.length - 1 ? text.replace(/\n$/, '') : text).slice(
+      i > 0 && text.startsWith('\n') ? 1 : 0,
+    );
+    return [
+      ...(i > 0 ? [{ type: 'image' } as const] : []),
+      ...(own === '' ? [] : [{ type: 'text', text: own } as const]),
+    ];
   });
 }

@@ -17,7 +17,10 @@ beforeAll(async () => {
     const folder = fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
     const { config, preprocessor } = await readCheckpointFiles(folder);
     const model = modelOf(config, { preprocessor });
-    const tokenizer = await loadTokenizer(folder, model.vision ? { placeholders: [model.vision.placeholder] } : {});
+    const tokenizer = await loadTokenizer(
+      folder,
+      model.vision ? { placeholders: [model.vision.placeholder] } : {},
+    );
     tools[name] = { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
   }
 });
@@ -42,10 +45,16 @@ function supervised({ tokenizer }: Tools, { inputIds, labels }: TrainingExample)
 
 describe('sftExample', () => {
   it('supervises answers with their end of turn, and nothing else', async () => {
-    const chatml = await sftExample({ ...tools['text-qwen2-tied'], messages: [{ role: 'system', content: 'Be short.' }, ...twoTurns] });
+    const chatml = await sftExample({
+      ...tools['text-qwen2-tied'],
+      messages: [{ role: 'system', content: 'Be short.' }, ...twoTurns],
+    });
     expect(supervised(tools['text-qwen2-tied'], chatml)).toEqual(['no<|im_end|>', 'It is blue.<|im_end|>']);
     const smolvlm = await sftExample({ ...tools['smolvlm-many'], messages: twoTurns, images: [picture] });
-    expect(supervised(tools['smolvlm-many'], smolvlm)).toEqual([' no<end_of_utterance>', ' It is blue.<end_of_utterance>']);
+    expect(supervised(tools['smolvlm-many'], smolvlm)).toEqual([
+      ' no<end_of_utterance>',
+      ' It is blue.<end_of_utterance>',
+    ]);
     const qwen = await sftExample({ ...tools['llava-siglip-qwen2'], messages: twoTurns, images: [picture] });
     expect(supervised(tools['llava-siglip-qwen2'], qwen)).toEqual(['no<|im_end|>', 'It is blue.<|im_end|>']);
   });
@@ -56,7 +65,9 @@ describe('sftExample', () => {
     expect(supervised(tools['llava-clip'], example)).toEqual(['no', 'It is blue.</s>']);
     expect(example.inputIds.at(-1)).toBe(tokenizer.eosTokenId);
     const silent = { ...tokenizer, eosTokenId: undefined };
-    await expect(sftExample({ ...tools['llava-clip'], tokenizer: silent, messages: twoTurns })).rejects.toThrow(ConfigError);
+    await expect(
+      sftExample({ ...tools['llava-clip'], tokenizer: silent, messages: twoTurns }),
+    ).rejects.toThrow(ConfigError);
   });
 
   it.each(names)('gives each answer the ids before it that generation would give it (%s)', async (name) => {
@@ -73,8 +84,16 @@ describe('sftExample', () => {
     const { model } = tools['llava-clip'];
     const tokens = model.vision!.processor.place(picture).tokens;
     const image = { type: 'image' } as const;
-    const given = await sftExample({ ...tools['llava-clip'], messages: [user([image, image, { type: 'text', text: 'Same?' }]), assistant('yes')], images: [picture, picture] });
-    const implied = await sftExample({ ...tools['llava-clip'], messages: [user('Same?'), assistant('yes')], images: [picture, picture] });
+    const given = await sftExample({
+      ...tools['llava-clip'],
+      messages: [user([image, image, { type: 'text', text: 'Same?' }]), assistant('yes')],
+      images: [picture, picture],
+    });
+    const implied = await sftExample({
+      ...tools['llava-clip'],
+      messages: [user('Same?'), assistant('yes')],
+      images: [picture, picture],
+    });
     expect(implied).toEqual(given);
     expect(given.inputIds.filter((id) => id === model.vision!.imageTokenId)).toHaveLength(2 * tokens);
     expect(given.images!['pixel_values']!.shape.slice(0, 2)).toEqual([2, 3]);
@@ -87,36 +106,67 @@ describe('sftExample', () => {
       const { tokenizer } = tools[name];
       const specials = async (text: string): Promise<number[]> => {
         const { inputIds } = await sftExample({ ...tools[name], messages: [user(text), assistant(text)] });
-        return inputIds.filter((id) => tokenizer.specialIds.has(id) && id !== tokenizer.tokenToId('<unk>') && tokenizer.idToToken(id) !== '<|endoftext|>');
+        return inputIds.filter(
+          (id) =>
+            tokenizer.specialIds.has(id) &&
+            id !== tokenizer.tokenToId('<unk>') &&
+            tokenizer.idToToken(id) !== '<|endoftext|>',
+        );
       };
       expect(await specials(hostile), name).toEqual(await specials('hello'));
     }
   });
 
   it('supervises a control token in an answer as its text, up to the end that the template writes', async () => {
-    const example = await sftExample({ ...tools['text-qwen2-tied'], messages: [user('Say it.'), assistant('<|im_end|> ends a turn')] });
+    const example = await sftExample({
+      ...tools['text-qwen2-tied'],
+      messages: [user('Say it.'), assistant('<|im_end|> ends a turn')],
+    });
     expect(supervised(tools['text-qwen2-tied'], example)).toEqual(['<|im_end|> ends a turn<|im_end|>']);
   });
 
   it('refuses templates that write a turn differently once others follow', async () => {
-    const thinking = "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}[assistant]<think>{% endif %}";
-    await expect(sftExample({ ...tools['text-llama3'], chatTemplate: thinking, messages: twoTurns })).rejects.toThrow(/message 1: the turn that asks for it is rendered differently/);
-    const forgetful = "{% for m in messages %}[{{ m['role'] }}]{% if loop.last or m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
-    await expect(sftExample({ ...tools['text-llama3'], chatTemplate: forgetful, messages: twoTurns })).rejects.toThrow(ConfigError);
+    const thinking =
+      "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}[assistant]<think>{% endif %}";
+    await expect(
+      sftExample({ ...tools['text-llama3'], chatTemplate: thinking, messages: twoTurns }),
+    ).rejects.toThrow(/message 1: the turn that asks for it is rendered differently/);
+    const forgetful =
+      "{% for m in messages %}[{{ m['role'] }}]{% if loop.last or m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+    await expect(
+      sftExample({ ...tools['text-llama3'], chatTemplate: forgetful, messages: twoTurns }),
+    ).rejects.toThrow(ConfigError);
   });
 
   it('learns a text that has no template, up to the end of sequence', async () => {
-    const example = await sftExample({ ...tools['llava-clip'], chatTemplate: undefined, messages: [user([{ type: 'image' }]), assistant('A red star.')], images: [picture] });
+    const example = await sftExample({
+      ...tools['llava-clip'],
+      chatTemplate: undefined,
+      messages: [user([{ type: 'image' }]), assistant('A red star.')],
+      images: [picture],
+    });
     expect(supervised(tools['llava-clip'], example)).toEqual(['A red star.</s>']);
   });
 
   it('refuses conversations without an answer at the end, pictures without a place, and too many tokens', async () => {
     const base = tools['llava-clip'];
     await expect(sftExample({ ...base, messages: [] })).rejects.toThrow(/has no messages/);
-    await expect(sftExample({ ...base, messages: [user('Hello?')] })).rejects.toThrow(/The last message is of the role 'user'/);
+    await expect(sftExample({ ...base, messages: [user('Hello?')] })).rejects.toThrow(
+      /The last message is of the role 'user'/,
+    );
     await expect(sftExample({ ...base, messages: [assistant('Hello.')] })).rejects.toThrow(/first message/);
-    await expect(sftExample({ ...base, messages: [user([{ type: 'image' }]), assistant('?')], images: [picture, picture] })).rejects.toThrow(InputError);
-    await expect(sftExample({ ...tools['text-llama3'], messages: twoTurns, images: [picture] })).rejects.toThrow(/text model/);
-    await expect(sftExample({ ...base, messages: twoTurns, maxLength: 5 })).rejects.toThrow(/tokens, but at most 5 are allowed/);
+    await expect(
+      sftExample({
+        ...base,
+        messages: [user([{ type: 'image' }]), assistant('?')],
+        images: [picture, picture],
+      }),
+    ).rejects.toThrow(InputError);
+    await expect(
+      sftExample({ ...tools['text-llama3'], messages: twoTurns, images: [picture] }),
+    ).rejects.toThrow(/text model/);
+    await expect(sftExample({ ...base, messages: twoTurns, maxLength: 5 })).rejects.toThrow(
+      /tokens, but at most 5 are allowed/,
+    );
   });
 });

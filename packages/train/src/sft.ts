@@ -1,5 +1,12 @@
 import { ConfigError, InputError } from '@weft/errors';
-import { encodePieces, readPictures, renderConversation, type ConversationTools, type ImageInput, type Message } from '@weft/runtime';
+import {
+  encodePieces,
+  readPictures,
+  renderConversation,
+  type ConversationTools,
+  type ImageInput,
+  type Message,
+} from '@weft/runtime';
 import type { Segment } from '@weft/text';
 import { ignored, type TrainingExample } from './batch.js';
 
@@ -41,7 +48,10 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
   const whole = renderConversation(sample, messages, { addGenerationPrompt: false });
   const answers = findAnswers(sample, messages, whole);
   const { isEnded } = answers.at(-1)!;
-  const cut = cutSegments(whole, answers.flatMap(({ start, end }) => [start, end]));
+  const cut = cutSegments(
+    whole,
+    answers.flatMap(({ start, end }) => [start, end]),
+  );
   const pieces = encodePieces(sample, isEnded ? cut : cut.slice(0, -1), pictures);
   const end = isEnded ? [] : [endOfSequence(sample)];
 
@@ -53,7 +63,9 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
       hint: 'Raise maxLength up to what the model reads, shorten the texts, or use fewer or smaller images.',
     });
   // Every second piece is an answer.
-  const labels = pieces.flatMap((ids, i) => ids.map((id) => (i % 2 === 1 && id !== model.vision?.imageTokenId ? id : ignored)));
+  const labels = pieces.flatMap((ids, i) =>
+    ids.map((id) => (i % 2 === 1 && id !== model.vision?.imageTokenId ? id : ignored)),
+  );
   return {
     inputIds,
     labels: [...labels, ...end],
@@ -66,17 +78,26 @@ export function checkTurns(messages: readonly Message[], where = 'messages'): re
   const roles = messages.map(({ role }) => role);
   if (roles.at(-1) !== 'assistant')
     throw new InputError({
-      message: roles.length === 0 ? 'The conversation has no messages.' : `The last message is of the role '${roles.at(-1)}'.`,
+      message:
+        roles.length === 0
+          ? 'The conversation has no messages.'
+          : `The last message is of the role '${roles.at(-1)}'.`,
       where,
       hint: "End with a message of the role 'assistant': answers are what is learnt.",
     });
   if (roles[0] === 'assistant')
-    throw new InputError({ message: "The first message is of the role 'assistant'.", where, hint: 'Begin with what it answers.' });
+    throw new InputError({
+      message: "The first message is of the role 'assistant'.",
+      where,
+      hint: 'Begin with what it answers.',
+    });
   return messages;
 }
 
 function withImageParts(messages: readonly Message[], images: number): readonly Message[] {
-  const hasPlaces = messages.some(({ content }) => typeof content !== 'string' && content.some(({ type }) => type === 'image'));
+  const hasPlaces = messages.some(
+    ({ content }) => typeof content !== 'string' && content.some(({ type }) => type === 'image'),
+  );
   const first = messages.findIndex(({ role }) => role === 'user');
   if (images === 0 || hasPlaces || first < 0) return messages;
   const { role, content } = messages[first]!;
@@ -87,18 +108,32 @@ function withImageParts(messages: readonly Message[], images: number): readonly 
 
 const textOf = (segments: readonly Segment[]): string => segments.map(({ text }) => text).join('');
 
-function findAnswers(sample: SftSample, messages: readonly Message[], whole: readonly Segment[]): AnswerRange[] {
+function findAnswers(
+  sample: SftSample,
+  messages: readonly Message[],
+  whole: readonly Segment[],
+): AnswerRange[] {
   const { model, tokenizer } = sample;
-  const controls = [...tokenizer.specialTokens].filter((token) => token !== '' && token !== model.vision?.placeholder);
+  const controls = [...tokenizer.specialTokens].filter(
+    (token) => token !== '' && token !== model.vision?.placeholder,
+  );
   const all = textOf(whole);
   return messages.flatMap(({ role }, i): AnswerRange[] => {
     if (role !== 'assistant') return [];
     const before = textOf(renderConversation(sample, messages.slice(0, i), { addGenerationPrompt: true }));
     const after = renderConversation(sample, messages.slice(0, i + 1), { addGenerationPrompt: false });
     const text = textOf(after);
-    requirePrefix(before, text, `message ${i}: the turn that asks for it is rendered differently before and with the answer`);
+    requirePrefix(
+      before,
+      text,
+      `message ${i}: the turn that asks for it is rendered differently before and with the answer`,
+    );
     const range = answerRange(after, before.length, controls);
-    requirePrefix(text.slice(0, range.end), all, `message ${i}: the answer is rendered differently once others follow`);
+    requirePrefix(
+      text.slice(0, range.end),
+      all,
+      `message ${i}: the answer is rendered differently once others follow`,
+    );
     return [range];
   });
 }
@@ -151,7 +186,8 @@ function cutSegments(segments: readonly Segment[], cuts: readonly number[]): Seg
 function endOfSequence({ tokenizer }: SftSample): number {
   if (tokenizer.eosTokenId !== undefined) return tokenizer.eosTokenId;
   throw new ConfigError({
-    message: 'The chat template ends answers with no control token, and the tokenizer has no end of sequence.',
+    message:
+      'The chat template ends answers with no control token, and the tokenizer has no end of sequence.',
     where: 'tokenizer_config.json',
     hint: 'Set eos_token, or let the template write one after each answer.',
   });

@@ -14,7 +14,9 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
   program
     .command('demo')
     .summary('see the embedded model answer')
-    .description('Answers three questions about a picture with the embedded model, a small vision-language model of shapes and numbers that was trained with weft. Nothing is downloaded.')
+    .description(
+      'Answers three questions about a picture with the embedded model, a small vision-language model of shapes and numbers that was trained with weft. Nothing is downloaded.',
+    )
     .addHelpText('after', '\nExample:\n  $ weft demo')
     .action(async () => {
       const { bold, dim, cyan } = styleOf(process.stdout);
@@ -30,8 +32,13 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
           process.stdout.write('\n');
           if (finishReason === 'abort') return;
           const seeing = Math.round(timings.preprocess + timings.encode + timings.prefill);
-          const speed = generatedTokens > 1 ? `, ${Math.round((generatedTokens - 1) / (timings.decode / 1000))} tokens/s` : '';
-          process.stdout.write(`         ${dim(`${imageTokens} image tokens, first token after ${seeing} ms${speed}`)}\n`);
+          const speed =
+            generatedTokens > 1
+              ? `, ${Math.round((generatedTokens - 1) / (timings.decode / 1000))} tokens/s`
+              : '';
+          process.stdout.write(
+            `         ${dim(`${imageTokens} image tokens, first token after ${seeing} ms${speed}`)}\n`,
+          );
         }
         process.stdout.write(`\n${bold('Go on')}\n${nextSteps(name)}\n`);
       } finally {
@@ -48,7 +55,8 @@ async function demoPicture(): Promise<{ readonly picture: ImageInput; readonly n
   const random = new Random(1);
   for (;;) {
     const scene = randomScene(random);
-    if (scene.objects.filter(({ shape }) => shape === 'star').length === 1) return { picture: paint(scene, 384), name: 'drawn for the demo' };
+    if (scene.objects.filter(({ shape }) => shape === 'star').length === 1)
+      return { picture: paint(scene, 384), name: 'drawn for the demo' };
   }
 }
 

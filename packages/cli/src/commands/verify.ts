@@ -1,4 +1,4 @@
-import { verify, type VerifyCheck, type VerifyReport } from '@weft/runtime';
+import type { VerifyCheck, VerifyReport } from '@weft/runtime';
 import type { Command } from 'commander';
 import { reportFailure } from '../failure.js';
 import type { Context } from '../run.js';
@@ -26,15 +26,19 @@ export function addVerifyCommand(program: Command, context: Context): void {
         status.show(`verifying ${folder}`, i / folders.length);
         const outcome = await outcomeOf(folder, context.signal, status);
         outcomes.push(outcome);
-        if (!('checks' in outcome) || outcome.checks.length === 0 || outcome.checks.some(({ ok }) => !ok)) context.fail();
-        if (!json && 'checks' in outcome) process.stdout.write(`${i > 0 ? '\n' : ''}${reportText(outcome)}\n`);
+        if (!('checks' in outcome) || outcome.checks.length === 0 || outcome.checks.some(({ ok }) => !ok))
+          context.fail();
+        if (!json && 'checks' in outcome)
+          process.stdout.write(`${i > 0 ? '\n' : ''}${reportText(outcome)}\n`);
       }
-      if (json) process.stdout.write(`${JSON.stringify(folders.length === 1 ? outcomes[0] : outcomes, null, 2)}\n`);
+      if (json)
+        process.stdout.write(`${JSON.stringify(folders.length === 1 ? outcomes[0] : outcomes, null, 2)}\n`);
     });
 }
 
 async function outcomeOf(folder: string, signal: AbortSignal, status: StatusLine): Promise<Outcome> {
   try {
+    const { verify } = await import('@weft/runtime');
     return await verify(folder, { signal }).finally(() => status.clear());
   } catch (error) {
     if (signal.aborted) throw error;
@@ -45,10 +49,25 @@ async function outcomeOf(folder: string, signal: AbortSignal, status: StatusLine
 
 function reportText({ folder, recipe, checks }: VerifyReport): string {
   const { bold, red, green } = styleOf(process.stdout);
-  const rows = checks.map(({ name, maxDiff, tolerance, ok }) => [name, numberText(maxDiff), numberText(tolerance), ok ? green('ok') : red('FAILED')]);
+  const rows = checks.map(({ name, maxDiff, tolerance, ok }) => [
+    name,
+    numberText(maxDiff),
+    numberText(tolerance),
+    ok ? green('ok') : red('FAILED'),
+  ]);
   const failed = checks.filter(({ ok }: VerifyCheck) => !ok).length;
-  const verdict = checks.length === 0 ? red('nothing to check') : failed === 0 ? green(`${checks.length} checks passed`) : red(`${failed} of ${checks.length} checks failed`);
-  return [`${bold(printable(folder))} (${printable(recipe)})`, table([['check', 'difference', 'tolerance', ''], ...rows]), verdict].join('\n');
+  const verdict =
+    checks.length === 0
+      ? red('nothing to check')
+      : failed === 0
+        ? green(`${checks.length} checks passed`)
+        : red(`${failed} of ${checks.length} checks failed`);
+  return [
+    `${bold(printable(folder))} (${printable(recipe)})`,
+    table([['check', 'difference', 'tolerance', ''], ...rows]),
+    verdict,
+  ].join('\n');
 }
 
-const numberText = (value: number): string => (Number.isInteger(value) ? String(value) : value.toExponential(1));
+const numberText = (value: number): string =>
+  Number.isInteger(value) ? String(value) : value.toExponential(1);

@@ -1,0 +1,43 @@
+import { ConfigError } from '@weft/errors';
+import { visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
+import type { Fusion, Source, TextInputs } from '@weft/spec';
+
+export interface CrossAttentionFusionOptions extends CrossAttentionOptions {
+  /**
+   * Which of the pictures before a token it sees: those of the `last` group, pictures with no text between them
+   * (Flamingo, Llama 3.2 Vision), or `all`. Default `last`.
+   */
+  readonly visibility?: 'last' | 'all' | undefined;
+}
+
+const source: Source = {
+  paper: 'https://arxiv.org/abs/2204.14198',
+  code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/mllama/modeling_mllama.py',
+};
+
+/**
+ * Method B: gated cross-attention layers between those of the language model attend to the images, whose embeddings
+ * never stand among the tokens. Until the layers are trained, and without images, the model is the language model.
+ *
+ * @param options places of the layers (`at` or `every`), their names and sizes
+ */
+export function crossAttention(options: CrossAttentionFusionOptions): Fusion {
+  const { visibility = 'last', ...layers } = options;
+  return {
+    id: 'fusion-cross-attention',
+    source,
+    config: { ...options },
+    method: 'B',
+    visibility,
+    attach: (backbone) => withCrossAttention(backbone, layers, 'fusion-cross-attention'),
+    join: ({ hiddenStates, placed, seen }: TextInputs) => {
+      if (placed)
+        throw new ConfigError({
+          message: 'Image embeddings were placed among the tokens, but this fusion attends to them by cross-attention.',
+          where: 'fusion-cross-attention',
+          hint: 'Use unifiedFusion or hybrid.',
+        });
+      return seen ? { hiddenStates, vision: visionContext(seen) } : { hiddenStates };
+    },
+  };
+}
