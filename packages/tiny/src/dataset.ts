@@ -9,8 +9,11 @@ import { randomScene, type Scene } from './world/scene.js';
 /** What is asked about a picture in a stage. */
 export type Curriculum = (scene: Scene, random: Random) => readonly Dialogue[];
 
-/** First: a few questions, then what is where. Nothing else makes a model look at the picture so soon. */
-export const lookCurriculum: Curriculum = (scene, random) => [
+/** First: what is where. Nothing else makes a model look at the picture so soon. */
+export const lookCurriculum: Curriculum = (scene, random) => [askOne('describe-boxes', scene, random)!];
+
+/** Second: a few questions, then what is where. */
+export const pairCurriculum: Curriculum = (scene, random) => [
   ...ask(scene, random, { count: 3, kinds: questionKinds.filter((kind) => kind !== 'describe'), extras: 0.06 }),
   askOne('describe-boxes', scene, random)!,
 ];

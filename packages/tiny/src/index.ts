@@ -1,9 +1,9 @@
 export { evaluate, drawFresh, conditions, type Condition, type EvaluateOptions, type Evaluation, type Score } from './evaluate.js';
 export { tinyFolder } from './folder.js';
 export { tinyConfig, tinyModel, tinyPreprocessor } from './model.js';
-export { lookCurriculum, questionCurriculum, worldDataset, type Curriculum } from './dataset.js';
+export { lookCurriculum, pairCurriculum, questionCurriculum, worldDataset, type Curriculum } from './dataset.js';
 export { openPool, type Pool } from './pool.js';
-export { answerStage, lookStage, pairStage, wordStage } from './recipe.js';
+export { answerStage, lookStage, pairStage } from './recipe.js';
 export { makeExample, type Example } from './world/example.js';
 export { grade, intersectionOverUnion, parseBox } from './world/grade.js';
 export { ask, questionKinds, type Dialogue, type QuestionKind } from './world/questions.js';

@@ -13,19 +13,16 @@ const common = {
   beta2: 0.98,
   weightDecay: 0.05,
   maxGradientNorm: 1,
-  learningRate: 1.5e-3,
+  learningRate: 6e-4,
   batchSize: 32,
   lengthWindow: 8,
 } as const;
 
-/** Scenes of one or two objects: the words and forms of answers. */
-export const wordStage: Stage = { ...common, name: 'words', steps: 500, schedule: 'constant', warmupSteps: 150 };
+/** One object and nothing else, and where it is: words and places come together first. */
+export const lookStage: Stage = { ...common, name: 'look', steps: 600, schedule: 'constant', warmupSteps: 50 };
 
-/** One object and nothing else: where words and places come together first. */
-export const lookStage: Stage = { ...common, name: 'look', steps: 400, schedule: 'constant', warmupSteps: 20 };
-
-/** One or two objects again. */
-export const pairStage: Stage = { ...common, name: 'pairs', steps: 400, schedule: 'constant', warmupSteps: 20 };
+/** One or two objects, and a few questions. */
+export const pairStage: Stage = { ...common, name: 'pairs', steps: 500, schedule: 'constant', warmupSteps: 20 };
 
 /** All scenes and all questions. */
-export const answerStage: Stage = { ...common, name: 'answer', steps: 3800, schedule: 'cosine', floorRatio: 0.02, warmupSteps: 50 };
+export const answerStage: Stage = { ...common, name: 'answer', steps: 3000, schedule: 'cosine', floorRatio: 0.03, warmupSteps: 20 };

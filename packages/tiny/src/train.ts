@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isWeftError } from '@weft/errors';
 import { describeStage, fit, trainingProgress } from '@weft/train';
-import { lookCurriculum, questionCurriculum, worldDataset } from './dataset.js';
+import { lookCurriculum, pairCurriculum, questionCurriculum, worldDataset } from './dataset.js';
 import { inputSize, tinyInitialWeights, tinyModel } from './model.js';
 import { openPool } from './pool.js';
-import { answerStage, heldOutPictures, lookStage, pairStage, recipeSeed, trainingPictures, wordStage } from './recipe.js';
+import { answerStage, heldOutPictures, lookStage, pairStage, recipeSeed, trainingPictures } from './recipe.js';
 import { saveTiny } from './save.js';
 
 const { values } = parseArgs({
@@ -25,12 +25,11 @@ async function main(): Promise<void> {
   const report = (done: number) => process.stderr.write(`\rdrawing pictures ${done}`);
   const pool = await openPool(pictures, { ...trainingPictures, size: inputSize }, report);
   const heldOut = await openPool(pictures, { ...heldOutPictures, size: inputSize });
-  const scale = values.steps ? Number(values.steps) / (wordStage.steps + lookStage.steps + pairStage.steps + answerStage.steps) : 1;
+  const scale = values.steps ? Number(values.steps) / (lookStage.steps + pairStage.steps + answerStage.steps) : 1;
   const shorten = <S extends { steps: number }>(stage: S): S => ({ ...stage, steps: Math.max(1, Math.round(stage.steps * scale)) });
   const stages = [
-    { stage: shorten(wordStage), data: worldDataset(pool, lookCurriculum, tokens, { seed: recipeSeed, mostObjects: 2 }) },
-    { stage: shorten(lookStage), data: worldDataset(pool, lookCurriculum, tokens, { seed: recipeSeed + 3, mostObjects: 1, numbers: false }) },
-    { stage: shorten(pairStage), data: worldDataset(pool, lookCurriculum, tokens, { seed: recipeSeed + 4, mostObjects: 2 }) },
+    { stage: shorten(lookStage), data: worldDataset(pool, lookCurriculum, tokens, { seed: recipeSeed, mostObjects: 1, numbers: false }) },
+    { stage: shorten(pairStage), data: worldDataset(pool, pairCurriculum, tokens, { seed: recipeSeed + 4, mostObjects: 2 }) },
     { stage: shorten(answerStage), data: worldDataset(pool, questionCurriculum, tokens, { seed: recipeSeed + 1 }) },
   ];
   const progress = trainingProgress(process.stderr);
