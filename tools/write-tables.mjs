@@ -39,9 +39,10 @@ async function modelTable() {
     const failed = checks.filter(({ ok }) => !ok);
     if (failed.length > 0) throw new Error(`${name} is not verified: ${failed.map((check) => check.name).join(', ')}.`);
     const loaded = await load(join(fixtures, name), { worker: false });
-    const { vision, backbone } = loaded.model;
+    const { vision, backbone, config } = loaded.model;
     await loaded.close();
-    const known = models.get(recipe) ?? { fixtures: 0, logits: 0, cached: 0, encoder: new Set(), connector: new Set(), backbone: new Set() };
+    const known = models.get(recipe) ?? { types: new Set(), fixtures: 0, logits: 0, cached: 0, encoder: new Set(), connector: new Set(), backbone: new Set() };
+    if (config.model_type) known.types.add(`\`${config.model_type}\``);
     const difference = (check) => checks.find((each) => each.name === check)?.maxDiff ?? 0;
     known.fixtures++;
     known.logits = Math.max(known.logits, difference('logits'));
@@ -54,11 +55,11 @@ async function modelTable() {
   }
   const rows = [...models]
     .toSorted(([a, x], [b, y]) => y.encoder.size - x.encoder.size || (a < b ? -1 : 1))
-    .map(([name, { fixtures, logits, cached, ...parts }]) => {
+    .map(([name, { types, fixtures, logits, cached, ...parts }]) => {
       const made = ['encoder', 'connector', 'backbone'].flatMap((part) => (parts[part].size > 0 ? [[...parts[part]].sort().join(' or ')] : []));
-      return `| \`${name}\` | ${made.join(' → ')} | ${fixtures} | ${logits.toExponential(1)} | ${cached.toExponential(1)} |`;
+      return `| ${name} | ${[...types].join(', ')} | ${made.join(' → ')} | ${fixtures} | ${logits.toExponential(1)} | ${cached.toExponential(1)} |`;
     });
-  return ['| `model_type` | Made of | Fixtures | Logits | With cache |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+  return ['| Model | `model_type` | Made of | Fixtures | Logits | With cache |', '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 async function counter() {

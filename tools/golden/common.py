@@ -335,22 +335,42 @@ def _family_config(kind, seed, config):
 class Sample:
     """What a folder is checked with.
 
-    `inputs`: forward inputs under their Hugging Face keyword names. `prompt` and `images`: the processor's inputs for
-    the same sample, absent for batches. `continues`: whether the greedy continuation is stored.
+    `inputs`: forward inputs under their Hugging Face keyword names. `prompt`, `images` and `videos` (lists of frames): the
+    processor's inputs for the same sample, absent for batches. `continues`: whether the greedy continuation is stored.
+    `expected`: further values to compare with, stored as `expected_*`. `metadata`: further facts for the golden file.
     """
 
     inputs: dict
     prompt: str | None = None
     images: list = field(default_factory=list)
     continues: bool = True
+    videos: list = field(default_factory=list)
+    expected: dict = field(default_factory=dict)
+    metadata: dict = field(default_factory=dict)
 
 
 def flat_image_features(model, inputs):
-    """The connector's rows of all images, `[tokens, hidden]`, or `None` for a text model."""
-    if "pixel_values" not in inputs:
-        return None
-    keywords = {name: inputs[name] for name in ("pixel_values", "pixel_attention_mask") if name in inputs}
-    features = model.get_image_features(**keywords, return_dict=True).pooler_output
+    """The connector's rows of all images and videos, `[tokens, hidden]`, in the order of their tokens, or `None`."""
+    found = {}
+    if "pixel_values" in inputs:
+        names = ("pixel_values", "pixel_attention_mask", "image_grid_thw", "image_sizes")
+        keywords = {name: inputs[name] for name in names if name in inputs}
+        found["image"] = flat_rows(model.get_image_features(**keywords, return_dict=True).pooler_output)
+    if "pixel_values_videos" in inputs:
+        keywords = {name: inputs[name] for name in ("pixel_values_videos", "video_grid_thw")}
+        found["video"] = flat_rows(model.get_video_features(**keywords, return_dict=True).pooler_output)
+    if len(found) < 2:
+        return next(iter(found.values()), None)
+    ids = inputs["input_ids"].flatten()
+    places = {kind: ids == getattr(model.config, f"{kind}_token_id") for kind in found}
+    rows = torch.zeros(len(ids), found["image"].shape[-1])
+    for kind, features in found.items():
+        rows[places[kind]] = features
+    return rows[places["image"] | places["video"]]
+
+
+def flat_rows(features):
+    """Features of one or several images as `[tokens, hidden]`."""
     if isinstance(features, (list, tuple)):
         features = torch.cat([rows.reshape(-1, rows.shape[-1]) for rows in features])
     return features.reshape(-1, features.shape[-1])
@@ -396,12 +416,17 @@ def usable(model, sample, outputs, avoid):
             return "the continuation contains a control token"
         if any(len(set(row)) < 4 for row in generated.tolist()):
             return "the continuation repeats itself"
-    if "pixel_values" in sample.inputs:
-        changed = dict(sample.inputs)
-        changed["pixel_values"] = changed["pixel_values"] * 0.7
-        with torch.no_grad():
-            other = model(**changed, use_cache=False).logits.float()
-        if float((other - logits)[valid].abs().max()) < 0.1:
+    for pixels in ("pixel_values", "pixel_values_videos"):
+        if pixels not in sample.inputs:
+            continue
+        # A tower that norms its patches first does not see darkness alone.
+        moved = []
+        for shift in (0.0, 0.3):
+            changed = sample.inputs | {pixels: sample.inputs[pixels] * 0.7 + shift}
+            with torch.no_grad():
+                other = model(**changed, use_cache=False).logits.float()
+            moved.append(float((other - logits)[valid].abs().max()))
+        if max(moved) < 0.1:
             return "the logits hardly depend on the picture"
     return None
 
@@ -415,17 +440,22 @@ def save_golden(folder, sample, seed, weight_seed, script, outputs, note=""):
     logits, features, generated, _ = outputs
     tensors = {name: value.contiguous() for name, value in sample.inputs.items()}
     tensors["logits"] = logits.contiguous()
+    tensors |= {f"expected_{name}": value.contiguous() for name, value in sample.expected.items()}
     if features is not None:
         tensors["image_features"] = features.float().contiguous()
     if generated is not None:
         tensors["generated"] = generated.to(torch.int64).contiguous()
     if sample.prompt is not None:
         tensors["expected_input_ids"] = sample.inputs["input_ids"].clone()
-        if "pixel_values" in sample.inputs:
-            tensors["expected_pixel_values"] = sample.inputs["pixel_values"].clone()
+        for pixels in ("pixel_values", "pixel_values_videos"):
+            if pixels in sample.inputs:
+                tensors[f"expected_{pixels}"] = sample.inputs[pixels].clone()
         (folder / "prompt.txt").write_bytes(sample.prompt.encode("utf-8"))
         for index, image in enumerate(sample.images):
             image.save(folder / f"image-{index}.png", optimize=True)
+        for index, frames in enumerate(sample.videos):
+            for number, frame in enumerate(frames):
+                frame.save(folder / f"video-{index}-{number:02}.png", optimize=True)
     metadata = {
         "transformers": transformers.__version__,
         "torch": torch.__version__,
@@ -433,6 +463,7 @@ def save_golden(folder, sample, seed, weight_seed, script, outputs, note=""):
         "weight_seed": str(weight_seed),
         "script": script,
         "note": note,
+        **sample.metadata,
     }
     write_tensors(tensors, folder / "golden.safetensors", metadata)
 

@@ -76,8 +76,13 @@ describe('olmo', () => {
   });
 
   it('has one tensor for each matrix of an expert, as checkpoints store them', () => {
-    const shapes = [...namedParameters(olmo(mixture))].filter(([path]) => path.startsWith('model.layers.1.mlp.experts.4.')).map(([path, { shape }]) => [path.split('.').slice(6).join('.'), shape]);
-    expect(shapes).toEqual([['gate_proj.weight', [7, 10]], ['up_proj.weight', [7, 10]], ['down_proj.weight', [10, 7]]]);
+    const last = 'model.layers.1.mlp.experts.4.';
+    const shapes = [...namedParameters(olmo(mixture))].filter(([path]) => path.startsWith(last)).map(([path, { shape }]) => [path, shape]);
+    expect(shapes).toEqual([
+      [`${last}gate_proj.weight`, [7, 10]],
+      [`${last}up_proj.weight`, [7, 10]],
+      [`${last}down_proj.weight`, [10, 7]],
+    ]);
   });
 
   it('says which paper and code each member follows', () => {

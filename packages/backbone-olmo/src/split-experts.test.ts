@@ -16,7 +16,7 @@ describe('splitExperts', () => {
   });
 
   it('leaves all other tensors whole', () => {
-    for (const [name, shape] of [['model.layers.0.mlp.experts.0.down_proj.weight', [5, 3]], ['model.layers.0.mlp.down_proj.weight', [5, 3]], ['mlp.experts.down_proj', [5, 3]]] as const)
-      expect(splitExperts(name, shape)).toBeUndefined();
+    for (const name of ['model.layers.0.mlp.experts.0.down_proj.weight', 'model.layers.0.mlp.down_proj.weight', 'mlp.experts.down_proj'])
+      expect(splitExperts(name, [5, 3])).toBeUndefined();
   });
 });

@@ -58,8 +58,8 @@ describe('pixtralVision', () => {
       { kind: 'image', frames: 1, rows: 2, columns: 1 },
     ]);
     // Channel, then row, then column of a patch.
-    expect([...runs[0]!.inputs['patches']!.data.slice(0, 12)]).toEqual([0, 1, 4, 5, 16, 17, 20, 21, 32, 33, 36, 37]);
-    expect([...runs[1]!.inputs['patches']!.data.slice(12)]).toEqual([56, 57, 60, 61, 72, 73, 76, 77, 88, 89, 92, 93]);
+    expect([...runs[0]!.inputs['patches']!.data.subarray(0, 12)]).toEqual([0, 1, 4, 5, 16, 17, 20, 21, 32, 33, 36, 37]);
+    expect([...runs[1]!.inputs['patches']!.data.subarray(12)]).toEqual([56, 57, 60, 61, 72, 73, 76, 77, 88, 89, 92, 93]);
     expect([...runs[1]!.inputs['positions']!.data]).toEqual([0n, 1n, 0n, 0n]);
   });
 

@@ -1,6 +1,7 @@
 import { ConfigError } from '@weft/errors';
 import { module, type AnyModule } from '@weft/graph';
 import type {
+  ArrangerFactory,
   Backbone,
   CheckpointNames,
   Connector,
@@ -20,6 +21,7 @@ import type {
 export interface PartPaths {
   readonly encoder: string;
   readonly connector: string;
+  readonly arranger: string;
   readonly backbone: string;
 }
 
@@ -29,6 +31,8 @@ export interface Composition {
   readonly source?: Source;
   readonly encoder: VisionEncoder;
   readonly connector: ConnectorFactory;
+  /** Order of the embeddings, where it is not that of the tiles. */
+  readonly arranger?: ArrangerFactory;
   readonly backbone: Backbone;
   readonly fusion: Fusion;
   /** Made for the composed connector and encoder, whose token counts it must announce. */
@@ -44,13 +48,14 @@ export interface Composition {
 }
 
 const ownSource: Source = { paper: 'https://magazine.sebastianraschka.com/p/understanding-multimodal-llms', code: 'composed by hand' };
-const llavaPaths: PartPaths = { encoder: 'vision_tower', connector: 'multi_modal_projector', backbone: 'language_model' };
+const llavaPaths: PartPaths = { encoder: 'vision_tower', connector: 'multi_modal_projector', arranger: 'arranger', backbone: 'language_model' };
 
 /**
  * Puts an encoder, a connector, a backbone and a fusion together. Widths are taken from the parts, so they fit by
  * construction; the rest is checked here.
  *
- * @throws ConfigError if the image token is not in the backbone's vocabulary
+ * @throws ConfigError if the image token is not in the backbone's vocabulary, or an arranger meets an encoder of free
+ * resolution
  * @throws ShapeError if the encoder's grid does not fit the connector
  */
 export function compose(given: Composition): Model {
@@ -64,9 +69,16 @@ export function compose(given: Composition): Model {
     });
   const backbone = fusion.attach(given.backbone);
   const connector = given.connector({ visionSize: encoder.hiddenSize, textSize: hiddenSize, grid: encoder.grid });
+  const arranger = given.arranger?.({ textSize: hiddenSize, grid: encoder.grid });
+  if (arranger && encoder.prepare)
+    throw new ConfigError({
+      message: `${arranger.id} orders the features of tiles, but ${encoder.id} takes one picture at a time.`,
+      where: name,
+      hint: 'Leave the arranger out, or use an encoder of a fixed grid.',
+    });
   const processor = given.processor({ encoder, connector });
   const video = given.video?.({ encoder, connector });
-  const vision: Vision = { encoder, connector, processor, placeholder, imageTokenId, video };
+  const vision: Vision = { encoder, connector, arranger, processor, placeholder, imageTokenId, video };
   return finish(name, source, backbone, fusion, vision, { ...llavaPaths, ...given.paths }, given);
 }
 
@@ -93,7 +105,7 @@ function finish(
   { checkpoint = {}, config = {}, positions }: Pick<Composition, 'checkpoint' | 'config' | 'positions'>,
 ): Model {
   const parts: Record<string, AnyModule> = vision
-    ? { encoder: vision.encoder, connector: vision.connector, backbone }
+    ? { encoder: vision.encoder, connector: vision.connector, ...(vision.arranger ? { arranger: vision.arranger } : {}), backbone }
     : { backbone };
   const root = module('Model', parts, {}, { paths: { ...paths } });
   return { name, source, module: root, backbone, fusion, vision, positions, checkpoint, config };

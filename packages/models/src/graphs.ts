@@ -21,10 +21,19 @@ const sightOf = (model: Model): Vision => {
   return model.vision;
 };
 
-/** Pixels to image embeddings: the encoder's inputs to `image_embeds` `[tokens, D]`. */
+/** Graph inputs of a model's sight: the encoder's, and the arranger's if there is one. */
+const sightTypes = ({ encoder, arranger }: Vision): Readonly<Record<string, TensorType>> => ({ ...encoder.inputs, ...arranger?.inputs });
+
+/** Image embeddings `[tokens, D]` in the order of the prompt. */
+function see({ encoder, connector, arranger }: Vision, inputs: Readonly<Record<string, Value>>): Value {
+  const rows = connector.connect(encoder.encode(inputs));
+  return arranger ? arranger.arrange(rows, inputs) : rows;
+}
+
+/** Pixels to image embeddings: the inputs of encoder and arranger to `image_embeds` `[tokens, D]`. */
 export function visionGraph(model: Model): Graph {
-  const { encoder, connector } = sightOf(model);
-  return trace(model.module, encoder.inputs, (inputs) => ({ image_embeds: connector.connect(encoder.encode(inputs)) }));
+  const vision = sightOf(model);
+  return trace(model.module, sightTypes(vision), (inputs) => ({ image_embeds: see(vision, inputs) }));
 }
 
 /** Tokens, and their positions: one number each, or one for each axis of the model's rule. */
@@ -40,9 +49,7 @@ function decode(
   images?: { readonly positions: Value; readonly embeds: Value },
 ): Value {
   const hiddenStates = model.backbone.embed(input_ids);
-  const fused = images
-    ? model.fusion.join({ hiddenStates, imagePositions: images.positions }, images.embeds)
-    : { hiddenStates };
+  const fused = images ? model.fusion.join({ hiddenStates, placed: images }) : { hiddenStates };
   return model.backbone.decode({ ...fused, positionIds: position_ids });
 }
 
@@ -78,9 +85,9 @@ export function trainingGraph(model: Model, { images }: { readonly images: boole
     loss: reduceSum(crossEntropy(model.backbone.head(rowsAt(hiddenStates, at)), targets)),
   });
   if (!images) return trace(model.module, types, (inputs) => loss(decode(model, inputs), inputs.target_positions, inputs.targets));
-  const { encoder, connector } = sightOf(model);
-  return trace(model.module, { ...encoder.inputs, ...types, image_positions: int64('images') }, (inputs) => {
-    const embeds = connector.connect(encoder.encode(inputs as Readonly<Record<string, Value>>));
+  const vision = sightOf(model);
+  return trace(model.module, { ...sightTypes(vision), ...types, image_positions: int64('images') }, (inputs) => {
+    const embeds = see(vision, inputs as Readonly<Record<string, Value>>);
     const positions = relabel(inputs.image_positions, [embeds.shape[0]!]);
     return loss(decode(model, inputs, { positions, embeds }), inputs.target_positions, inputs.targets);
   });

@@ -2,11 +2,13 @@ export { compose, textModel, type Composition, type PartPaths } from './compose.
 export { textGraph, trainingGraph, visionGraph } from './graphs.js';
 export { idefics3Recipe } from './idefics3.js';
 export { initialValues, initialWeights } from './initialize.js';
+export { llavaNextRecipe } from './llava-next.js';
 export { llavaRecipe } from './llava.js';
 export { mropePositions, type MropeConfig, type VideoAdvance } from './mrope.js';
 export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
 export { configOfParams, pixtralNativeRecipe } from './pixtral-native.js';
 export { pixtralRecipe } from './pixtral.js';
+export { anyresTiles, readAnyresTiles, type AnyresTilesConfig } from './processors/anyres-tiles.js';
 export { packedPatches, packedVideo, readPackedPatches, smartResize, type PackedPatchesConfig, type PackedVision } from './processors/packed-patches.js';
 export { patchRows, readPatchRows, type PatchRowsConfig, type PatchRowsVision } from './processors/patch-rows.js';
 export { readClipProcessor, readSiglipProcessor, singleTile, type SingleTileConfig } from './processors/single-tile.js';

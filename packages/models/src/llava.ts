@@ -64,7 +64,13 @@ export const tiedHead = (config: Json): Json =>
     ? { tie_word_embeddings: config['tie_word_embeddings'] }
     : {};
 
-function visionTower(section: Json, featureLayers: readonly number[], strategy: string): VisionEncoder {
+/**
+ * The vision tower of a LLaVA-like checkpoint.
+ *
+ * @param strategy `full` keeps CLIP's class token, `default` drops it
+ * @throws ConfigError if the tower is unknown, or has no class token to drop
+ */
+export function visionTower(section: Json, featureLayers: readonly number[], strategy: string): VisionEncoder {
   const type = String(section['model_type'] ?? 'clip_vision_model');
   if (type === 'clip_vision_model') {
     const classToken = strategy === 'full' ? 'keep' : 'drop';
@@ -87,7 +93,7 @@ function visionTower(section: Json, featureLayers: readonly number[], strategy: 
 /** The names of the published checkpoints, from those and from the ones that transformers 4.52 and later use. */
 export const llavaName = (name: string): string =>
   name
-    .replace(/^model\.(?=vision_tower\.|multi_modal_projector\.|language_model\.)/, '')
+    .replace(/^model\.(?=vision_tower\.|multi_modal_projector\.|language_model\.|image_newline$)/, '')
     .replace(/^lm_head\./, 'language_model.lm_head.')
     .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.');
 

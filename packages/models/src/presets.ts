@@ -4,6 +4,7 @@ import { olmoPresets, olmoSection } from '@weft/backbone-olmo';
 import { persimmonPresets, persimmonSection } from '@weft/backbone-persimmon';
 import { phi3Presets, phi3Section, phiPresets, phiSection } from '@weft/backbone-phi';
 import { ConfigError } from '@weft/errors';
+import { siglipPresets } from '@weft/encoder-siglip';
 import { pixtralVisionPresets } from '@weft/encoder-pixtral';
 import { qwen2VisionPresets } from '@weft/encoder-qwen2-vl';
 import { qwen2Presets, qwen2Section, type Qwen2Config } from '@weft/backbone-qwen2';
@@ -40,6 +41,27 @@ const llava15 = (backbone: LlamaConfig): Preset => ({
     projector_hidden_act: 'gelu',
   },
   preprocessor: { size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 }, resample: 3 },
+});
+
+/** LLaVA-NeXT on Mistral 7B, with LLaVA-1.5's tower and table. */
+const llavaNext = (): Preset => {
+  const { config, preprocessor } = llava15({ ...llamaPresets['mistral-7b-v0.1'], ropeTheta: 1e6, slidingWindow: undefined });
+  return { config: { ...config, model_type: 'llava_next' }, preprocessor: preprocessor! };
+};
+
+/** LLaVA-OneVision: SigLIP without its last layer and its pooling, and a Qwen2 whose table has two tokens more, in whole 64s. */
+const llavaOnevision = (backbone: Qwen2Config): Preset => ({
+  config: {
+    model_type: 'llava_onevision',
+    vision_config: {
+      ...visionSection('siglip_vision_model', { ...siglipPresets['so400m-patch14-384'], numHiddenLayers: 26 }),
+      vision_use_head: false,
+    },
+    text_config: { ...qwen2Section(backbone), vocab_size: Math.ceil((backbone.vocabSize + 2) / 64) * 64 },
+    image_token_index: 151646,
+    vision_aspect_ratio: 'anyres_max_9',
+  },
+  preprocessor: { size: { height: 384, width: 384 }, resample: 3, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] },
 });
 
 /** SmolVLM: SigLIP base at 512 pixels and an untied head, unlike SmolLM2 itself. */
@@ -121,6 +143,9 @@ const presets = (): Readonly<Record<string, () => Preset>> => {
   return {
     'llava-1.5-7b': () => llava15(llamaPresets['llama-2-7b']),
     'llava-1.5-13b': () => llava15(llamaPresets['llama-2-13b']),
+    'llava-1.6-mistral-7b': llavaNext,
+    'llava-onevision-0.5b': () => llavaOnevision(qwen2Presets['qwen2-0.5b']),
+    'llava-onevision-7b': () => llavaOnevision(qwen2Presets['qwen2-7b']),
     'smolvlm-256m': () => smolvlm(llamaPresets['smollm2-135m']),
     'smolvlm-500m': () => smolvlm(llamaPresets['smollm2-360m']),
     'qwen2-vl-2b': () => qwen2Vl('qwen2_vl', qwen2Presets['qwen2-1.5b']),

@@ -1,6 +1,7 @@
 import { ConfigError } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
 import { idefics3Recipe } from './idefics3.js';
+import { llavaNextRecipe } from './llava-next.js';
 import { llavaRecipe } from './llava.js';
 import { isPixtral, pixtralRecipe } from './pixtral.js';
 import { pixtralNativeRecipe } from './pixtral-native.js';
@@ -23,6 +24,8 @@ export type Recipe = (config: Json, files?: RecipeFiles) => Model;
 /** Recipes by the `model_type` of `config.json`. */
 const recipes: Readonly<Record<string, Recipe>> = {
   llava: (config, files) => (isPixtral(config) ? pixtralRecipe : llavaRecipe)(config, files),
+  llava_next: llavaNextRecipe,
+  llava_onevision: llavaNextRecipe,
   pixtral_native: pixtralNativeRecipe,
   qwen2_vl: qwen2VlRecipe,
   qwen2_5_vl: qwen2VlRecipe,

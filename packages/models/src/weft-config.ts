@@ -78,10 +78,10 @@ export type ProcessorKind = 'clip' | 'siglip' | 'split-tiles' | 'packed-patches'
 export function processorKindOf(preprocessor: Json): ProcessorKind {
   const type = String(preprocessor['image_processor_type'] ?? '');
   if (/^(CLIP|Llava)Image/.test(type)) return 'clip';
-  if (/^SiglipImage/.test(type)) return 'siglip';
+  if (type.startsWith('SiglipImage')) return 'siglip';
   if (/^(Idefics3|SmolVLM)Image/.test(type)) return 'split-tiles';
   if (/^Qwen2(_5_)?VLImage/.test(type)) return 'packed-patches';
-  if (/^PixtralImage/.test(type)) return 'patch-rows';
+  if (type.startsWith('PixtralImage')) return 'patch-rows';
   throw new ConfigError({
     message: `preprocessor_config.json: image_processor_type is ${JSON.stringify(preprocessor['image_processor_type'])}.`,
     hint: 'Known: CLIPImageProcessor, SiglipImageProcessor, Idefics3ImageProcessor, SmolVLMImageProcessor, Qwen2VLImageProcessor, PixtralImageProcessor.',

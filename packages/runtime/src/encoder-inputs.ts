@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { Model } from '@weft/spec';
+import type { EncoderRun, Model } from '@weft/spec';
 
 /**
  * The encoder's inputs among Hugging Face forward inputs; `undefined` if there are none. Pictures that transformers
@@ -8,7 +8,7 @@ import type { Model } from '@weft/spec';
  *
  * @throws InputError if tiles have another size than the encoder takes
  */
-export function expectedInputs(model: Model, inputs: Readonly<Record<string, TensorData>>): Record<string, TensorData> | undefined {
+export function expectedInputs(model: Pick<Model, 'vision'>, inputs: Readonly<Record<string, TensorData>>): Record<string, TensorData> | undefined {
   const wanted = Object.entries(model.vision?.encoder.inputs ?? {});
   const found = wanted.filter(([name]) => name in inputs);
   if (found.length === 0) return undefined;
@@ -30,6 +30,22 @@ export function expectedInputs(model: Model, inputs: Readonly<Record<string, Ten
       return [name, tensor];
     }),
   );
+}
+
+/** What the encoder's graph takes in one run, and how its features lie if the encoder says so. */
+export type SightRun = Pick<EncoderRun, 'inputs'> & Partial<EncoderRun>;
+
+/**
+ * The encoder's runs for Hugging Face forward inputs: one for all tiles, or one for each picture and video at free
+ * resolution.
+ *
+ * @throws InputError if the inputs do not fit each other or the encoder
+ */
+export function sightRuns(model: Model, inputs: Readonly<Record<string, TensorData>>): readonly SightRun[] {
+  const { encoder } = model.vision ?? {};
+  if (encoder?.prepare) return encoder.prepare(inputs);
+  const expected = expectedInputs(model, inputs);
+  return expected ? [{ inputs: expected }] : [];
 }
 
 /** A tensor with one axis too many has samples and views; views of zeros are padding. */

@@ -1,12 +1,15 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { Model } from '@weft/spec';
+import type { Model, Vision, VisualLayout } from '@weft/spec';
 import type { Engine } from './engine.js';
-import { expectedInputs } from './encoder-inputs.js';
+import { sightRuns, type SightRun } from './encoder-inputs.js';
+import { visualTokenIds } from './prompt.js';
+import { joined } from './sequence.js';
 
 /**
- * Forward inputs under their Hugging Face names: `input_ids` int64 `[B, L]`, on demand `attention_mask` and
- * `position_ids` of that shape, and the encoder's inputs such as `pixel_values`.
+ * Forward inputs under their Hugging Face names: `input_ids` int64 `[B, L]`, on demand `attention_mask` of that shape
+ * and `position_ids`, and the encoder's inputs such as `pixel_values`. Positions are `[B, L]`, or `[axes, B, L]` where
+ * the model has a rule for them.
  */
 export type ForwardInputs = { readonly input_ids: TensorData } & Readonly<Record<string, TensorData>>;
 
@@ -22,9 +25,19 @@ export interface PaddedBatch {
   readonly length: number;
   readonly inputIds: BigInt64Array;
   readonly mask: BigInt64Array;
+  /** `[B, L]` or `[axes, B, L]`. */
   readonly positionIds: BigInt64Array;
-  /** `[N, D]` for the image tokens, row by row. */
+  /** Positions as generation counts them, from the first token that is not padding. */
+  readonly counted: CountedPositions;
+  /** `[N, D]` for the tokens of pictures and videos, row by row. */
   readonly imageEmbeds: Float32Array;
+}
+
+export interface CountedPositions {
+  /** `[B, L]` or `[axes, B, L]`; 0 at padding. */
+  readonly positionIds: BigInt64Array;
+  /** Position of each row's next token. */
+  readonly next: readonly number[];
 }
 
 /**
@@ -42,25 +55,89 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
   const outside = inputIds.find((id) => id < 0n || id >= vocabSize);
   if (outside !== undefined)
     throw new InputError({ message: `The id ${outside} is outside of the vocabulary of ${vocabSize}.`, where: 'input_ids' });
-  const optional = (name: string): BigInt64Array | undefined => {
+  const optional = (name: string, shape: readonly number[] = [batch, length]): BigInt64Array | undefined => {
     const tensor = inputs[name];
     if (!tensor) return undefined;
-    if (tensor.shape.length !== 2 || tensor.shape[0] !== batch || tensor.shape[1] !== length)
-      throw new InputError({ message: `${name} is [${tensor.shape.join(', ')}], expected [${batch}, ${length}].`, where: 'forward' });
+    if (tensor.shape.join() !== shape.join())
+      throw new InputError({ message: `${name} is [${tensor.shape.join(', ')}], expected [${shape.join(', ')}].`, where: 'forward' });
     return integers(tensor);
   };
   const mask = optional('attention_mask') ?? new BigInt64Array(batch * length).fill(1n);
-  const positionIds = optional('position_ids') ?? BigInt64Array.from(inputIds, (_, i) => BigInt(i % length));
-  const sight = expectedInputs(model, inputs);
-  const imageEmbeds = sight ? await engine.encodeTensors(sight) : new Float32Array(0);
-  const places = model.vision ? inputIds.filter((id) => id === BigInt(model.vision!.imageTokenId)).length : 0;
-  if (sight && imageEmbeds.length !== places * hiddenSize)
+  const runs = inTokenOrder(sightRuns(model, inputs), inputIds, model);
+  const embeds: Float32Array[] = [];
+  for (const run of runs) embeds.push(await engine.encodeTensors(run.inputs));
+  const imageEmbeds = joined(embeds);
+  const places = inputIds.filter(isVisualToken(model)).length;
+  if (runs.length > 0 && imageEmbeds.length !== places * hiddenSize)
     throw new InputError({
       message: `input_ids has ${places} image tokens, but the images give ${imageEmbeds.length / hiddenSize} embeddings.`,
       where: 'forward',
       hint: 'Both must come from one run of the processor.',
     });
-  return { batch, length, inputIds, mask, positionIds, imageEmbeds };
+  const counted = countPositions(model, { batch, length, inputIds, mask }, runs);
+  const { positions } = model;
+  const positionIds = positions
+    ? (optional('position_ids', [positions.axes, batch, length]) ?? counted.positionIds)
+    : (optional('position_ids') ?? BigInt64Array.from(inputIds, (_, i) => BigInt(i % length)));
+  return { batch, length, inputIds, mask, positionIds, counted, imageEmbeds };
+}
+
+const isVisualToken = (model: Model): ((id: bigint) => boolean) => {
+  const ids = visualTokenIds(model).map(BigInt);
+  return (id) => ids.includes(id);
+};
+
+/** Runs in the order of their tokens: videos may stand between pictures. */
+function inTokenOrder(runs: readonly SightRun[], ids: BigInt64Array, { vision }: Model): readonly SightRun[] {
+  if (!vision?.video) return runs;
+  const kinds = { image: runs.filter(({ layout }) => layout?.kind !== 'video'), video: runs.filter(({ layout }) => layout?.kind === 'video') };
+  const ordered: SightRun[] = [];
+  for (let at = 0; at < ids.length; at++) {
+    const id = Number(ids[at]);
+    const run = id === vision.imageTokenId ? kinds.image.shift() : id === vision.video.tokenId ? kinds.video.shift() : undefined;
+    if (!run) continue;
+    ordered.push(run);
+    at += tokensOf(run, vision) - 1;
+  }
+  // Those without a place come last, so that the counts are found to differ.
+  return [...ordered, ...kinds.image, ...kinds.video];
+}
+
+const tokensOf = ({ layout }: Pick<SightRun, 'layout'>, { connector }: Vision): number =>
+  layout ? layout.frames * connector.countTokens([layout.rows, layout.columns]) : 1;
+
+/** The first of the layouts that wait, as many as fill the tokens. */
+function takeLayouts(waiting: VisualLayout[], tokens: number, vision: Vision | null): VisualLayout[] {
+  const taken: VisualLayout[] = [];
+  if (!vision) return taken;
+  for (let left = tokens; left > 0 && waiting.length > 0; ) {
+    const layout = waiting.shift()!;
+    taken.push(layout);
+    left -= tokensOf({ layout }, vision);
+  }
+  return taken;
+}
+
+/** Positions of each row's tokens without its padding, by the model's rule or by counting. */
+function countPositions(
+  model: Model,
+  { batch, length, inputIds, mask }: Pick<PaddedBatch, 'batch' | 'length' | 'inputIds' | 'mask'>,
+  runs: readonly SightRun[],
+): CountedPositions {
+  const { positions: rule } = model;
+  const waiting = runs.flatMap(({ layout }) => (layout ? [layout] : []));
+  const visual = isVisualToken(model);
+  const positionIds = new BigInt64Array((rule?.axes ?? 1) * batch * length);
+  const next = Array.from({ length: batch }, (_, row) => {
+    const places = Array.from({ length }, (_, column) => row * length + column).filter((flat) => mask[flat] === 1n);
+    const ids = places.map((flat) => Number(inputIds[flat]!));
+    const tokens = places.filter((flat) => visual(inputIds[flat]!)).length;
+    const assigned = rule?.assign(ids, takeLayouts(waiting, tokens, model.vision)) ?? { axes: [ids.map((_, i) => i)], next: ids.length };
+    for (const [axis, values] of assigned.axes.entries())
+      for (const [i, value] of values.entries()) positionIds[axis * batch * length + places[i]!] = BigInt(value);
+    return assigned.next;
+  });
+  return { positionIds, next };
 }
 
 const integers = ({ data }: TensorData): BigInt64Array =>
@@ -75,18 +152,19 @@ export async function runColumns(engine: Engine, cache: number, model: Model, ba
   const [start, end] = range;
   const length = end - start;
   const cut = (all: BigInt64Array): BigInt64Array => {
-    const result = new BigInt64Array(batch.batch * length);
-    for (let row = 0; row < batch.batch; row++)
+    const rows = all.length / batch.length;
+    const result = new BigInt64Array(rows * length);
+    for (let row = 0; row < rows; row++)
       result.set(all.subarray(row * batch.length + start, row * batch.length + end), row * length);
     return result;
   };
   const { hiddenSize } = model.backbone.shape;
-  const image = batch.imageEmbeds.length > 0 ? BigInt(model.vision?.imageTokenId ?? -1) : -1n;
+  const visual = batch.imageEmbeds.length > 0 ? isVisualToken(model) : () => false;
   const places: bigint[] = [];
   const rows: number[] = [];
   let seen = 0;
   for (const [flat, id] of batch.inputIds.entries()) {
-    if (id !== image) continue;
+    if (!visual(id)) continue;
     const column = flat % batch.length;
     if (column >= start && column < end) {
       places.push(BigInt(Math.floor(flat / batch.length) * length + column - start));

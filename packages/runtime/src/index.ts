@@ -10,6 +10,7 @@ export { partWeights, type PartWeightsOptions } from './part-weights.js';
 export { readPictures, renderConversation, type ConversationTools, type Message, type MessagePart, type Question } from './prompt.js';
 export { seededRandom, type Random } from './random.js';
 export type { LogitsProcessor } from './sampling.js';
+export { verify, type VerifyReport } from './verify.js';
+export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';
-export { verify, type VerifyCheck, type VerifyReport } from './verify.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';

@@ -24,9 +24,10 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a Hugging Face checkpoint folder: `config.json` (or the `params.json` of Mistral's own layout of Pixtral), safetensors of one or several files, the tokenizer, and where
- * they exist the processor's and the generation's configuration. Weights are not copied: ONNX Runtime maps the files,
- * which must not change while the model is open.
+ * Loads a Hugging Face checkpoint folder: `config.json`, safetensors of one or several files, the tokenizer, and where
+ * they exist the processor's and the generation's configuration. Of Mistral's own layout Pixtral is read, whose
+ * `params.json` takes the place of `config.json`. Weights are not copied: ONNX Runtime maps the files, which must not
+ * change while the model is open.
  *
  * @throws ConfigError if a file is missing or no recipe knows the model
  * @throws WeightError if the weights do not fit the model, tensor by tensor

@@ -42,6 +42,13 @@ export async function partWeights(
       hint: `Compose the model with ${source.part.id}, or take the ${part} from another folder.`,
     });
 
+  if (Boolean(target.config['ropeInterleaved']) !== Boolean(source.part.config['ropeInterleaved']))
+    throw new ConfigError({
+      message: `The ${part} of the folder and that of the model turn other channels of queries and keys together.`,
+      where: folder,
+      hint: `Build the ${part} with ropeInterleaved: ${Boolean(source.part.config['ropeInterleaved'])}.`,
+    });
+
   const found = await tensorsOf(folder, source);
   const paths = new Map([...namedParameters(model.module)].map(([path, parameter]) => [parameter, path]));
   const result: TensorToWrite[] = [];

@@ -1,4 +1,5 @@
 import type { AnyModule, TensorData } from '@weft/graph';
+import type { Arranger } from './arranger.js';
 import type { Backbone } from './backbone.js';
 import type { Source } from './component.js';
 import type { Connector } from './connector.js';
@@ -75,6 +76,8 @@ export interface VideoProcessor {
 export interface Vision {
   readonly encoder: VisionEncoder;
   readonly connector: Connector;
+  /** Between connector and fusion; absent if tiles one after another are the order of the prompt. */
+  readonly arranger?: Arranger | undefined;
   readonly processor: ImageProcessor;
   /** Placeholder that the chat template writes, for example `<image>`. */
   readonly placeholder: string;

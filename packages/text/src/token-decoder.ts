@@ -123,11 +123,36 @@ function replace(config: DecoderConfig, fused: boolean): DecoderStage {
   const content = config.content ?? '';
   if (text !== undefined) {
     const change = (piece: string): string => piece.replaceAll(text, () => content);
-    return fused && [...text].length > 1 ? whole(change) : each(change);
+    return fused && text.length > 1 ? replaceAcross(text, content) : each(change);
   }
   const pattern = libraryPattern(config.pattern ?? {});
   const change = (piece: string): string => piece.replaceAll(pattern, () => content);
   return fused ? whole(change) : each(change);
+}
+
+/** Replaces a text that may be spread over pieces. What could be its beginning is held back. */
+function replaceAcross(text: string, content: string): DecoderStage {
+  let held = '';
+  return {
+    push(piece) {
+      held += piece;
+      let ready = '';
+      for (let at = held.indexOf(text); at >= 0; at = held.indexOf(text)) {
+        ready += held.slice(0, at) + content;
+        held = held.slice(at + text.length);
+      }
+      let keep = Math.min(text.length - 1, held.length);
+      while (!text.startsWith(held.slice(held.length - keep))) keep--;
+      ready += held.slice(0, held.length - keep);
+      held = held.slice(held.length - keep);
+      return [ready];
+    },
+    flush() {
+      const rest = held;
+      held = '';
+      return [rest];
+    },
+  };
 }
 
 function metaspace(config: DecoderConfig, fused: boolean): DecoderStage {

@@ -35,7 +35,10 @@ export function splitTensors(tensors: ReadonlyMap<string, TensorEntry>, split: S
     for (const { name: own, start, shape } of pieces) {
       const size = elements(shape);
       if (!(start >= 0 && Number.isInteger(start) && start + size <= count))
-        throw new WeightError({ message: `The piece '${own}' [${shape.join(', ')}] at element ${start} is not within the tensor [${whole.shape.join(', ')}].`, where: name });
+        throw new WeightError({
+          message: `The piece '${own}' [${shape.join(', ')}] at element ${start} is not within the tensor [${whole.shape.join(', ')}].`,
+          where: name,
+        });
       add({ ...whole, name: own, shape, offset: whole.offset + start * bytes, byteLength: size * bytes }, name);
     }
   }

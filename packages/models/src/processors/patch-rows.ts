@@ -36,7 +36,7 @@ export function patchRows(config: PatchRowsConfig, { patchSize, connector, token
     return {
       tiles: 1,
       tokens: count,
-      formula: `${rows} x ${columns} patches, beside ${rows} break and end tokens,`,
+      formula: `${rows} x ${columns} patches`,
       prompt: Array.from({ length: rows }, () => row).join(tokens.rowBreak) + tokens.imageEnd,
       layout: { kind: 'image', frames: 1, rows, columns },
     };

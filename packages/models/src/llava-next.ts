@@ -1,0 +1,88 @@
+import { anyresArranger, type AnyresConfig } from '@weft/connector-anyres';
+import { mlpConnector } from '@weft/connector-mlp';
+import { ConfigError } from '@weft/errors';
+import { unifiedFusion } from '@weft/fusion-unified';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { compose } from './compose.js';
+import { canonicalName, tiedHead, visionTower } from './llava.js';
+import { anyresTiles, readAnyresTiles } from './processors/anyres-tiles.js';
+import type { RecipeFiles } from './recipes.js';
+import { backboneOf, textNames } from './text.js';
+
+/** What tells the two apart where a `config.json` leaves it out. */
+const kinds = {
+  llava_next: {
+    paper: 'https://llava-vl.github.io/blog/2024-01-30-llava-next/',
+    defaults: { tower: 'clip_vision_model', layer: -2, strategy: 'default', text: 'llama', imageTokenId: 32000 },
+    pinpoints: [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]],
+  },
+  llava_onevision: {
+    paper: 'https://arxiv.org/abs/2408.03326',
+    defaults: { tower: 'siglip_vision_model', layer: -1, strategy: 'full', text: 'qwen2', imageTokenId: 151646 },
+    pinpoints: [1, 2, 3, 4, 5, 6].flatMap((rows) => [1, 2, 3, 4, 5, 6].map((columns) => [384 * rows, 384 * columns] as const)),
+  },
+} as const;
+
+/**
+ * LLaVA-NeXT (Liu et al. 2024) and LLaVA-OneVision (Li et al. 2024): a picture of any resolution is seen as a whole and
+ * in tiles, the tiles' features are put together again, without borders, a newline after each row.
+ *
+ *   image ──► whole + tiles ──► CLIP or SigLIP ──► MLP ──► rows and newlines ──┐
+ *                                                                              ├─► Mistral or Qwen2 ──► text
+ *   prompt ──────────────────────────────────────────────────► embeddings ─────┘
+ */
+export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+  const read = configReader(config, 'config');
+  const type = read.string('model_type') as keyof typeof kinds;
+  const { paper, defaults, pinpoints } = kinds[type];
+  const layer = read.raw('vision_feature_layer') ?? defaults.layer;
+  const strategy = read.string('vision_feature_select_strategy', defaults.strategy);
+  const encoder = visionTower(
+    { model_type: defaults.tower, ...read.section('vision_config') },
+    Array.isArray(layer) ? (layer as number[]) : [Number(layer)],
+    strategy,
+  );
+  if (encoder.id === 'encoder-clip' && strategy === 'full')
+    throw new ConfigError({
+      message: "config.json: vision_feature_select_strategy 'full' keeps CLIP's class token, which has no place among the tiles' rows.",
+      hint: "Set it to 'default'.",
+    });
+  const backbone = backboneOf({ model_type: defaults.text, ...read.section('text_config') }, tiedHead(config));
+  const names = textNames(backbone);
+  const layout: AnyresConfig = {
+    pinpoints: (read.raw('image_grid_pinpoints') ?? pinpoints) as AnyresConfig['pinpoints'],
+    tileSize: Number(encoder.inputs['pixel_values']!.shape[2]),
+    mostTiles: type === 'llava_onevision' ? mostTiles(read.string('vision_aspect_ratio', 'anyres_max_9')) : null,
+  };
+
+  return compose({
+    name: type.replaceAll('_', '-'),
+    source: {
+      paper,
+      code: `https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/${type}/modeling_${type}.py`,
+    },
+    encoder,
+    connector: mlpConnector({
+      hiddenAct: read.string('projector_hidden_act', 'gelu'),
+      bias: read.boolean('multimodal_projector_bias', true),
+    }),
+    arranger: anyresArranger(layout),
+    backbone,
+    fusion: unifiedFusion(),
+    imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? defaults.imageTokenId)),
+    processor: () => anyresTiles(readAnyresTiles(preprocessor, layout), { layout, grid: encoder.grid!, placeholder: '<image>' }),
+    paths: { encoder: 'vision_tower.vision_model', arranger: '' },
+    checkpoint: {
+      ...names,
+      rename: canonicalName,
+      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
+    },
+    config,
+  });
+}
+
+function mostTiles(aspect: string): number {
+  const [, count] = /^anyres_max_(\d+)$/.exec(aspect) ?? [];
+  if (count) return Number(count);
+  throw new ConfigError({ message: `config.json: vision_aspect_ratio is '${aspect}', expected anyres_max_ and a number of tiles.` });
+}

@@ -1,0 +1,99 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError } from '@weft/errors';
+import type { TensorData } from '@weft/graph';
+import type { Model, Picture, ProcessedImages, Video } from '@weft/spec';
+import { expectedInputs, withoutPadding } from './encoder-inputs.js';
+import type { LoadedModel } from './loaded-model.js';
+import { buildPrompt } from './prompt.js';
+import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
+import { readPicture } from './visuals.js';
+
+/** Share of pixel values that may differ at all. */
+const unequalShare = 1e-3;
+
+/** `prompt.txt`, `image-*` and `video-*` through tokenizer and processors. */
+export async function processorChecks(loaded: LoadedModel, golden: Tensors, metadata: Metadata): Promise<VerifyCheck[]> {
+  const { folder, model } = loaded;
+  const { expected_input_ids: ids, expected_pixel_values: pixels, expected_pixel_values_videos: videoPixels } = golden;
+  if (!ids && !pixels && !videoPixels) return [];
+  const pictures: Picture[] = [];
+  for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/)) pictures.push(await readPicture(join(folder, name)));
+  const videos = await readFrames(folder, Number(metadata['fps'] ?? 2));
+  const checks: VerifyCheck[] = [];
+  if (ids) {
+    const text = await readFile(join(folder, 'prompt.txt'), 'utf8').catch((cause: unknown) => {
+      throw new ConfigError({ message: 'The folder has expected_input_ids, but no prompt.txt.', where: folder, cause });
+    });
+    const prompt = buildPrompt(loaded.parts, { prompt: text }, [...pictures, ...videos]);
+    const wanted = Array.from(ids.data as BigInt64Array, Number);
+    const same = prompt.ids.filter((id, i) => id === wanted[i]).length;
+    checks.push(check('input_ids', Math.max(wanted.length, prompt.ids.length) - same, 0));
+  }
+  const { processor, video } = model.vision ?? {};
+  if (pixels && processor)
+    checks.push(...pixelChecks(model, 'pixel_values', pixels, { own: processor.process(pictures), uniform: (byte) => processor.process(pictures.map((one) => filled(one, byte))) }));
+  if (videoPixels && video) {
+    const process = (byte?: number): ProcessedImages =>
+      video.processor.process(videos.map(({ frames, fps }) => ({ fps, frames: byte === undefined ? frames : frames.map((one) => filled(one, byte)) })));
+    checks.push(...pixelChecks(model, 'pixel_values_videos', videoPixels, { own: process(), uniform: process }));
+  }
+  return checks;
+}
+
+/** Files whose names match, in the order of the numbers in their names. */
+async function numberedFiles(folder: string, pattern: RegExp): Promise<readonly (readonly [name: string, ...numbers: readonly number[]])[]> {
+  const found = (await readdir(folder)).flatMap((name) => {
+    const match = pattern.exec(name);
+    return match ? [[name, ...match.slice(1).filter((text) => /^\d+$/.test(text)).map(Number)] as const] : [];
+  });
+  return found.toSorted(([, ...a], [, ...b]) => {
+    const at = a.findIndex((number, i) => number !== b[i]);
+    return at < 0 ? 0 : a[at]! - b[at]!;
+  });
+}
+
+/** Videos whose frames are `video-N-M.png`. */
+async function readFrames(folder: string, fps: number): Promise<Video[]> {
+  const videos: Picture[][] = [];
+  for (const [name, number] of await numberedFiles(folder, /^video-(\d+)-(\d+)\.png$/)) (videos[number!] ??= []).push(await readPicture(join(folder, name)));
+  return videos.map((frames) => ({ frames, fps }));
+}
+
+const filled = ({ width, height }: Picture, byte: number): Picture => ({ width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(byte) });
+
+/**
+ * Pixel values, with normalisation undone so that 1 is the range of a byte. What a byte becomes is asked of the
+ * processor itself, by pictures of one colour: it is linear in each channel.
+ */
+function pixelChecks(
+  { vision }: Model,
+  name: string,
+  reference: TensorData,
+  { own, uniform }: { readonly own: ProcessedImages; readonly uniform: (byte: number) => ProcessedImages },
+): VerifyCheck[] {
+  const { encoder } = vision!;
+  let wanted = reference;
+  if (!encoder.prepare) {
+    wanted = withoutPadding(reference, encoder.inputs[name]!.shape.length);
+    expectedInputs({ vision }, { [name]: wanted });
+  }
+  const actual = own.inputs[name]!.data as Float32Array;
+  const expected = wanted.data as Float32Array;
+  if (actual.length !== expected.length || own.inputs[name]!.shape.join() !== wanted.shape.join())
+    return [check(name, Infinity, 1 / 255), check(`${name}-unequal`, 1, unequalShare)];
+
+  const [black, white] = [uniform(0), uniform(255)].map(({ inputs }) => inputs[name]!.data as Float32Array) as [Float32Array, Float32Array];
+  const ranges = white.map((value, i) => Math.abs(value - black[i]!));
+  const widest = ranges.reduce((most, range) => Math.max(most, range), 0);
+  let [largest, unequal] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    // Borders have one colour in all pictures.
+    const difference = Math.abs(actual[i]! - expected[i]!) / (ranges[i]! || widest);
+    if (!(difference <= largest)) largest = Number.isNaN(difference) ? Infinity : difference;
+    // Less than a thousandth of a byte is the rounding of float32.
+    if (!(difference <= 1e-3 / 255)) unequal++;
+  }
+  // A difference of one byte comes out as 1/255 with the same rounding.
+  return [check(name, largest, 1.001 / 255), check(`${name}-unequal`, unequal / expected.length, unequalShare)];
+}

@@ -1,0 +1,24 @@
+import type { TensorData, TensorType, Value } from '@weft/graph';
+import type { Component } from './component.js';
+import type { ConnectorContext } from './connector.js';
+
+/**
+ * Puts the connector's rows into the order in which the prompt has them, where tiles one after another are not enough:
+ * rows are left out, blended, and joined by learnt ones. It knows nothing of pixels.
+ */
+export interface Arranger extends Component {
+  /** Graph inputs by name, beside the encoder's. */
+  readonly inputs: Readonly<Record<string, TensorType>>;
+  /**
+   * Graph inputs of encoder and arranger from the tensors that the reference implementation takes, views that only
+   * fill up a batch left out; `undefined` if there are no pictures among the tensors.
+   *
+   * @throws InputError if the tensors do not fit each other
+   */
+  prepare(given: Readonly<Record<string, TensorData>>): Readonly<Record<string, TensorData>> | undefined;
+  /** `[N, D]` of all tiles to `[tokens, D]` of all pictures. */
+  arrange(rows: Value, inputs: Readonly<Record<string, Value>>): Value;
+}
+
+/** An arranger that waits for the width of its rows and the layout of a tile. */
+export type ArrangerFactory = (context: Omit<ConnectorContext, 'visionSize'>) => Arranger;
