@@ -21,7 +21,8 @@ let desk: string;
 beforeAll(async () => {
   await rm(join(root, 'docs', 'dist'), { recursive: true, force: true });
   await mkdir(written, { recursive: true });
-  for (const block of programs) await writeFile(join(written, `${nameOf(block)}.ts`), `${block.text}\nexport {};\n`);
+  for (const block of programs)
+    await writeFile(join(written, `${nameOf(block)}.ts`), `${block.text}\nexport {};\n`);
   const tsc = join(root, 'node_modules', '.bin', 'tsc');
   typeErrors = await run(tsc, ['-p', join(root, 'docs')], { cwd: root }).then(
     () => '',
@@ -38,25 +39,41 @@ beforeAll(async () => {
 afterAll(() => rm(desk, { recursive: true, force: true }));
 
 describe('a block of the documentation', () => {
-  it.each(programs.map((block) => [`${block.page}:${block.line}`, block] as const))('compiles and runs: %s', async (_, block) => {
-    const name = nameOf(block);
-    expect(typeErrors.split('\n').filter((line) => line.includes(`${name}.ts`))).toEqual([]);
-    if (block.isCompiledOnly) return;
-    const { stdout } = await run(process.execPath, [join(root, 'docs', 'dist', 'run', `${name}.js`)], { cwd: desk });
-    if (block.output !== undefined) expect(stdout.trimEnd()).toBe(block.output.trimEnd());
-  });
+  it.each(programs.map((block) => [`${block.page}:${block.line}`, block] as const))(
+    'compiles and runs: %s',
+    async (_, block) => {
+      const name = nameOf(block);
+      expect(typeErrors.split('\n').filter((line) => line.includes(`${name}.ts`))).toEqual([]);
+      if (block.isCompiledOnly) return;
+      const { stdout } = await run(process.execPath, [join(root, 'docs', 'dist', 'run', `${name}.js`)], {
+        cwd: desk,
+      });
+      if (block.output !== undefined) expect(stdout.trimEnd()).toBe(block.output.trimEnd());
+    },
+  );
 
   const weft = 'npm run -s weft -- ';
-  const commands = blocks.filter(({ language, text }) => language === 'sh' && text.split('\n').every((line) => line.startsWith(weft)));
-  it.each(commands.map((block) => [`${block.page}:${block.line}`, block] as const))('succeeds as a command: %s', async (_, block) => {
-    const script = block.text.replaceAll(weft, `"${process.execPath}" "${join(root, 'packages/cli/dist/main.js')}" `);
-    const { stdout } = await run('sh', ['-e', '-c', script], { cwd: desk });
-    if (block.output !== undefined) expect(stdout.trimEnd()).toBe(block.output.trimEnd());
-  });
+  const commands = blocks.filter(
+    ({ language, text }) => language === 'sh' && text.split('\n').every((line) => line.startsWith(weft)),
+  );
+  it.each(commands.map((block) => [`${block.page}:${block.line}`, block] as const))(
+    'succeeds as a command: %s',
+    async (_, block) => {
+      const script = block.text.replaceAll(
+        weft,
+        `"${process.execPath}" "${join(root, 'packages/cli/dist/main.js')}" `,
+      );
+      const { stdout } = await run('sh', ['-e', '-c', script], { cwd: desk });
+      if (block.output !== undefined) expect(stdout.trimEnd()).toBe(block.output.trimEnd());
+    },
+  );
 
   const excerpts = blocks.filter(({ excerptOf }) => excerptOf !== undefined);
-  it.each(excerpts.map((block) => [`${block.page}:${block.line}`, block] as const))('stands in the source: %s', async (_, block) => {
-    const squeeze = (text: string): string => text.replace(/\s+/g, '').replace(/,(?=[)\]}])/g, '');
-    expect(squeeze(await readFile(join(root, block.excerptOf!), 'utf8'))).toContain(squeeze(block.text));
-  });
+  it.each(excerpts.map((block) => [`${block.page}:${block.line}`, block] as const))(
+    'stands in the source: %s',
+    async (_, block) => {
+      const squeeze = (text: string): string => text.replace(/\s+/g, '').replace(/,(?=[)\]}])/g, '');
+      expect(squeeze(await readFile(join(root, block.excerptOf!), 'utf8'))).toContain(squeeze(block.text));
+    },
+  );
 });

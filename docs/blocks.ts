@@ -55,12 +55,21 @@ export function blocksOf(page: string): Block[] {
     const above = lines[i - 1] ?? '';
     const excerptOf = /<!-- excerpt: (\S+) -->/.exec(above)?.[1];
     const isCompiledOnly = above.startsWith('<!-- compiled, not run: ');
-    blocks.push({ page, line: i + 1, language, text: lines.slice(i + 1, end).join('\n'), excerptOf, isCompiledOnly, end });
+    blocks.push({
+      page,
+      line: i + 1,
+      language,
+      text: lines.slice(i + 1, end).join('\n'),
+      excerptOf,
+      isCompiledOnly,
+      end,
+    });
     i = end;
   }
   return blocks.map(({ end, ...block }, i) => {
     const next = blocks[i + 1];
-    const follows = next?.language === 'text' && lines.slice(end + 1, next.line - 1).every((line) => line.trim() === '');
+    const follows =
+      next?.language === 'text' && lines.slice(end + 1, next.line - 1).every((line) => line.trim() === '');
     return { ...block, output: follows ? next.text : undefined };
   });
 }
@@ -68,5 +77,8 @@ export function blocksOf(page: string): Block[] {
 /** Rows of the page's table of presets: the name in backticks first, parameters last. */
 export function presetRows(page: string): { readonly name: string; readonly parameters: number }[] {
   const rows = readFileSync(join(root, page), 'utf8').matchAll(/^\| `([\w.-]+)` \|.*\| ([\d,]+) \|$/gm);
-  return [...rows].map(([, name, count]) => ({ name: name!, parameters: Number(count!.replaceAll(',', '')) }));
+  return [...rows].map(([, name, count]) => ({
+    name: name!,
+    parameters: Number(count!.replaceAll(',', '')),
+  }));
 }

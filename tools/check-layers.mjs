@@ -23,9 +23,14 @@ for (const { name, folder } of foldersOf('packages')) {
       if (target.startsWith('@weft/')) {
         const to = target.slice('@weft/'.length);
         if (to !== name && !mayImport(name, to) && !(isTest && testOnly.includes(to)))
-          problems.push(`${where}: ${name} (${layerOf(name)?.name}) must not import ${to} (${layerOf(to)?.name})`);
+          problems.push(
+            `${where}: ${name} (${layerOf(name)?.name}) must not import ${to} (${layerOf(to)?.name})`,
+          );
       }
-      if (!(target in (isTest ? tests : runTime)) && !(isTest && ['vitest', 'onnxruntime-node'].includes(target)))
+      if (
+        !(target in (isTest ? tests : runTime)) &&
+        !(isTest && ['vitest', 'onnxruntime-node'].includes(target))
+      )
         problems.push(`${where}: imports ${target}, which packages/${name}/package.json does not list`);
     }
   }

@@ -2,7 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { sources, workspaceImports } from './imports.mjs';
-import { docsManifest, foldersOf, printJson, readManifest, root, tsconfigOf, withCommonFields } from './manifest.mjs';
+import {
+  docsManifest,
+  foldersOf,
+  printJson,
+  readManifest,
+  root,
+  tsconfigOf,
+  withCommonFields,
+} from './manifest.mjs';
 import { packageTable, tableIn } from './write-tables.mjs';
 
 const problems = [];
@@ -13,8 +21,10 @@ for (const place of foldersOf('packages')) {
   const report = (problem) => problems.push(`packages/${name}: ${problem}`);
   const manifest = readManifest(folder);
   const text = readFileSync(join(folder, 'package.json'), 'utf8');
-  if (text !== printJson(withCommonFields(manifest, name))) report(`package.json has other common fields or another order; ${mend}`);
-  if (!/^[A-Z].{20,160}\.$/.test(manifest.description)) report('the description must be one sentence of 20 to 160 characters');
+  if (text !== printJson(withCommonFields(manifest, name)))
+    report(`package.json has other common fields or another order; ${mend}`);
+  if (!/^[A-Z].{20,160}\.$/.test(manifest.description))
+    report('the description must be one sentence of 20 to 160 characters');
   if (manifest.sideEffects !== false) report('package.json must say "sideEffects": false');
   for (const file of [...Object.values(manifest.exports['.']), ...Object.values(manifest.bin ?? {})])
     if (!existsSync(join(folder, file))) report(`${file} is not built`);
@@ -29,18 +39,23 @@ for (const place of foldersOf('examples')) {
   if (manifest.private !== true) report('package.json must say "private": true');
   for (const file of ['main.ts', 'example.test.ts', 'dist/main.js'])
     if (!existsSync(join(place.folder, file))) report(`${file} is missing`);
-  const lines = existsSync(join(place.folder, 'main.ts')) ? readFileSync(join(place.folder, 'main.ts'), 'utf8').split('\n').length - 1 : 0;
+  const lines = existsSync(join(place.folder, 'main.ts'))
+    ? readFileSync(join(place.folder, 'main.ts'), 'utf8').split('\n').length - 1
+    : 0;
   if (lines > 60) report(`main.ts has ${lines} lines; an example has at most 60`);
   checkReadme(place.folder, '# ', report);
   checkTsconfig(place, report);
 }
 
-if (readFileSync(join(root, 'docs', 'package.json'), 'utf8') !== printJson(docsManifest())) problems.push(`docs/package.json does not list all packages; ${mend}`);
+if (readFileSync(join(root, 'docs', 'package.json'), 'utf8') !== printJson(docsManifest()))
+  problems.push(`docs/package.json does not list all packages; ${mend}`);
 if (tableIn(readFileSync(join(root, 'README.md'), 'utf8'), 'packages') !== packageTable())
   problems.push('README.md: the table of packages is out of date; run `node tools/write-tables.mjs`');
 
 for (const problem of problems) console.error(problem);
-console.log(`packages: ${foldersOf('packages').length} packages and ${foldersOf('examples').length} examples, ${problems.length} problems`);
+console.log(
+  `packages: ${foldersOf('packages').length} packages and ${foldersOf('examples').length} examples, ${problems.length} problems`,
+);
 process.exit(problems.length ? 1 : 0);
 
 function checkReadme(folder, title, report) {
@@ -68,9 +83,14 @@ function checkSources(folder, manifest, report) {
   }
   const used = workspaceImports(folder, manifest.name);
   const [run, development] = [manifest.dependencies ?? {}, manifest.devDependencies ?? {}];
-  const unused = (listed, imported) => Object.keys(listed).filter((name) => name.startsWith('@weft/') && !imported.has(name));
-  for (const name of used.run) if (!(name in run)) report(`imports ${name} without listing it in dependencies`);
-  for (const name of used.test) if (!(name in run) && !(name in development)) report(`tests import ${name} without listing it`);
-  for (const name of unused(run, used.run)) report(`lists ${name} in dependencies without importing it; \`node tools/package.mjs --prune\``);
-  for (const name of unused(development, used.test)) report(`lists ${name} in devDependencies without need; \`node tools/package.mjs --prune\``);
+  const unused = (listed, imported) =>
+    Object.keys(listed).filter((name) => name.startsWith('@weft/') && !imported.has(name));
+  for (const name of used.run)
+    if (!(name in run)) report(`imports ${name} without listing it in dependencies`);
+  for (const name of used.test)
+    if (!(name in run) && !(name in development)) report(`tests import ${name} without listing it`);
+  for (const name of unused(run, used.run))
+    report(`lists ${name} in dependencies without importing it; \`node tools/package.mjs --prune\``);
+  for (const name of unused(development, used.test))
+    report(`lists ${name} in devDependencies without need; \`node tools/package.mjs --prune\``);
 }

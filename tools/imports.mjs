@@ -14,7 +14,8 @@ export function* sources(folder) {
 
 /** Specifiers of imports and re-exports, in the order of their forms. */
 export function* imports(text) {
-  for (const match of text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g)) yield match[1];
+  for (const match of text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g))
+    yield match[1];
   for (const match of text.matchAll(/(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g)) yield match[1];
   for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) yield match[1];
 }
@@ -34,7 +35,8 @@ export function workspaceImports(folder, ownName) {
   for (const file of [...sources(join(folder, 'src')), ...sources(join(folder, 'test'))])
     for (const specifier of imports(readFileSync(file, 'utf8'))) {
       const target = packageOf(specifier);
-      if (target?.startsWith('@weft/') && target !== ownName) used[isTestFile(relative(folder, file)) ? 'test' : 'run'].add(target);
+      if (target?.startsWith('@weft/') && target !== ownName)
+        used[isTestFile(relative(folder, file)) ? 'test' : 'run'].add(target);
     }
   for (const name of used.run) used.test.delete(name);
   return used;

@@ -23,8 +23,16 @@ export const layers = [
     match: /^train$/,
     may: ['graph', 'spec', 'models', 'runtime', 'onnx', 'autodiff', 'weights', 'image', 'text'],
   },
-  { name: 'tiny', match: /^tiny$/, may: ['graph', 'spec', 'nn', 'part', 'models', 'runtime', 'train', 'weights', 'image', 'text'] },
-  { name: 'cli', match: /^cli$/, may: ['graph', 'spec', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'] },
+  {
+    name: 'tiny',
+    match: /^tiny$/,
+    may: ['graph', 'spec', 'nn', 'part', 'models', 'runtime', 'train', 'weights', 'image', 'text'],
+  },
+  {
+    name: 'cli',
+    match: /^cli$/,
+    may: ['graph', 'spec', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'],
+  },
   { name: 'testing', match: /^testing$/, may: ['graph', 'spec', 'onnx', 'autodiff', 'weights'] },
 ];
 

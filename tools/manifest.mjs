@@ -45,7 +45,14 @@ export function withCommonFields(manifest, name) {
     type: 'module',
     sideEffects: false,
     engines: { node: '>=20.19' },
-    files: [...new Set(['dist', '!dist/.tsbuildinfo', ...files.filter((file) => file !== 'README.md'), 'README.md'])],
+    files: [
+      ...new Set([
+        'dist',
+        '!dist/.tsbuildinfo',
+        ...files.filter((file) => file !== 'README.md'),
+        'README.md',
+      ]),
+    ],
     exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, ...exports },
     ...omit(rest, [...common, ...dependencyKinds]),
     scripts: { ...scripts, build: 'tsc --build' },
@@ -53,10 +60,21 @@ export function withCommonFields(manifest, name) {
   };
 }
 
-const common = ['name', 'keywords', 'homepage', 'bugs', 'repository', 'license', 'type', 'sideEffects', 'engines'];
+const common = [
+  'name',
+  'keywords',
+  'homepage',
+  'bugs',
+  'repository',
+  'license',
+  'type',
+  'sideEffects',
+  'engines',
+];
 const dependencyKinds = ['dependencies', 'peerDependencies', 'devDependencies'];
 
-const omit = (record, keys) => Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
+const omit = (record, keys) =>
+  Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
 
 function sortedDependencies(manifest) {
   const result = {};

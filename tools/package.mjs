@@ -5,12 +5,21 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspaceImports } from './imports.mjs';
 import { mayImport, testOnly } from './layers.mjs';
-import { docsManifest, foldersOf, printJson, readManifest, root, tsconfigOf, withCommonFields } from './manifest.mjs';
+import {
+  docsManifest,
+  foldersOf,
+  printJson,
+  readManifest,
+  root,
+  tsconfigOf,
+  withCommonFields,
+} from './manifest.mjs';
 
 const [name, ...added] = process.argv.slice(2);
 
 if (name === '--prune') {
-  for (const { name, folder } of foldersOf('packages')) if (added.length === 0 || added.includes(name)) prune(folder);
+  for (const { name, folder } of foldersOf('packages'))
+    if (added.length === 0 || added.includes(name)) prune(folder);
 } else if (name) {
   const folder = join(root, 'packages', name);
   mkdirSync(join(folder, 'src'), { recursive: true });
@@ -22,11 +31,14 @@ if (name === '--prune') {
     manifest[kind] = { ...manifest[kind], [`@weft/${dependency}`]: 'workspace:*' };
   }
   write(join(folder, 'package.json'), withCommonFields(manifest, name));
-  if (!existsSync(join(folder, 'src', 'index.ts'))) writeFileSync(join(folder, 'src', 'index.ts'), 'export {};\n');
+  if (!existsSync(join(folder, 'src', 'index.ts')))
+    writeFileSync(join(folder, 'src', 'index.ts'), 'export {};\n');
 }
 
-for (const { name, folder } of foldersOf('packages')) write(join(folder, 'package.json'), withCommonFields(readManifest(folder), name));
-for (const place of [...foldersOf('packages'), ...foldersOf('examples')]) write(join(place.folder, 'tsconfig.json'), tsconfigOf(place));
+for (const { name, folder } of foldersOf('packages'))
+  write(join(folder, 'package.json'), withCommonFields(readManifest(folder), name));
+for (const place of [...foldersOf('packages'), ...foldersOf('examples')])
+  write(join(place.folder, 'tsconfig.json'), tsconfigOf(place));
 write(join(root, 'docs', 'package.json'), docsManifest());
 
 /** Takes workspace dependencies out that no source imports; those of tests go to devDependencies. */
@@ -36,8 +48,14 @@ function prune(folder) {
   const own = Object.entries(manifest.dependencies ?? {});
   const development = Object.entries(manifest.devDependencies ?? {});
   const external = ([name]) => !name.startsWith('@weft/');
-  manifest.dependencies = Object.fromEntries(own.filter((entry) => external(entry) || used.run.has(entry[0])));
-  manifest.devDependencies = Object.fromEntries([...own, ...development].filter((entry) => (external(entry) ? development.includes(entry) : used.test.has(entry[0]))));
+  manifest.dependencies = Object.fromEntries(
+    own.filter((entry) => external(entry) || used.run.has(entry[0])),
+  );
+  manifest.devDependencies = Object.fromEntries(
+    [...own, ...development].filter((entry) =>
+      external(entry) ? development.includes(entry) : used.test.has(entry[0]),
+    ),
+  );
   write(join(folder, 'package.json'), manifest);
 }
 

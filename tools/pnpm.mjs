@@ -12,7 +12,9 @@ const shell = process.platform === 'win32';
 export function pnpm(args, options = {}) {
   const found = spawnSync('pnpm', ['--version'], { cwd: '/', encoding: 'utf8', shell });
   const [command, prefix] =
-    found.status === 0 && found.stdout.trim() === wanted ? ['pnpm', []] : ['npx', ['--yes', `pnpm@${wanted}`]];
+    found.status === 0 && found.stdout.trim() === wanted
+      ? ['pnpm', []]
+      : ['npx', ['--yes', `pnpm@${wanted}`]];
   const run = spawnSync(command, [...prefix, ...args], { cwd: root, stdio: 'inherit', shell, ...options });
   return run.status ?? 1;
 }

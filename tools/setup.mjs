@@ -22,7 +22,9 @@ step('install', [join(root, 'pnpm-lock.yaml'), join(root, 'pnpm-workspace.yaml')
   pnpm(['install', '--frozen-lockfile', ...(quiet ? ['--silent'] : [])], output()),
 );
 
-const sources = packages.flatMap((folder) => [...walk(join(folder, 'src')), join(folder, 'main.ts')].filter((file) => existsSync(file)));
+const sources = packages.flatMap((folder) =>
+  [...walk(join(folder, 'src')), join(folder, 'main.ts')].filter((file) => existsSync(file)),
+);
 step('build', [join(root, 'tsconfig.base.json'), ...manifests, ...sources], () =>
   pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only'], {
     ...output(),

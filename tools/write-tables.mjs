@@ -6,19 +6,23 @@ import { fileURLToPath } from 'node:url';
 import { foldersOf, readManifest, root } from './manifest.mjs';
 
 /** Packages in the order in which one reads them. */
-const order = 'errors graph spec nn encoder connector fusion codec backbone models onnx autodiff weights image text runtime train tiny cli server testing';
+const order =
+  'errors graph spec nn encoder connector fusion codec backbone models onnx autodiff weights image text runtime train tiny cli server testing';
 
 /** The table of all packages with their descriptions. */
 export function packageTable() {
   const rank = (name) => order.split(' ').indexOf(name.split('-')[0]);
   const rows = foldersOf('packages')
     .toSorted((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1))
-    .map(({ name, folder }) => `| [\`@weft/${name}\`](packages/${name}) | ${readManifest(folder).description} |`);
+    .map(
+      ({ name, folder }) => `| [\`@weft/${name}\`](packages/${name}) | ${readManifest(folder).description} |`,
+    );
   return ['| Package | What it is |', '| --- | --- |', ...rows].join('\n');
 }
 
 /** Text of a table in a page; `undefined` if the page has no such table. */
-export const tableIn = (text, name) => new RegExp(`<!-- table: ${name} -->\n\n([^]*?)\n\n<!-- end of table -->`).exec(text)?.[1];
+export const tableIn = (text, name) =>
+  new RegExp(`<!-- table: ${name} -->\n\n([^]*?)\n\n<!-- end of table -->`).exec(text)?.[1];
 
 function write(page, name, table) {
   const path = join(root, page);
@@ -37,11 +41,20 @@ async function modelTable() {
   for (const name of readdirSync(fixtures).sort()) {
     const { recipe, checks } = await verify(join(fixtures, name));
     const failed = checks.filter(({ ok }) => !ok);
-    if (failed.length > 0) throw new Error(`${name} is not verified: ${failed.map((check) => check.name).join(', ')}.`);
+    if (failed.length > 0)
+      throw new Error(`${name} is not verified: ${failed.map((check) => check.name).join(', ')}.`);
     const loaded = await load(join(fixtures, name), { worker: false });
     const { vision, backbone, config } = loaded.model;
     await loaded.close();
-    const known = models.get(recipe) ?? { types: new Set(), fixtures: 0, logits: 0, cached: 0, encoder: new Set(), connector: new Set(), backbone: new Set() };
+    const known = models.get(recipe) ?? {
+      types: new Set(),
+      fixtures: 0,
+      logits: 0,
+      cached: 0,
+      encoder: new Set(),
+      connector: new Set(),
+      backbone: new Set(),
+    };
     if (config.model_type) known.types.add(`\`${config.model_type}\``);
     const difference = (check) => checks.find((each) => each.name === check)?.maxDiff ?? 0;
     known.fixtures++;
@@ -56,25 +69,41 @@ async function modelTable() {
   const rows = [...models]
     .toSorted(([a, x], [b, y]) => y.encoder.size - x.encoder.size || (a < b ? -1 : 1))
     .map(([name, { types, fixtures, logits, cached, ...parts }]) => {
-      const made = ['encoder', 'connector', 'backbone'].flatMap((part) => (parts[part].size > 0 ? [[...parts[part]].sort().join(' or ')] : []));
+      const made = ['encoder', 'connector', 'backbone'].flatMap((part) =>
+        parts[part].size > 0 ? [[...parts[part]].sort().join(' or ')] : [],
+      );
       return `| ${name} | ${[...types].join(', ')} | ${made.join(' → ')} | ${fixtures} | ${logits.toExponential(1)} | ${cached.toExponential(1)} |`;
     });
-  return ['| Model | `model_type` | Made of | Fixtures | Logits | With cache |', '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
+  return [
+    '| Model | `model_type` | Made of | Fixtures | Logits | With cache |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
 }
 
 async function counter() {
   const { namedParameters } = await import('../packages/graph/dist/index.js');
-  return (part) => [...namedParameters(part).values()].reduce((sum, { elements }) => sum + elements, 0).toLocaleString('en-US');
+  return (part) =>
+    [...namedParameters(part).values()]
+      .reduce((sum, { elements }) => sum + elements, 0)
+      .toLocaleString('en-US');
 }
 
 /** Columns of a part's sizes, of those that its configuration has. */
 const columns = {
   Layers: (c) => c.numHiddenLayers,
   Width: (c) => c.hiddenSize,
-  Heads: (c) => (c.numKeyValueHeads && c.numKeyValueHeads !== c.numAttentionHeads ? `${c.numAttentionHeads} (${c.numKeyValueHeads} for keys)` : c.numAttentionHeads),
+  Heads: (c) =>
+    c.numKeyValueHeads && c.numKeyValueHeads !== c.numAttentionHeads
+      ? `${c.numAttentionHeads} (${c.numKeyValueHeads} for keys)`
+      : c.numAttentionHeads,
   Input: (c) => c.imageSize,
-  Patches: (c) => (c.imageSize && c.patchSize ? `${Math.floor(c.imageSize / c.patchSize)} × ${Math.floor(c.imageSize / c.patchSize)}` : undefined),
-  Vocabulary: (c) => c.vocabSize && `${c.vocabSize.toLocaleString('en-US')}${c.tieWordEmbeddings ? ', tied' : ''}`,
+  Patches: (c) =>
+    c.imageSize && c.patchSize
+      ? `${Math.floor(c.imageSize / c.patchSize)} × ${Math.floor(c.imageSize / c.patchSize)}`
+      : undefined,
+  Vocabulary: (c) =>
+    c.vocabSize && `${c.vocabSize.toLocaleString('en-US')}${c.tieWordEmbeddings ? ', tied' : ''}`,
 };
 
 /** Published sizes of a part: exported as `clipPresets` beside the factory `clip`. */
@@ -83,10 +112,22 @@ async function partTable(name) {
   const exports = await import(`../packages/${name}/dist/index.js`);
   const sizes = Object.keys(exports)
     .filter((key) => key.endsWith('Presets'))
-    .flatMap((key) => Object.entries(exports[key]).map(([preset, config]) => ({ preset, config, part: exports[key.slice(0, -'Presets'.length)](preset) })));
-  const present = Object.entries(columns).filter(([, read]) => sizes.every(({ config }) => read(config) !== undefined));
+    .flatMap((key) =>
+      Object.entries(exports[key]).map(([preset, config]) => ({
+        preset,
+        config,
+        part: exports[key.slice(0, -'Presets'.length)](preset),
+      })),
+    );
+  const present = Object.entries(columns).filter(([, read]) =>
+    sizes.every(({ config }) => read(config) !== undefined),
+  );
   const header = ['Preset', ...present.map(([title]) => title), 'Parameters'];
-  const rows = sizes.map(({ preset, config, part }) => [`\`${preset}\``, ...present.map(([, read]) => read(config)), count(part)]);
+  const rows = sizes.map(({ preset, config, part }) => [
+    `\`${preset}\``,
+    ...present.map(([, read]) => read(config)),
+    count(part),
+  ]);
   return [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
@@ -96,9 +137,15 @@ async function presetTable() {
   const { presetModel, presetNames } = await import('../packages/models/dist/index.js');
   const rows = presetNames().flatMap((name) => {
     const { vision, backbone, module } = presetModel(name);
-    return vision ? [`| \`${name}\` | ${[vision.encoder, vision.connector, backbone, module].map(count).join(' | ')} |`] : [];
+    return vision
+      ? [`| \`${name}\` | ${[vision.encoder, vision.connector, backbone, module].map(count).join(' | ')} |`]
+      : [];
   });
-  return ['| Preset | Encoder | Connector | Backbone | Parameters |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+  return [
+    '| Preset | Encoder | Connector | Backbone | Parameters |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -107,7 +154,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   write('packages/models/README.md', 'presets', await presetTable());
   for (const { name, folder } of foldersOf('packages')) {
     const page = join(folder, 'README.md');
-    const hasTable = /^(encoder|backbone|codec)-/.test(name) && existsSync(page) && tableIn(readFileSync(page, 'utf8'), 'presets') !== undefined;
+    const hasTable =
+      /^(encoder|backbone|codec)-/.test(name) &&
+      existsSync(page) &&
+      tableIn(readFileSync(page, 'utf8'), 'presets') !== undefined;
     if (hasTable) write(`packages/${name}/README.md`, 'presets', await partTable(name));
   }
 }

@@ -13,6 +13,8 @@ it('prints what its README says, and writes a checkpoint folder', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [path('dist/main.js'), folder]);
   const [, expected] = /```text\n([^]*?)```/.exec(await readFile(path('README.md'), 'utf8'))!;
   expect(stdout).toBe(expected);
-  expect(await readdir(folder)).toEqual(expect.arrayContaining(['config.json', 'model.safetensors', 'tokenizer.json']));
+  expect(await readdir(folder)).toEqual(
+    expect.arrayContaining(['config.json', 'model.safetensors', 'tokenizer.json']),
+  );
   await rm(folder, { recursive: true });
 });

@@ -12,8 +12,19 @@ import type { ConnectorFactory, Json, Model } from '@weft/spec';
 import { tinyConfig, tinyFolder, tinyPreprocessor } from '@weft/tiny';
 
 const [folder = 'composed'] = process.argv.slice(2);
-const sizes = { hiddenSize: 64, intermediateSize: 128, numHiddenLayers: 2, numAttentionHeads: 4, headDim: 16, rotaryDim: 16 };
-const { image_token_index: imageTokenId, text_config, vision_config } = tinyConfig() as { image_token_index: number } & Record<string, Json>;
+const sizes = {
+  hiddenSize: 64,
+  intermediateSize: 128,
+  numHiddenLayers: 2,
+  numAttentionHeads: 4,
+  headDim: 16,
+  rotaryDim: 16,
+};
+const {
+  image_token_index: imageTokenId,
+  text_config,
+  vision_config,
+} = tinyConfig() as { image_token_index: number } & Record<string, Json>;
 const vocabSize = Number(text_config!['vocab_size']);
 
 const withConnector = (connector: ConnectorFactory): Model =>
@@ -39,9 +50,16 @@ await writeModel(folder, { model, weights, tokenizerFrom: tinyFolder(), preproce
 
 const loaded = await load(folder);
 const picture = { width: 96, height: 96, channels: 3 as const, data: new Uint8Array(96 * 96 * 3).fill(200) };
-const content = [{ type: 'image' as const, image: picture }, { type: 'text' as const, text: 'What is it?' }];
-const { imageTokens, generatedTokens } = await loaded.generate({ messages: [{ role: 'user', content }], maxNewTokens: 8 }).result();
-console.log(`loaded again as '${loaded.model.name}': ${imageTokens} image tokens, ${generatedTokens} tokens generated`);
+const content = [
+  { type: 'image' as const, image: picture },
+  { type: 'text' as const, text: 'What is it?' },
+];
+const { imageTokens, generatedTokens } = await loaded
+  .generate({ messages: [{ role: 'user', content }], maxNewTokens: 8 })
+  .result();
+console.log(
+  `loaded again as '${loaded.model.name}': ${imageTokens} image tokens, ${generatedTokens} tokens generated`,
+);
 await loaded.close();
 
 try {

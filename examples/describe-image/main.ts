@@ -21,5 +21,7 @@ const result = await model
   })
   .result();
 console.log(result.text);
-console.log(`${result.promptTokens} prompt tokens, ${result.imageTokens} of them image; ${result.generatedTokens} generated`);
+console.log(
+  `${result.promptTokens} prompt tokens, ${result.imageTokens} of them image; ${result.generatedTokens} generated`,
+);
 await model.close();

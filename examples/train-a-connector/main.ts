@@ -37,7 +37,11 @@ await fit({
   stages: [{ stage, data: worldDataset(pictures, questionCurriculum, tokens, { seed: 1 }) }],
   folder,
   seed: 1,
-  evaluation: { data: worldDataset(heldOut, questionCurriculum, tokens, { seed: 2 }), samples: 64, every: stage.steps },
+  evaluation: {
+    data: worldDataset(heldOut, questionCurriculum, tokens, { seed: 2 }),
+    samples: 64,
+    every: stage.steps,
+  },
   onMetric: ({ step, loss, evaluation }) => {
     losses.push(loss);
     if (step === 1 || step % 10 === 0) console.log(`update ${step}: loss ${loss.toFixed(2)}`);
@@ -46,4 +50,7 @@ await fit({
 });
 const [first, last] = [losses[0], losses.at(-1)];
 if (first === undefined || last === undefined) console.log(`The run in ${folder} was finished before.`);
-else console.log(last < first ? 'The connector has learnt.' : 'The connector has not learnt yet: give it more steps.');
+else
+  console.log(
+    last < first ? 'The connector has learnt.' : 'The connector has not learnt yet: give it more steps.',
+  );

@@ -35,14 +35,19 @@ async function makeFolder() {
     shape,
     data: async () => {
       const data = new Uint8Array(elements * 4);
-      for (let at = 0; at < data.length; at += bytes.length) data.set(bytes.subarray(0, Math.min(bytes.length, data.length - at)), at);
+      for (let at = 0; at < data.length; at += bytes.length)
+        data.set(bytes.subarray(0, Math.min(bytes.length, data.length - at)), at);
       return data;
     },
   }));
   await writeCheckpoint(folder, tensors);
   const fixture = join(here, '../../packages/models/__fixtures__/text-qwen2-tied');
-  for (const file of ['tokenizer.json', 'tokenizer_config.json']) await cp(join(fixture, file), join(folder, file));
-  await writeFileAtomic(join(folder, 'config.json'), JSON.stringify({ ...model.config, max_position_embeddings: 4096, eos_token_id: null }));
+  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+    await cp(join(fixture, file), join(folder, file));
+  await writeFileAtomic(
+    join(folder, 'config.json'),
+    JSON.stringify({ ...model.config, max_position_embeddings: 4096, eos_token_id: null }),
+  );
   return folder;
 }
 
@@ -56,15 +61,23 @@ async function generation() {
     const ours = { prefill: [], decode: [] };
     let length = 0;
     for (let round = 0; round < rounds; round++) {
-      const result = await model.generate({ prompt: text, maxNewTokens: newTokens, doSample: false }).result();
+      const result = await model
+        .generate({ prompt: text, maxNewTokens: newTokens, doSample: false })
+        .result();
       length = result.promptTokens;
       ours.prefill.push(result.timings.prefill);
       ours.decode.push(result.timings.decode / Math.max(1, result.generatedTokens - 1));
     }
     await model.close();
     const bare = await bareRun(folder, length);
-    line(`prefill of ${length} tokens, runtime`, `${((1000 * length) / median(ours.prefill)).toFixed(1)} tokens/s`);
-    line(`prefill of ${length} tokens, bare graph`, `${((1000 * length) / median(bare.prefill)).toFixed(1)} tokens/s`);
+    line(
+      `prefill of ${length} tokens, runtime`,
+      `${((1000 * length) / median(ours.prefill)).toFixed(1)} tokens/s`,
+    );
+    line(
+      `prefill of ${length} tokens, bare graph`,
+      `${((1000 * length) / median(bare.prefill)).toFixed(1)} tokens/s`,
+    );
     line('prefill, runtime / bare', (median(bare.prefill) / median(ours.prefill)).toFixed(3));
     line('decode, runtime', `${(1000 / median(ours.decode)).toFixed(2)} tokens/s`);
     line('decode, bare graph', `${(1000 / median(bare.decode)).toFixed(2)} tokens/s`);
@@ -89,12 +102,24 @@ async function bareRun(folder, length) {
   });
   const int64 = (values, shape) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), shape);
   const feeds = (count, past) => ({
-    input_ids: int64(Array.from({ length: count }, (_, i) => i % 100), [1, count]),
-    position_ids: int64(Array.from({ length: count }, (_, i) => past - 1 + i), [1, count]),
+    input_ids: int64(
+      Array.from({ length: count }, (_, i) => i % 100),
+      [1, count],
+    ),
+    position_ids: int64(
+      Array.from({ length: count }, (_, i) => past - 1 + i),
+      [1, count],
+    ),
     logit_positions: int64([count - 1], [1]),
-    attention_mask: int64(Array.from({ length: past + count }, (_, i) => (i === 0 ? 0 : 1)), [1, past + count]),
+    attention_mask: int64(
+      Array.from({ length: past + count }, (_, i) => (i === 0 ? 0 : 1)),
+      [1, past + count],
+    ),
     ...Object.fromEntries(
-      cache.map(({ past: name, heads, size }) => [name, new ort.Tensor('float32', new Float32Array(past * heads * size), [past, 1, heads, size])]),
+      cache.map(({ past: name, heads, size }) => [
+        name,
+        new ort.Tensor('float32', new Float32Array(past * heads * size), [past, 1, heads, size]),
+      ]),
     ),
   });
   const time = async (inputs) => {
@@ -111,7 +136,15 @@ async function bareRun(folder, length) {
 }
 
 /** The prototype's shape: a decoder of 3 million parameters, 16 sequences of 128 tokens. */
-const prototype = { milliseconds: 147, hiddenSize: 256, intermediateSize: 640, numHiddenLayers: 4, numAttentionHeads: 8, headDim: 32, vocabSize: 512 };
+const prototype = {
+  milliseconds: 147,
+  hiddenSize: 256,
+  intermediateSize: 640,
+  numHiddenLayers: 4,
+  numAttentionHeads: 8,
+  headDim: 32,
+  vocabSize: 512,
+};
 
 async function training() {
   const { milliseconds, ...sizes } = prototype;
@@ -134,7 +167,10 @@ async function training() {
   const weights = new Map(parameters.map(({ path, shape }) => [path, { shape, data: values.get(path) }]));
   const optimizer = new Optimizer(model, stage, planStage(stage, parameters), weights, null, 0);
   const inputIds = Array.from({ length: 128 }, (_, i) => (i * 37) % sizes.vocabSize);
-  const batch = collate(Array.from({ length: 16 }, () => ({ inputIds, labels: inputIds, images: null })), null);
+  const batch = collate(
+    Array.from({ length: 16 }, () => ({ inputIds, labels: inputIds, images: null })),
+    null,
+  );
   const times = [];
   for (let step = 0; step < 12; step++) {
     const begin = performance.now();
@@ -149,7 +185,11 @@ async function training() {
     line('training step, PyTorch / ours', 'set WEFT_PYTHON to a Python with torch to measure');
     return;
   }
-  const torch = Number(execFileSync(process.env.WEFT_PYTHON, [join(here, 'torch_step.py'), JSON.stringify(sizes)], { encoding: 'utf8' }));
+  const torch = Number(
+    execFileSync(process.env.WEFT_PYTHON, [join(here, 'torch_step.py'), JSON.stringify(sizes)], {
+      encoding: 'utf8',
+    }),
+  );
   line('training step, eager PyTorch', `${torch.toFixed(0)} ms`);
   line('training step, PyTorch / ours', (torch / median(times)).toFixed(3));
 }

@@ -33,7 +33,12 @@ export interface AdamWOptions {
 }
 
 export const stateNames = (path: string) =>
-  ({ parameter: path, gradient: `gradient:${path}`, first: `first:${path}`, second: `second:${path}` }) as const;
+  ({
+    parameter: path,
+    gradient: `gradient:${path}`,
+    first: `first:${path}`,
+    second: `second:${path}`,
+  }) as const;
 
 /** Name of the output that replaces an input of the update. */
 export const nextName = (name: string): string => `next:${name}`;
@@ -45,7 +50,11 @@ export const nextName = (name: string): string => `next:${name}`;
  * @param step 1 at the first update of a parameter
  * @param weight supervised tokens, by which the gradient sums are divided
  */
-export const updateScalars = (step: number, weight: number, { beta1, beta2 }: Pick<AdamWOptions, 'beta1' | 'beta2'>) =>
+export const updateScalars = (
+  step: number,
+  weight: number,
+  { beta1, beta2 }: Pick<AdamWOptions, 'beta1' | 'beta2'>,
+) =>
   ({
     'update:first_correction': 1 - beta1 ** step,
     'update:second_correction': Math.sqrt(1 - beta2 ** step),
@@ -63,13 +72,17 @@ export function adamw(parameters: readonly TrainedParameter[], options: AdamWOpt
   const { beta1, beta2, eps, maxGradientNorm, clip } = options;
   const scalar = (name: string) => input(name, { dtype: 'float32', shape: [] });
   const weight = scalar('update:weight');
-  const rates = new Map([...new Set(parameters.map((p) => p.group))].map((group) => [group, scalar(`learning_rate:${group}`)]));
+  const rates = new Map(
+    [...new Set(parameters.map((p) => p.group))].map((group) => [group, scalar(`learning_rate:${group}`)]),
+  );
   const firstCorrection = scalar('update:first_correction');
   const secondCorrection = scalar('update:second_correction');
 
   const outputs: Record<string, Value> = {};
   const clipGroups =
-    clip === 'global' ? [parameters] : [...rates.keys()].map((group) => parameters.filter((p) => p.group === group));
+    clip === 'global'
+      ? [parameters]
+      : [...rates.keys()].map((group) => parameters.filter((p) => p.group === group));
   for (const members of clipGroups) {
     const tensor = (name: string, shape: readonly number[]) => input(name, { dtype: 'float32', shape });
     const gradients = members.map((p) => div(tensor(stateNames(p.path).gradient, p.shape), weight));
@@ -86,7 +99,10 @@ export function adamw(parameters: readonly TrainedParameter[], options: AdamWOpt
       const first = add(mul(tensor(names.first, p.shape), beta1), mul(g, 1 - beta1));
       const second = add(mul(tensor(names.second, p.shape), beta2), mul(mul(g, g), 1 - beta2));
       const denominator = add(div(sqrt(second), secondCorrection), eps);
-      outputs[nextName(names.parameter)] = sub(decayed, mul(div(rate, firstCorrection), div(first, denominator)));
+      outputs[nextName(names.parameter)] = sub(
+        decayed,
+        mul(div(rate, firstCorrection), div(first, denominator)),
+      );
       outputs[nextName(names.first)] = first;
       outputs[nextName(names.second)] = second;
     }

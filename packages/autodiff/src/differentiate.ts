@@ -1,5 +1,15 @@
 import { ConfigError, UnsupportedError } from '@weft/errors';
-import { add, decompose, full, makeGraph, withPath, type Graph, type Node, type Op, type Value } from '@weft/graph';
+import {
+  add,
+  decompose,
+  full,
+  makeGraph,
+  withPath,
+  type Graph,
+  type Node,
+  type Op,
+  type Value,
+} from '@weft/graph';
 import { primitiveGradients, semanticGradients, type GradientRule } from './rules.js';
 
 /** Name of the output that holds the gradient of a parameter or input. */
@@ -21,7 +31,11 @@ export function differentiate(graph: Graph, loss: string, wanted: readonly strin
   if (!root || root.rank !== 0) throw new ConfigError(`The loss '${loss}' must be an output without axes.`);
   const leaves = wanted.map((path) => {
     const value = primitive.parameters.get(path) ?? primitive.inputs.get(path);
-    if (!value) throw new ConfigError({ message: `The loss graph has no parameter or input '${path}'.`, hint: 'A part that the loss does not use cannot learn.' });
+    if (!value)
+      throw new ConfigError({
+        message: `The loss graph has no parameter or input '${path}'.`,
+        hint: 'A part that the loss does not use cannot learn.',
+      });
     return value;
   });
 
@@ -31,9 +45,12 @@ export function differentiate(graph: Graph, loss: string, wanted: readonly strin
 
   const gradients = new Map<Value, Value>([[root, full([], 1, root.dtype)]]);
   for (const node of primitive.nodes.toReversed()) {
-    if (node.inputs.length === 0 || !node.outputs.some((value) => needed.has(value) && gradients.has(value))) continue;
+    if (node.inputs.length === 0 || !node.outputs.some((value) => needed.has(value) && gradients.has(value)))
+      continue;
     const dy = node.outputs.map((value) => gradients.get(value));
-    const results = withPath(node.path ? `${node.path}/backward` : 'backward', () => applyRule(node, dy, needed));
+    const results = withPath(node.path ? `${node.path}/backward` : 'backward', () =>
+      applyRule(node, dy, needed),
+    );
     for (const [i, gradient] of results.entries()) {
       const value = node.inputs[i]!;
       if (!gradient || !needed.has(value)) continue;
@@ -48,9 +65,20 @@ export function differentiate(graph: Graph, loss: string, wanted: readonly strin
   return makeGraph(outputs);
 }
 
-function applyRule(node: Node, dy: readonly (Value | undefined)[], needed: ReadonlySet<Value>): readonly (Value | null)[] {
-  const rule = (semanticGradients[node.op as 'Linear'] ?? primitiveGradients[node.op as 'Add']) as GradientRule<Op> | 'none' | undefined;
+function applyRule(
+  node: Node,
+  dy: readonly (Value | undefined)[],
+  needed: ReadonlySet<Value>,
+): readonly (Value | null)[] {
+  const rule = (semanticGradients[node.op as 'Linear'] ?? primitiveGradients[node.op as 'Add']) as
+    | GradientRule<Op>
+    | 'none'
+    | undefined;
   if (rule === 'none') return [];
   if (!rule) throw new UnsupportedError({ message: `${node.op} has no gradient.`, where: node.path });
-  return rule(node, dy, node.inputs.map((value) => needed.has(value)));
+  return rule(
+    node,
+    dy,
+    node.inputs.map((value) => needed.has(value)),
+  );
 }

@@ -70,12 +70,16 @@ type Entry<O extends Op> = GradientRule<O> | 'none';
 export function sumTo(gradient: Value, shape: Shape): Value {
   if (sameShape(gradient.shape, shape)) return gradient;
   const extra = gradient.rank - shape.length;
-  const axes = [...gradient.shape.keys()].filter((i) => i < extra || (shape[i - extra] === 1 && gradient.shape[i] !== 1));
+  const axes = [...gradient.shape.keys()].filter(
+    (i) => i < extra || (shape[i - extra] === 1 && gradient.shape[i] !== 1),
+  );
   return reshape(reduceSum(gradient, axes, true), shape);
 }
 
 const binaryRule =
-  <O extends Op>(rule: (a: Value, b: Value, dy: Value, y: Value) => readonly [Value | null, Value | null]): GradientRule<O> =>
+  <O extends Op>(
+    rule: (a: Value, b: Value, dy: Value, y: Value) => readonly [Value | null, Value | null],
+  ): GradientRule<O> =>
   ({ inputs: [a, b], outputs: [y] }, [dy]) => {
     const [da, db] = rule(a!, b!, dy!, y!);
     return [da && sumTo(da, a!.shape), db && sumTo(db, b!.shape)];
@@ -116,7 +120,10 @@ export const primitiveGradients: { readonly [O in PrimitiveOp]: Entry<O> } = {
   Sub: binaryRule((_a, _b, dy) => [dy, neg(dy)]),
   Mul: binaryRule((a, b, dy) => [mul(dy, b), mul(dy, a)]),
   Div: binaryRule((_a, b, dy, y) => [div(dy, b), neg(div(mul(dy, y), b))]),
-  Pow: binaryRule((a, b, dy, y) => [mul(dy, mul(b, pow(a, sub(b, 1)))), isConstant(b) ? null : mul(dy, mul(y, log(a)))]),
+  Pow: binaryRule((a, b, dy, y) => [
+    mul(dy, mul(b, pow(a, sub(b, 1)))),
+    isConstant(b) ? null : mul(dy, mul(y, log(a))),
+  ]),
   Maximum: choice((a, b) => lessOrEqual(b, a)),
   Minimum: choice((a, b) => lessOrEqual(a, b)),
   Neg: unaryRule((_x, dy) => neg(dy)),
@@ -169,7 +176,9 @@ export const primitiveGradients: { readonly [O in PrimitiveOp]: Entry<O> } = {
   Slice: ({ inputs: [x], attributes: { axis, start, end } }, [dy]) => [
     pad(dy!, axis, start, addDims(x!.shape[axis]!, multiplyDims(-1, end))),
   ],
-  Pad: ({ inputs: [x], attributes: { axis, before } }, [dy]) => [slice(dy!, axis, before, addDims(before, x!.shape[axis]!))],
+  Pad: ({ inputs: [x], attributes: { axis, before } }, [dy]) => [
+    slice(dy!, axis, before, addDims(before, x!.shape[axis]!)),
+  ],
   ReduceSum: ({ inputs: [x], attributes }, [dy]) => [expand(keepAxes(dy!, x!, attributes), x!.shape)],
   ReduceMean: ({ inputs: [x], attributes }, [dy]) => {
     const count = countElements(attributes.axes.map((axis) => x!.shape[axis]!));
@@ -180,7 +189,9 @@ export const primitiveGradients: { readonly [O in PrimitiveOp]: Entry<O> } = {
     const hits = cast(equal(x!, keepAxes(y!, x!, attributes)), dy!.dtype);
     return [mul(hits, div(keepAxes(dy!, x!, attributes), reduceSum(hits, attributes.axes, true)))];
   },
-  CumSum: ({ attributes: { axis } }, [dy]) => [sub(add(reduceSum(dy!, [axis], true), dy!), cumSum(dy!, axis))],
+  CumSum: ({ attributes: { axis } }, [dy]) => [
+    sub(add(reduceSum(dy!, [axis], true), dy!), cumSum(dy!, axis)),
+  ],
   Gather: ({ inputs: [x, indices], attributes: { axis } }, [dy]) => {
     const count = indices!.rank;
     const order = [...indices!.shape.keys()].map((i) => i + axis);
@@ -188,7 +199,11 @@ export const primitiveGradients: { readonly [O in PrimitiveOp]: Entry<O> } = {
     const picked = transpose(dy!, [...order, ...rest]);
     const rows = reshape(picked, [countElements(indices!.shape), ...picked.shape.slice(count)]);
     const front = [axis, ...[...x!.shape.keys()].filter((i) => i !== axis)];
-    const zeros = full(front.map((i) => x!.shape[i]!), 0, dy!.dtype);
+    const zeros = full(
+      front.map((i) => x!.shape[i]!),
+      0,
+      dy!.dtype,
+    );
     const flat = reshape(indices!, [countElements(indices!.shape)]);
     return [transpose(scatterRows(zeros, flat, rows, 'add'), inverse(front)), null];
   },
@@ -210,7 +225,8 @@ export const primitiveGradients: { readonly [O in PrimitiveOp]: Entry<O> } = {
 export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> } = {
   Linear: ({ inputs: [x, weight, bias] }, [dy], [wantX, wantWeight]) => {
     // Two axes: ONNX Runtime sums three-axis weight gradients per batch, at half the speed.
-    const rows = (value: Value) => reshape(value, [countElements(value.shape.slice(0, -1)), value.shape.at(-1)!]);
+    const rows = (value: Value) =>
+      reshape(value, [countElements(value.shape.slice(0, -1)), value.shape.at(-1)!]);
     const flat = rows(dy!);
     return [
       wantX ? reshape(matmul(flat, weight!), x!.shape) : null,
@@ -218,11 +234,17 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
       ...(bias ? [reduceSum(flat, [0])] : []),
     ];
   },
-  GroupedLinear: ({ inputs: [x, groups, ...weights], attributes: { layout } }, [dy], [wantX, , ...wantWeights]) => {
+  GroupedLinear: (
+    { inputs: [x, groups, ...weights], attributes: { layout } },
+    [dy],
+    [wantX, , ...wantWeights],
+  ) => {
     const group = reshape(groups!, [groups!.shape[0]!, 1]);
     const gradientOf = (index: number): Value => {
       const own = where(equal(group, index), dy!, 0);
-      return layout === 'out-in' ? matmul(own, x!, { transposeA: true }) : matmul(x!, own, { transposeA: true });
+      return layout === 'out-in'
+        ? matmul(own, x!, { transposeA: true })
+        : matmul(x!, own, { transposeA: true });
     };
     return [
       wantX ? groupedLinear(dy!, groups!, weights, layout === 'out-in' ? 'in-out' : 'out-in') : null,
@@ -232,12 +254,18 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
   },
   Embedding: ({ inputs: [ids, table] }, [dy]) => {
     const rows = reshape(dy!, [countElements(ids!.shape), table!.shape[1]!]);
-    return [null, scatterRows(full(table!.shape, 0, dy!.dtype), reshape(ids!, [countElements(ids!.shape)]), rows, 'add')];
+    return [
+      null,
+      scatterRows(full(table!.shape, 0, dy!.dtype), reshape(ids!, [countElements(ids!.shape)]), rows, 'add'),
+    ];
   },
   RmsNorm: ({ inputs: [x, weight], attributes: { eps } }, [dy], [wantX, wantWeight]) => {
     const rstd = reciprocal(sqrt(add(reduceMean(mul(x!, x!), [-1], true), eps)));
     const normed = mul(x!, rstd);
-    return [wantX ? throughNorm(mul(dy!, weight!), normed, rstd, false) : null, wantWeight ? sumTo(mul(dy!, normed), weight!.shape) : null];
+    return [
+      wantX ? throughNorm(mul(dy!, weight!), normed, rstd, false) : null,
+      wantWeight ? sumTo(mul(dy!, normed), weight!.shape) : null,
+    ];
   },
   LayerNorm: ({ inputs: [x, weight, bias], attributes: { eps } }, [dy], [wantX, wantWeight]) => {
     const centred = sub(x!, reduceMean(x!, [-1], true));
@@ -251,7 +279,8 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
   },
   /** The transposed rotation turns the other way. */
   Rope: ({ inputs: [, c, s], attributes, path }, [dy], [, wantCos, wantSin]) => {
-    if (wantCos || wantSin) throw new UnsupportedError({ message: 'The angles of Rope have no gradient.', where: path });
+    if (wantCos || wantSin)
+      throw new UnsupportedError({ message: 'The angles of Rope have no gradient.', where: path });
     return [rope(dy!, c!, neg(s!), attributes), null, null];
   },
   Softmax: ({ outputs: [y] }, [dy]) => {
@@ -300,7 +329,10 @@ const inverse = (permutation: readonly number[]): number[] => {
 };
 
 function keepAxes(value: Value, like: Value, { axes }: { readonly axes: readonly number[] }): Value {
-  return reshape(value, like.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)));
+  return reshape(
+    value,
+    like.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)),
+  );
 }
 
 const isConstant = (value: Value): boolean => value.node.op === 'Constant';

@@ -52,14 +52,35 @@ testBackbone({
   tiny: () => llama(tiny),
   create: () => llama('llama-3.1-8b'),
   checkpoint: fixture('llama-3.1-8b.header.json'),
-  golden: ['llama', 'llama3-scaled', 'llama-linear', 'mistral-window'].map((name) => golden(`${name}.safetensors`)),
-  sizes: Object.entries(totals).map(([name, parameters]) => ({ name, create: () => llama(name as keyof typeof totals), parameters })),
+  golden: ['llama', 'llama3-scaled', 'llama-linear', 'mistral-window'].map((name) =>
+    golden(`${name}.safetensors`),
+  ),
+  sizes: Object.entries(totals).map(([name, parameters]) => ({
+    name,
+    create: () => llama(name as keyof typeof totals),
+    parameters,
+  })),
 });
 
 describe('llama with a window, scaled frequencies, biases and a tied head', () => {
-  const ropeScaling = { type: 'llama3', factor: 4, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalMaxPositionEmbeddings: 32 } as const;
+  const ropeScaling = {
+    type: 'llama3',
+    factor: 4,
+    lowFrequencyFactor: 1,
+    highFrequencyFactor: 4,
+    originalMaxPositionEmbeddings: 32,
+  } as const;
   testBackbone({
-    tiny: () => llama({ ...tiny, slidingWindow: 3, ropeScaling, qkvBias: true, outputBias: true, mlpBias: true, tieWordEmbeddings: true }),
+    tiny: () =>
+      llama({
+        ...tiny,
+        slidingWindow: 3,
+        ropeScaling,
+        qkvBias: true,
+        outputBias: true,
+        mlpBias: true,
+        tieWordEmbeddings: true,
+      }),
   });
 });
 
@@ -81,24 +102,38 @@ describe('llama', () => {
   });
 
   it('reads a Mistral config with its own defaults', () => {
-    expect(readLlamaConfig({ model_type: 'mistral' })).toMatchObject({ numKeyValueHeads: 8, intermediateSize: 14336, slidingWindow: 4096 });
+    expect(readLlamaConfig({ model_type: 'mistral' })).toMatchObject({
+      numKeyValueHeads: 8,
+      intermediateSize: 14336,
+      slidingWindow: 4096,
+    });
     expect(readLlamaConfig({ model_type: 'mistral', sliding_window: null }).slidingWindow).toBeUndefined();
-    expect(readLlamaConfig({ hidden_size: 64, num_attention_heads: 4 })).toMatchObject({ headDim: 16, numKeyValueHeads: 4 });
+    expect(readLlamaConfig({ hidden_size: 64, num_attention_heads: 4 })).toMatchObject({
+      headDim: 16,
+      numKeyValueHeads: 4,
+    });
   });
 
   it('refuses rope scaling that it does not know', () => {
-    expect(() => readLlamaConfig({ rope_scaling: { rope_type: 'yarn', factor: 4 } })).toThrow(/rope scaling of type 'yarn' is not known/);
+    expect(() => readLlamaConfig({ rope_scaling: { rope_type: 'yarn', factor: 4 } })).toThrow(
+      /rope scaling of type 'yarn' is not known/,
+    );
   });
 
-  it.each(Object.entries(llamaPresets))('is read back from the text section of %s', (_, preset: LlamaConfig) => {
-    expect(readLlamaConfig(llamaSection(preset)!)).toEqual(preset);
-  });
+  it.each(Object.entries(llamaPresets))(
+    'is read back from the text section of %s',
+    (_, preset: LlamaConfig) => {
+      expect(readLlamaConfig(llamaSection(preset)!)).toEqual(preset);
+    },
+  );
 
   it('has a text section for biases that come in pairs, and none for what no model type has', () => {
     const biased = { ...tiny, qkvBias: true, outputBias: true, mlpBias: true };
     expect(readLlamaConfig(llamaSection(biased)!)).toEqual(biased);
     expect(llamaSection({ ...tiny, qkvBias: true })).toBeUndefined();
     expect(llamaSection({ ...biased, slidingWindow: 4 })).toBeUndefined();
-    expect(llamaSection({ ...tiny, slidingWindow: 4, layerTypes: ['full_attention', 'sliding_attention'] })).toBeUndefined();
+    expect(
+      llamaSection({ ...tiny, slidingWindow: 4, layerTypes: ['full_attention', 'sliding_attention'] }),
+    ).toBeUndefined();
   });
 });

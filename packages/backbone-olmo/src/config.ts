@@ -27,10 +27,38 @@ export interface ExpertsConfig {
   readonly normTopkProb: boolean;
 }
 
-const common = { hiddenAct: 'silu', headDim: 128, rotaryDim: 128, attentionBias: false, tieWordEmbeddings: false } as const;
-const olmo1 = { ...common, normType: 'layer', normEps: 1e-5, normPlacement: 'before', qkNorm: false, vocabSize: 50304, ropeTheta: 10000 } as const;
-const olmo2 = { ...common, normType: 'rms', normEps: 1e-6, normPlacement: 'after', qkNorm: true, vocabSize: 100352, ropeTheta: 500000 } as const;
-const size7b = { hiddenSize: 4096, intermediateSize: 11008, numHiddenLayers: 32, numAttentionHeads: 32, numKeyValueHeads: 32 } as const;
+const common = {
+  hiddenAct: 'silu',
+  headDim: 128,
+  rotaryDim: 128,
+  attentionBias: false,
+  tieWordEmbeddings: false,
+} as const;
+const olmo1 = {
+  ...common,
+  normType: 'layer',
+  normEps: 1e-5,
+  normPlacement: 'before',
+  qkNorm: false,
+  vocabSize: 50304,
+  ropeTheta: 10000,
+} as const;
+const olmo2 = {
+  ...common,
+  normType: 'rms',
+  normEps: 1e-6,
+  normPlacement: 'after',
+  qkNorm: true,
+  vocabSize: 100352,
+  ropeTheta: 500000,
+} as const;
+const size7b = {
+  hiddenSize: 4096,
+  intermediateSize: 11008,
+  numHiddenLayers: 32,
+  numAttentionHeads: 32,
+  numKeyValueHeads: 32,
+} as const;
 
 /** Published sizes. OLMo-7B-1024, the language model of Molmo-7B-O, has the shape of OLMo-2-7B. */
 export const olmoPresets = {
@@ -38,7 +66,14 @@ export const olmoPresets = {
   'olmo-1.7-7b': { ...olmo1, ...size7b, clipQkv: 8 },
   'olmo-7b-1024': { ...olmo2, ...size7b },
   'olmo-2-7b': { ...olmo2, ...size7b },
-  'olmo-2-13b': { ...olmo2, hiddenSize: 5120, intermediateSize: 13824, numHiddenLayers: 40, numAttentionHeads: 40, numKeyValueHeads: 40 },
+  'olmo-2-13b': {
+    ...olmo2,
+    hiddenSize: 5120,
+    intermediateSize: 13824,
+    numHiddenLayers: 40,
+    numAttentionHeads: 40,
+    numKeyValueHeads: 40,
+  },
   'olmoe-1b-7b': {
     ...common,
     normType: 'rms',
@@ -65,7 +100,10 @@ export function readOlmoConfig(section: Json): OlmoConfig {
   const read = configReader(section, 'text_config');
   const type = read.string('model_type');
   if (!['olmo', 'olmo2', 'olmoe'].includes(type))
-    throw new ConfigError({ message: `config.json: '${type}' is no OLMo.`, hint: 'Known model types: olmo, olmo2, olmoe.' });
+    throw new ConfigError({
+      message: `config.json: '${type}' is no OLMo.`,
+      hint: 'Known model types: olmo, olmo2, olmoe.',
+    });
   const isFirst = type === 'olmo';
   const isMixture = type === 'olmoe';
   const hiddenSize = read.number('hidden_size', isMixture ? 2048 : 4096);
@@ -120,10 +158,14 @@ export function olmoSection(c: OlmoConfig): Json | undefined {
   const clip = { clip_qkv: clipQkv ?? null };
   if (c.slidingWindow !== undefined) return undefined;
   if (normType === 'layer')
-    return normPlacement === 'before' && !qkNorm && !experts && c.normEps === 1e-5 ? { model_type: 'olmo', ...section, ...clip } : undefined;
+    return normPlacement === 'before' && !qkNorm && !experts && c.normEps === 1e-5
+      ? { model_type: 'olmo', ...section, ...clip }
+      : undefined;
   if (!qkNorm) return undefined;
   if (normPlacement === 'after')
-    return experts || clipQkv !== undefined ? undefined : { model_type: 'olmo2', ...section, rms_norm_eps: c.normEps };
+    return experts || clipQkv !== undefined
+      ? undefined
+      : { model_type: 'olmo2', ...section, rms_norm_eps: c.normEps };
   if (!experts) return undefined;
   return {
     model_type: 'olmoe',

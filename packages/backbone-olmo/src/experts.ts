@@ -1,4 +1,17 @@
-import { div, groupedLinear, module, mul, multiplyDims, Parameter, reduceSum, repeat, reshape, softmax, topK, type Value } from '@weft/graph';
+import {
+  div,
+  groupedLinear,
+  module,
+  mul,
+  multiplyDims,
+  Parameter,
+  reduceSum,
+  repeat,
+  reshape,
+  softmax,
+  topK,
+  type Value,
+} from '@weft/graph';
 import { activation, linear, mixExperts, type Mlp, type MlpConfig } from '@weft/nn';
 import type { ExpertsConfig } from './config.js';
 
@@ -23,9 +36,15 @@ export function expertsMlp({ hiddenSize, intermediateSize, hiddenAct }: MlpConfi
       const [batch, length, size] = x.shape;
       const tokens = reshape(x, [multiplyDims(batch!, length!), size!]);
       const [probabilities, experts] = topK(softmax(m.gate(tokens)), c.numExpertsPerTok);
-      const weights = c.normTopkProb ? div(probabilities, reduceSum(probabilities, [-1], true)) : probabilities;
+      const weights = c.normTopkProb
+        ? div(probabilities, reduceSum(probabilities, [-1], true))
+        : probabilities;
       const through = (name: 'gate_proj' | 'up_proj' | 'down_proj', rows: Value, own: Value): Value =>
-        groupedLinear(rows, own, m.experts.map((expert) => expert[name].weight));
+        groupedLinear(
+          rows,
+          own,
+          m.experts.map((expert) => expert[name].weight),
+        );
       const mixed = mixExperts(tokens, { experts, weights }, (rows, own) =>
         through('down_proj', mul(act(through('gate_proj', rows, own)), through('up_proj', rows, own)), own),
       );

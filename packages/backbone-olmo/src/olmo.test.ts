@@ -22,10 +22,25 @@ const tiny = {
   attentionBias: false,
 } as const;
 // Some values of the tests are clamped at 1.3, and none is so close to it that a finite difference would cross it.
-const first: OlmoConfig = { ...tiny, normType: 'layer', normEps: 1e-5, normPlacement: 'before', qkNorm: false, clipQkv: 1.3 };
+const first: OlmoConfig = {
+  ...tiny,
+  normType: 'layer',
+  normEps: 1e-5,
+  normPlacement: 'before',
+  qkNorm: false,
+  clipQkv: 1.3,
+};
 const second: OlmoConfig = { ...tiny, normType: 'rms', normEps: 1e-6, normPlacement: 'after', qkNorm: true };
 const experts = { numExperts: 5, numExpertsPerTok: 2, normTopkProb: false };
-const mixture: OlmoConfig = { ...tiny, intermediateSize: 7, normType: 'rms', normEps: 1e-5, normPlacement: 'before', qkNorm: true, experts };
+const mixture: OlmoConfig = {
+  ...tiny,
+  intermediateSize: 7,
+  normType: 'rms',
+  normEps: 1e-5,
+  normPlacement: 'before',
+  qkNorm: true,
+  experts,
+};
 
 const golden = (name: string): Golden<Backbone> => ({
   file: fixture(name),
@@ -53,7 +68,10 @@ describe('OLMo 2', () => {
     create: () => olmo('olmo-2-7b'),
     checkpoint: fixture('olmo-2-7b.header.json'),
     golden: [golden('olmo2.safetensors')],
-    sizes: [...sizes(['olmo-7b-1024', 'olmo-2-7b'], 7_298_617_344, 355), ...sizes(['olmo-2-13b'], 13_716_198_400, 443)],
+    sizes: [
+      ...sizes(['olmo-7b-1024', 'olmo-2-7b'], 7_298_617_344, 355),
+      ...sizes(['olmo-2-13b'], 13_716_198_400, 443),
+    ],
   });
 });
 
@@ -77,7 +95,9 @@ describe('olmo', () => {
 
   it('has one tensor for each matrix of an expert, as checkpoints store them', () => {
     const last = 'model.layers.1.mlp.experts.4.';
-    const shapes = [...namedParameters(olmo(mixture))].filter(([path]) => path.startsWith(last)).map(([path, { shape }]) => [path, shape]);
+    const shapes = [...namedParameters(olmo(mixture))]
+      .filter(([path]) => path.startsWith(last))
+      .map(([path, { shape }]) => [path, shape]);
     expect(shapes).toEqual([
       [`${last}gate_proj.weight`, [7, 10]],
       [`${last}up_proj.weight`, [7, 10]],
@@ -92,9 +112,12 @@ describe('olmo', () => {
 });
 
 describe('the text section of a config.json', () => {
-  it.each(Object.keys(olmoPresets) as (keyof typeof olmoPresets)[])('describes %s so that it is read back', (name) => {
-    expect(readOlmoConfig(olmoSection(olmoPresets[name])!)).toEqual(olmoPresets[name]);
-  });
+  it.each(Object.keys(olmoPresets) as (keyof typeof olmoPresets)[])(
+    'describes %s so that it is read back',
+    (name) => {
+      expect(readOlmoConfig(olmoSection(olmoPresets[name])!)).toEqual(olmoPresets[name]);
+    },
+  );
 
   it('does not exist for norms that no model type has', () => {
     expect(olmoSection({ ...first, qkNorm: true })).toBeUndefined();
@@ -108,6 +131,8 @@ describe('the text section of a config.json', () => {
   });
 
   it('is refused for another family', () => {
-    expect(() => readOlmoConfig({ model_type: 'olmo3' })).toThrow(/'olmo3' is no OLMo[^]*Known model types: olmo, olmo2, olmoe/);
+    expect(() => readOlmoConfig({ model_type: 'olmo3' })).toThrow(
+      /'olmo3' is no OLMo[^]*Known model types: olmo, olmo2, olmoe/,
+    );
   });
 });

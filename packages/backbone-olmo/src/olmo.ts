@@ -1,4 +1,13 @@
-import { add, constant, layerNorm as layerNormOp, maximum, minimum, module, repeat, type Value } from '@weft/graph';
+import {
+  add,
+  constant,
+  layerNorm as layerNormOp,
+  maximum,
+  minimum,
+  module,
+  repeat,
+  type Value,
+} from '@weft/graph';
 import {
   assembleDecoder,
   gatedMlp,
@@ -11,7 +20,13 @@ import {
   type Norm,
   type SelfAttention,
 } from '@weft/nn';
-import { resolvePreset, type Backbone, type DecoderContext, type DecoderLayer, type Source } from '@weft/spec';
+import {
+  resolvePreset,
+  type Backbone,
+  type DecoderContext,
+  type DecoderLayer,
+  type Source,
+} from '@weft/spec';
 import { olmoPresets, type OlmoConfig } from './config.js';
 import { expertsMlp } from './experts.js';
 
@@ -33,7 +48,10 @@ function sourceOf(c: OlmoConfig): Source {
  * @param config preset name or full configuration
  * @param changes fields that differ from the preset
  */
-export function olmo(config: keyof typeof olmoPresets | OlmoConfig, changes: Partial<OlmoConfig> = {}): Backbone {
+export function olmo(
+  config: keyof typeof olmoPresets | OlmoConfig,
+  changes: Partial<OlmoConfig> = {},
+): Backbone {
   const c = { ...resolvePreset<OlmoConfig>('backbone-olmo', olmoPresets, config), ...changes };
   return assembleDecoder(c, {
     id: 'backbone-olmo',
@@ -49,7 +67,12 @@ const norm = ({ normType, hiddenSize, normEps }: OlmoConfig): Norm =>
 /** Layer norm over the last axis without weight and bias. */
 const plainLayerNorm = (size: number, eps: number): Norm =>
   module('LayerNorm', {}, (_, x: Value) =>
-    layerNormOp(x, constant(new Float32Array(size).fill(1), 'float32'), constant(new Float32Array(size), 'float32'), eps),
+    layerNormOp(
+      x,
+      constant(new Float32Array(size).fill(1), 'float32'),
+      constant(new Float32Array(size), 'float32'),
+      eps,
+    ),
   );
 
 function olmoLayer(c: OlmoConfig, index: number): DecoderLayer {
@@ -71,7 +94,8 @@ function olmoLayer(c: OlmoConfig, index: number): DecoderLayer {
 function attention(c: OlmoConfig, index: number): SelfAttention {
   const [querySize, keySize] = [c.numAttentionHeads * c.headDim, c.numKeyValueHeads * c.headDim];
   const bias = c.attentionBias;
-  const clip = (x: Value): Value => (c.clipQkv === undefined ? x : minimum(maximum(x, -c.clipQkv), c.clipQkv));
+  const clip = (x: Value): Value =>
+    c.clipQkv === undefined ? x : minimum(maximum(x, -c.clipQkv), c.clipQkv);
   return module(
     'Attention',
     {

@@ -12,11 +12,19 @@ describe('splitExperts', () => {
   });
 
   it('cuts the experts out of the stacked down projections', () => {
-    expect(splitExperts('mlp.experts.down_proj', [2, 5, 3])?.[1]).toEqual({ name: 'mlp.experts.1.down_proj.weight', start: 15, shape: [5, 3] });
+    expect(splitExperts('mlp.experts.down_proj', [2, 5, 3])?.[1]).toEqual({
+      name: 'mlp.experts.1.down_proj.weight',
+      start: 15,
+      shape: [5, 3],
+    });
   });
 
   it('leaves all other tensors whole', () => {
-    for (const name of ['model.layers.0.mlp.experts.0.down_proj.weight', 'model.layers.0.mlp.down_proj.weight', 'mlp.experts.down_proj'])
+    for (const name of [
+      'model.layers.0.mlp.experts.0.down_proj.weight',
+      'model.layers.0.mlp.down_proj.weight',
+      'mlp.experts.down_proj',
+    ])
       expect(splitExperts(name, [5, 3])).toBeUndefined();
   });
 });

@@ -1,7 +1,13 @@
 import { testBackbone, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { persimmon, persimmonPresets, persimmonSection, readPersimmonConfig, type PersimmonConfig } from './persimmon.js';
+import {
+  persimmon,
+  persimmonPresets,
+  persimmonSection,
+  readPersimmonConfig,
+  type PersimmonConfig,
+} from './persimmon.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -35,12 +41,21 @@ testBackbone({
   create: () => persimmon('persimmon-8b'),
   checkpoint: fixture('persimmon-8b.header.json'),
   golden: [golden('persimmon.safetensors'), golden('persimmon-plain.safetensors')],
-  sizes: [{ name: 'persimmon-8b', create: () => persimmon('persimmon-8b'), parameters: 9_397_175_296, tensors: 580 }],
+  sizes: [
+    {
+      name: 'persimmon-8b',
+      create: () => persimmon('persimmon-8b'),
+      parameters: 9_397_175_296,
+      tensors: 580,
+    },
+  ],
 });
 
 describe('persimmon', () => {
   it('names the presets it has', () => {
-    expect(() => persimmon('persimmon-1b' as never)).toThrow("backbone-persimmon has no preset 'persimmon-1b'.\n  It has: persimmon-8b.");
+    expect(() => persimmon('persimmon-1b' as never)).toThrow(
+      "backbone-persimmon has no preset 'persimmon-1b'.\n  It has: persimmon-8b.",
+    );
   });
 
   it('is read back from the text section that it writes', () => {

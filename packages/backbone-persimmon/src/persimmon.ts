@@ -13,7 +13,14 @@ import {
   type Mlp,
   type SelfAttention,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Backbone, type DecoderContext, type Json, type Source } from '@weft/spec';
+import {
+  configReader,
+  resolvePreset,
+  type Backbone,
+  type DecoderContext,
+  type Json,
+  type Source,
+} from '@weft/spec';
 
 /** Persimmon, the decoder of Fuyu. Every head has its own keys and values. */
 export interface PersimmonConfig extends DecoderStackConfig {
@@ -54,7 +61,10 @@ const source: Source = {
  * @param config preset name or full configuration
  * @param changes fields that differ from the preset
  */
-export function persimmon(config: keyof typeof persimmonPresets | PersimmonConfig, changes: Partial<PersimmonConfig> = {}): Backbone {
+export function persimmon(
+  config: keyof typeof persimmonPresets | PersimmonConfig,
+  changes: Partial<PersimmonConfig> = {},
+): Backbone {
   const c = { ...resolvePreset<PersimmonConfig>('backbone-persimmon', persimmonPresets, config), ...changes };
   const norm = () => layerNorm(c.hiddenSize, c.layerNormEps);
   return assembleDecoder(c, {
@@ -88,7 +98,9 @@ function attention(c: PersimmonConfig, index: number): SelfAttention {
       // Each head's query, key and value lie side by side.
       const [batch, length] = x.shape;
       const fused = reshape(m.query_key_value(x), [batch!, length!, heads, 3, size]);
-      const [q, k, v] = [0, 1, 2].map((i) => reshape(slice(fused, 3, i, i + 1), [batch!, length!, heads, size]));
+      const [q, k, v] = [0, 1, 2].map((i) =>
+        reshape(slice(fused, 3, i, i + 1), [batch!, length!, heads, size]),
+      );
       const queries = m.q_layernorm ? m.q_layernorm(q!) : q!;
       const keys = m.k_layernorm ? m.k_layernorm(k!) : k!;
       return m.dense(rotaryAttention(queries, keys, v!, context, windowOf(c, index)));
@@ -120,7 +132,10 @@ export function readPersimmonConfig(section: Json): PersimmonConfig {
 
 /** The text section of a `config.json`, or `undefined` if transformers' Persimmon cannot have these sizes. */
 export function persimmonSection(c: PersimmonConfig): Json | undefined {
-  const fits = c.numKeyValueHeads === c.numAttentionHeads && c.headDim * c.numAttentionHeads === c.hiddenSize && c.slidingWindow === undefined;
+  const fits =
+    c.numKeyValueHeads === c.numAttentionHeads &&
+    c.headDim * c.numAttentionHeads === c.hiddenSize &&
+    c.slidingWindow === undefined;
   if (!fits) return undefined;
   return {
     model_type: 'persimmon',

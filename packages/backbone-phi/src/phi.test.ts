@@ -44,7 +44,9 @@ testBackbone({
 
 describe('phi', () => {
   it('names the presets it has', () => {
-    expect(() => phi('phi-9' as never)).toThrow("backbone-phi has no preset 'phi-9'.\n  It has: phi-1.5, phi-2.");
+    expect(() => phi('phi-9' as never)).toThrow(
+      "backbone-phi has no preset 'phi-9'.\n  It has: phi-1.5, phi-2.",
+    );
   });
 
   it('has one norm in a layer, and a head with a bias', () => {

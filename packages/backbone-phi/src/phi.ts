@@ -13,7 +13,15 @@ import {
   type DecoderStackConfig,
   type SelfAttention,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Backbone, type DecoderContext, type DecoderLayer, type Json, type Source } from '@weft/spec';
+import {
+  configReader,
+  resolvePreset,
+  type Backbone,
+  type DecoderContext,
+  type DecoderLayer,
+  type Json,
+  type Source,
+} from '@weft/spec';
 
 /** Phi 1, 1.5 and 2. */
 export interface PhiConfig extends DecoderStackConfig {
@@ -58,7 +66,10 @@ const source: Source = {
 export function phi(config: keyof typeof phiPresets | PhiConfig, changes: Partial<PhiConfig> = {}): Backbone {
   const c = { ...resolvePreset<PhiConfig>('backbone-phi', phiPresets, config), ...changes };
   if (c.tieWordEmbeddings)
-    throw new ConfigError({ message: 'A tied head has no bias, but the head of Phi has one.', hint: 'Set tie_word_embeddings to false.' });
+    throw new ConfigError({
+      message: 'A tied head has no bias, but the head of Phi has one.',
+      hint: 'Set tie_word_embeddings to false.',
+    });
   return assembleDecoder(c, {
     id: 'backbone-phi',
     source,

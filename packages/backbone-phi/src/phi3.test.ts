@@ -36,16 +36,22 @@ testBackbone({
   create: () => phi3('phi-3-mini-4k'),
   checkpoint: fixture('phi-3-mini-4k.header.json'),
   golden: [golden('phi3.safetensors'), golden('phi3-partial.safetensors')],
-  sizes: [{ name: 'phi-3-mini-4k', create: () => phi3('phi-3-mini-4k'), parameters: 3_821_079_552, tensors: 195 }],
+  sizes: [
+    { name: 'phi-3-mini-4k', create: () => phi3('phi-3-mini-4k'), parameters: 3_821_079_552, tensors: 195 },
+  ],
 });
 
 describe('phi3', () => {
   it('names the presets it has', () => {
-    expect(() => phi3('phi-9' as never)).toThrow("backbone-phi3 has no preset 'phi-9'.\n  It has: phi-3-mini-4k.");
+    expect(() => phi3('phi-9' as never)).toThrow(
+      "backbone-phi3 has no preset 'phi-9'.\n  It has: phi-3-mini-4k.",
+    );
   });
 
   it('keeps queries, keys and values in one matrix, and gate and up in another', () => {
-    const shapes = Object.fromEntries([...namedParameters(phi3(tiny))].map(([path, { shape }]) => [path, shape]));
+    const shapes = Object.fromEntries(
+      [...namedParameters(phi3(tiny))].map(([path, { shape }]) => [path, shape]),
+    );
     expect(shapes['model.layers.0.self_attn.qkv_proj.weight']).toEqual([70, 10]);
     expect(shapes['model.layers.0.mlp.gate_up_proj.weight']).toEqual([26, 10]);
   });
@@ -56,6 +62,8 @@ describe('phi3', () => {
 
   it('refuses the frequencies of the long variants', () => {
     const scaling = { type: 'longrope', short_factor: [1], long_factor: [2] };
-    expect(() => readPhi3Config({ rope_scaling: scaling })).toThrow(/rope scaling of type 'longrope' is not known/);
+    expect(() => readPhi3Config({ rope_scaling: scaling })).toThrow(
+      /rope scaling of type 'longrope' is not known/,
+    );
   });
 });

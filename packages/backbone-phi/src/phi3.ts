@@ -14,7 +14,14 @@ import {
   type Mlp,
   type SelfAttention,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Backbone, type DecoderContext, type Json, type Source } from '@weft/spec';
+import {
+  configReader,
+  resolvePreset,
+  type Backbone,
+  type DecoderContext,
+  type Json,
+  type Source,
+} from '@weft/spec';
 
 /** Phi 3: Llama's decoder with fused projections. */
 export interface Phi3Config extends DecoderStackConfig {
@@ -52,14 +59,22 @@ const source: Source = {
  * @param config preset name or full configuration
  * @param changes fields that differ from the preset
  */
-export function phi3(config: keyof typeof phi3Presets | Phi3Config, changes: Partial<Phi3Config> = {}): Backbone {
+export function phi3(
+  config: keyof typeof phi3Presets | Phi3Config,
+  changes: Partial<Phi3Config> = {},
+): Backbone {
   const c = { ...resolvePreset<Phi3Config>('backbone-phi3', phi3Presets, config), ...changes };
   const norm = () => rmsNorm(c.hiddenSize, c.rmsNormEps);
   return assembleDecoder(c, {
     id: 'backbone-phi3',
     source,
     layers: repeat(c.numHiddenLayers, (i) =>
-      preNormLayer({ input_layernorm: norm(), self_attn: attention(c, i), post_attention_layernorm: norm(), mlp: fusedMlp(c) }),
+      preNormLayer({
+        input_layernorm: norm(),
+        self_attn: attention(c, i),
+        post_attention_layernorm: norm(),
+        mlp: fusedMlp(c),
+      }),
     ),
     norm: norm(),
   });
@@ -76,7 +91,8 @@ function attention(c: Phi3Config, index: number): SelfAttention {
     },
     (m, x: Value, context: DecoderContext) => {
       const fused = m.qkv_proj(x);
-      const heads = (start: number, count: number): Value => splitHeads(slice(fused, 2, start, start + count * c.headDim), count);
+      const heads = (start: number, count: number): Value =>
+        splitHeads(slice(fused, 2, start, start + count * c.headDim), count);
       const q = heads(0, c.numAttentionHeads);
       const k = heads(querySize, c.numKeyValueHeads);
       const v = heads(querySize + keySize, c.numKeyValueHeads);
@@ -96,7 +112,10 @@ function fusedMlp({ hiddenSize, intermediateSize, hiddenAct }: Phi3Config): Mlp 
     },
     (m, x: Value) => {
       const fused = m.gate_up_proj(x);
-      const [gate, up] = [slice(fused, -1, 0, intermediateSize), slice(fused, -1, intermediateSize, 2 * intermediateSize)];
+      const [gate, up] = [
+        slice(fused, -1, 0, intermediateSize),
+        slice(fused, -1, intermediateSize, 2 * intermediateSize),
+      ];
       return m.down_proj(mul(up, act(gate)));
     },
   );

@@ -45,8 +45,16 @@ testBackbone({
   tiny: () => qwen2(tiny),
   create: () => qwen2('qwen2-0.5b'),
   checkpoint: fixture('qwen2-0.5b.header.json'),
-  golden: [golden('qwen2.safetensors'), golden('qwen2-untied.safetensors'), golden('qwen2-window.safetensors')],
-  sizes: Object.entries(totals).map(([name, parameters]) => ({ name, create: () => qwen2(name as keyof typeof totals), parameters })),
+  golden: [
+    golden('qwen2.safetensors'),
+    golden('qwen2-untied.safetensors'),
+    golden('qwen2-window.safetensors'),
+  ],
+  sizes: Object.entries(totals).map(([name, parameters]) => ({
+    name,
+    create: () => qwen2(name as keyof typeof totals),
+    parameters,
+  })),
 });
 
 describe('qwen2', () => {
@@ -57,15 +65,29 @@ describe('qwen2', () => {
 
   it('has biases on queries, keys and values, and nowhere else', () => {
     const biases = [...namedParameters(qwen2(tiny)).keys()].filter((path) => path.endsWith('.bias'));
-    expect(biases.map((path) => path.split('.').at(-2))).toEqual(['q_proj', 'k_proj', 'v_proj', 'q_proj', 'k_proj', 'v_proj']);
+    expect(biases.map((path) => path.split('.').at(-2))).toEqual([
+      'q_proj',
+      'k_proj',
+      'v_proj',
+      'q_proj',
+      'k_proj',
+      'v_proj',
+    ]);
   });
 
   it('uses the window of a config only when the config says so, and in the layers that it says', () => {
     expect(readQwen2Config({ sliding_window: 8 }).slidingWindow).toBeUndefined();
     const [full, sliding] = ['full_attention', 'sliding_attention'] as const;
     const window = { num_hidden_layers: 3, sliding_window: 8, use_sliding_window: true };
-    expect(readQwen2Config({ ...window, max_window_layers: 2 })).toMatchObject({ slidingWindow: 8, layerTypes: [full, full, sliding] });
-    expect(readQwen2Config({ ...window, layer_types: [sliding, full, full] }).layerTypes).toEqual([sliding, full, full]);
+    expect(readQwen2Config({ ...window, max_window_layers: 2 })).toMatchObject({
+      slidingWindow: 8,
+      layerTypes: [full, full, sliding],
+    });
+    expect(readQwen2Config({ ...window, layer_types: [sliding, full, full] }).layerTypes).toEqual([
+      sliding,
+      full,
+      full,
+    ]);
     expect(readQwen2Config({ use_sliding_window: true })).toMatchObject({ slidingWindow: 4096 });
   });
 
@@ -74,7 +96,11 @@ describe('qwen2', () => {
   });
 
   it('is read back with a window in some layers, and has no text section for other biases', () => {
-    const window: Qwen2Config = { ...tiny, slidingWindow: 5, layerTypes: ['full_attention', 'sliding_attention'] };
+    const window: Qwen2Config = {
+      ...tiny,
+      slidingWindow: 5,
+      layerTypes: ['full_attention', 'sliding_attention'],
+    };
     expect(readQwen2Config(qwen2Section(window)!)).toEqual(window);
     expect(qwen2Section({ ...tiny, outputBias: true })).toBeUndefined();
   });

@@ -4,17 +4,68 @@ import { configReader, resolvePreset, type Backbone, type Json, type Source } fr
 /** Qwen2 and Qwen2.5: Llama's decoder with biases on q, k and v. */
 export type Qwen2Config = DecoderConfig;
 
-const common = { hiddenAct: 'silu', qkvBias: true, outputBias: false, mlpBias: false, rmsNormEps: 1e-6, ropeTheta: 1e6 } as const;
+const common = {
+  hiddenAct: 'silu',
+  qkvBias: true,
+  outputBias: false,
+  mlpBias: false,
+  rmsNormEps: 1e-6,
+  ropeTheta: 1e6,
+} as const;
 const tied = { ...common, tieWordEmbeddings: true, vocabSize: 151936, numKeyValueHeads: 2 } as const;
-const large = { ...common, tieWordEmbeddings: false, vocabSize: 152064, headDim: 128, rotaryDim: 128 } as const;
+const large = {
+  ...common,
+  tieWordEmbeddings: false,
+  vocabSize: 152064,
+  headDim: 128,
+  rotaryDim: 128,
+} as const;
 
 /** Published sizes. */
 export const qwen2Presets = {
-  'qwen2-0.5b': { ...tied, hiddenSize: 896, intermediateSize: 4864, numHiddenLayers: 24, numAttentionHeads: 14, headDim: 64, rotaryDim: 64 },
-  'qwen2-1.5b': { ...tied, hiddenSize: 1536, intermediateSize: 8960, numHiddenLayers: 28, numAttentionHeads: 12, headDim: 128, rotaryDim: 128 },
-  'qwen2.5-3b': { ...tied, hiddenSize: 2048, intermediateSize: 11008, numHiddenLayers: 36, numAttentionHeads: 16, headDim: 128, rotaryDim: 128 },
-  'qwen2-7b': { ...large, hiddenSize: 3584, intermediateSize: 18944, numHiddenLayers: 28, numAttentionHeads: 28, numKeyValueHeads: 4 },
-  'qwen2-72b': { ...large, hiddenSize: 8192, intermediateSize: 29568, numHiddenLayers: 80, numAttentionHeads: 64, numKeyValueHeads: 8 },
+  'qwen2-0.5b': {
+    ...tied,
+    hiddenSize: 896,
+    intermediateSize: 4864,
+    numHiddenLayers: 24,
+    numAttentionHeads: 14,
+    headDim: 64,
+    rotaryDim: 64,
+  },
+  'qwen2-1.5b': {
+    ...tied,
+    hiddenSize: 1536,
+    intermediateSize: 8960,
+    numHiddenLayers: 28,
+    numAttentionHeads: 12,
+    headDim: 128,
+    rotaryDim: 128,
+  },
+  'qwen2.5-3b': {
+    ...tied,
+    hiddenSize: 2048,
+    intermediateSize: 11008,
+    numHiddenLayers: 36,
+    numAttentionHeads: 16,
+    headDim: 128,
+    rotaryDim: 128,
+  },
+  'qwen2-7b': {
+    ...large,
+    hiddenSize: 3584,
+    intermediateSize: 18944,
+    numHiddenLayers: 28,
+    numAttentionHeads: 28,
+    numKeyValueHeads: 4,
+  },
+  'qwen2-72b': {
+    ...large,
+    hiddenSize: 8192,
+    intermediateSize: 29568,
+    numHiddenLayers: 80,
+    numAttentionHeads: 64,
+    numKeyValueHeads: 8,
+  },
 } as const satisfies Record<string, Qwen2Config>;
 
 const source: Source = {
@@ -28,7 +79,10 @@ const source: Source = {
  * @param config preset name or full configuration
  * @param changes fields that differ from the preset
  */
-export function qwen2(config: keyof typeof qwen2Presets | Qwen2Config, changes: Partial<Qwen2Config> = {}): Backbone {
+export function qwen2(
+  config: keyof typeof qwen2Presets | Qwen2Config,
+  changes: Partial<Qwen2Config> = {},
+): Backbone {
   const c = { ...resolvePreset<Qwen2Config>('backbone-qwen2', qwen2Presets, config), ...changes };
   return decoder(c, { id: 'backbone-qwen2', source });
 }
@@ -58,7 +112,10 @@ export function readQwen2Config(section: Json): Qwen2Config {
 }
 
 /** The window is off unless the config turns it on, and then for the layers from `max_window_layers` on. */
-function readWindow(section: Json, numHiddenLayers: number): Pick<Qwen2Config, 'slidingWindow' | 'layerTypes'> {
+function readWindow(
+  section: Json,
+  numHiddenLayers: number,
+): Pick<Qwen2Config, 'slidingWindow' | 'layerTypes'> {
   const read = configReader(section, 'text_config');
   const window = read.boolean('use_sliding_window', false) ? read.number('sliding_window', 4096) : undefined;
   if (window === undefined) return {};
@@ -66,7 +123,9 @@ function readWindow(section: Json, numHiddenLayers: number): Pick<Qwen2Config, '
   const first = read.number('max_window_layers', 28);
   const layerTypes = Array.isArray(given)
     ? (given as LayerType[])
-    : Array.from({ length: numHiddenLayers }, (_, i): LayerType => (i >= first ? 'sliding_attention' : 'full_attention'));
+    : Array.from({ length: numHiddenLayers }, (_, i): LayerType =>
+        i >= first ? 'sliding_attention' : 'full_attention',
+      );
   return { slidingWindow: window, layerTypes };
 }
 
@@ -74,7 +133,12 @@ function readWindow(section: Json, numHiddenLayers: number): Pick<Qwen2Config, '
 export function qwen2Section(c: Qwen2Config): Json | undefined {
   if (!c.qkvBias || c.outputBias || c.mlpBias || c.ropeInterleaved) return undefined;
   const { slidingWindow, layerTypes } = c;
-  const window = { use_sliding_window: true, sliding_window: slidingWindow, max_window_layers: 0, ...(layerTypes ? { layer_types: layerTypes } : {}) };
+  const window = {
+    use_sliding_window: true,
+    sliding_window: slidingWindow,
+    max_window_layers: 0,
+    ...(layerTypes ? { layer_types: layerTypes } : {}),
+  };
   return {
     model_type: 'qwen2',
     hidden_size: c.hiddenSize,

@@ -1,5 +1,15 @@
 import { ConfigError, InputError } from '@weft/errors';
-import { concat, gather, module, mul, Parameter, reduceSum, reshape, type TensorData, type Value } from '@weft/graph';
+import {
+  concat,
+  gather,
+  module,
+  mul,
+  Parameter,
+  reduceSum,
+  reshape,
+  type TensorData,
+  type Value,
+} from '@weft/graph';
 import type { ArrangerFactory, PatchGrid, Source } from '@weft/spec';
 import { planAnyres, type AnyresConfig, type AnyresPlan } from './plan.js';
 import { indexRows } from './row-index.js';
@@ -39,7 +49,11 @@ export function anyresArranger(c: AnyresConfig): ArrangerFactory {
       'AnyresArranger',
       { image_newline: new Parameter([textSize]) },
       {
-        arrange: ({ image_newline }, rows: Value, { row_index, row_weights }: Readonly<Record<string, Value>>): Value => {
+        arrange: (
+          { image_newline },
+          rows: Value,
+          { row_index, row_weights }: Readonly<Record<string, Value>>,
+        ): Value => {
           const picked = gather(concat([reshape(image_newline, [1, textSize]), rows], 0), row_index!);
           return isBlended ? reduceSum(mul(picked, row_weights!), [1]) : picked;
         },
@@ -62,13 +76,22 @@ export function anyresArranger(c: AnyresConfig): ArrangerFactory {
   };
 }
 
-function prepare(given: Readonly<Record<string, TensorData>>, c: AnyresConfig, grid: PatchGrid): Readonly<Record<string, TensorData>> | undefined {
+function prepare(
+  given: Readonly<Record<string, TensorData>>,
+  c: AnyresConfig,
+  grid: PatchGrid,
+): Readonly<Record<string, TensorData>> | undefined {
   const { pixel_values: pixels, image_sizes: sizes } = given;
   if (!pixels && !sizes) return undefined;
   if (!pixels || !sizes)
-    throw new InputError({ message: `${pixels ? 'image_sizes' : 'pixel_values'} is missing.`, hint: 'Give pixel_values and image_sizes of one run of the processor.' });
+    throw new InputError({
+      message: `${pixels ? 'image_sizes' : 'pixel_values'} is missing.`,
+      hint: 'Give pixel_values and image_sizes of one run of the processor.',
+    });
   if (sizes.shape.length !== 2 || sizes.shape[1] !== 2)
-    throw new InputError({ message: `image_sizes is [${sizes.shape.join(', ')}], expected [pictures, 2]: heights and widths.` });
+    throw new InputError({
+      message: `image_sizes is [${sizes.shape.join(', ')}], expected [pictures, 2]: heights and widths.`,
+    });
   const sharing = sharesSample(given['batch_num_images'], sizes.shape[0]!);
   const plans = sharing.map((isSingleView, i) => {
     const [height, width] = [Number(sizes.data[2 * i]!), Number(sizes.data[2 * i + 1]!)];
@@ -76,7 +99,8 @@ function prepare(given: Readonly<Record<string, TensorData>>, c: AnyresConfig, g
   });
   const { tokens, taps, indices, weights } = indexRows(plans, grid);
   const pixel_values = viewsOf(pixels, plans);
-  if (c.mostTiles === null) return { pixel_values, row_index: { dtype: 'int64', shape: [tokens], data: indices } };
+  if (c.mostTiles === null)
+    return { pixel_values, row_index: { dtype: 'int64', shape: [tokens], data: indices } };
   return {
     pixel_values,
     row_index: { dtype: 'int64', shape: [tokens, taps], data: indices },
@@ -87,9 +111,13 @@ function prepare(given: Readonly<Record<string, TensorData>>, c: AnyresConfig, g
 /** For each picture whether others are in its sample. */
 function sharesSample(counts: TensorData | undefined, pictures: number): boolean[] {
   if (!counts) return Array.from({ length: pictures }, () => false);
-  const sharing = Array.from(counts.data as BigInt64Array, Number).flatMap((count) => Array.from({ length: count }, () => count > 1));
+  const sharing = Array.from(counts.data as BigInt64Array, Number).flatMap((count) =>
+    Array.from({ length: count }, () => count > 1),
+  );
   if (sharing.length !== pictures)
-    throw new InputError({ message: `batch_num_images adds up to ${sharing.length} pictures, but image_sizes has ${pictures}.` });
+    throw new InputError({
+      message: `batch_num_images adds up to ${sharing.length} pictures, but image_sizes has ${pictures}.`,
+    });
   return sharing;
 }
 
@@ -98,7 +126,10 @@ function viewsOf({ dtype, shape, data }: TensorData, plans: readonly (AnyresPlan
   const counts = plans.map((plan) => 1 + (plan ? plan.tiles[0] * plan.tiles[1] : 0));
   const total = counts.reduce((sum, count) => sum + count, 0);
   const view = shape.slice(-3);
-  const fits = shape.length === 5 ? shape[0] === plans.length && counts.every((count) => count <= shape[1]!) : shape.length === 4 && shape[0] === total;
+  const fits =
+    shape.length === 5
+      ? shape[0] === plans.length && counts.every((count) => count <= shape[1]!)
+      : shape.length === 4 && shape[0] === total;
   if (!fits)
     throw new InputError({
       message: `pixel_values is [${shape.join(', ')}], but the image_sizes ask for ${counts.join(' + ')} views.`,

@@ -21,7 +21,12 @@ export interface AnyresPlan {
   /** Rows and columns of tiles; the whole picture is one view more, the first. */
   readonly tiles: PatchGrid;
   /** The features of the frame that are not padding. */
-  readonly kept: { readonly top: number; readonly left: number; readonly height: number; readonly width: number };
+  readonly kept: {
+    readonly top: number;
+    readonly left: number;
+    readonly height: number;
+    readonly width: number;
+  };
   /** Rows and columns of features that are read; fewer than are kept where there are too many. */
   readonly map: PatchGrid;
   /** Features of the whole view, of the tiles, and one newline for each row. */
@@ -50,18 +55,28 @@ export function planAnyres(
       hint: 'Crop it, or cut it into several pictures.',
     });
   const ratio = mostTiles === null ? 1 : Math.sqrt((kept.height * kept.width) / (mostTiles * grid[0] ** 2));
-  const map = ratio > 1.1 ? ([Math.floor(kept.height / ratio), Math.floor(kept.width / ratio)] as const) : ([kept.height, kept.width] as const);
+  const map =
+    ratio > 1.1
+      ? ([Math.floor(kept.height / ratio), Math.floor(kept.width / ratio)] as const)
+      : ([kept.height, kept.width] as const);
   return { resolution, tiles, kept, map, tokens: grid[0] * grid[1] + map[0] * (map[1] + 1) };
 }
 
 /** The resolution that keeps most of the picture's pixels, and wastes least; `undefined` if it would vanish in all. */
-function bestResolution(width: number, height: number, pinpoints: AnyresConfig['pinpoints']): readonly [number, number] | undefined {
-  let best: { readonly fit: readonly [number, number]; readonly effective: number; readonly wasted: number } | undefined;
+function bestResolution(
+  width: number,
+  height: number,
+  pinpoints: AnyresConfig['pinpoints'],
+): readonly [number, number] | undefined {
+  let best:
+    | { readonly fit: readonly [number, number]; readonly effective: number; readonly wasted: number }
+    | undefined;
   for (const fit of pinpoints) {
     const scale = Math.min(fit[1] / width, fit[0] / height);
     const effective = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height);
     const wasted = fit[0] * fit[1] - effective;
-    if (effective > (best?.effective ?? 0) || (best && effective === best.effective && wasted < best.wasted)) best = { fit, effective, wasted };
+    if (effective > (best?.effective ?? 0) || (best && effective === best.effective && wasted < best.wasted))
+      best = { fit, effective, wasted };
   }
   return best?.fit;
 }

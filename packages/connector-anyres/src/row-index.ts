@@ -53,7 +53,11 @@ export function indexRows(plans: readonly (AnyresPlan | null)[], grid: PatchGrid
     for (let y = 0; y < map[0]; y++) {
       const down = tapsOf(y, kept.height, map[0]);
       for (const columns of across)
-        put(down.flatMap(([dy, wy]) => columns.map(([dx, wx]) => [rowOf(kept.top + dy, kept.left + dx), wy * wx] as const)));
+        put(
+          down.flatMap(([dy, wy]) =>
+            columns.map(([dx, wx]) => [rowOf(kept.top + dy, kept.left + dx), wy * wx] as const),
+          ),
+        );
       put(newline);
     }
     first += (1 + tiles[0] * tiles[1]) * perTile;

@@ -29,6 +29,9 @@ describe('linearConnector', () => {
   });
 
   it('adds no segment to the names of its checkpoint', () => {
-    expect([...namedParameters({ multi_modal_projector: linearConnector()(context) }).keys()]).toEqual(['multi_modal_projector.weight', 'multi_modal_projector.bias']);
+    expect([...namedParameters({ multi_modal_projector: linearConnector()(context) }).keys()]).toEqual([
+      'multi_modal_projector.weight',
+      'multi_modal_projector.bias',
+    ]);
   });
 });

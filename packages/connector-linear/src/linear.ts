@@ -14,10 +14,17 @@ export function linearConnector({ bias = true }: { bias?: boolean } = {}): Conne
     return module(
       'LinearConnector',
       { projection },
-      { connect: (m, { hiddenStates }: ImageFeatures) => reshape(m.projection(hiddenStates), [-1, textSize]) },
+      {
+        connect: (m, { hiddenStates }: ImageFeatures) => reshape(m.projection(hiddenStates), [-1, textSize]),
+      },
       {
         paths: { projection: '' },
-        facts: () => ({ id: 'connector-linear', source, config: { bias }, countTokens: ([rows, columns]: PatchGrid) => rows * columns }),
+        facts: () => ({
+          id: 'connector-linear',
+          source,
+          config: { bias },
+          countTokens: ([rows, columns]: PatchGrid) => rows * columns,
+        }),
       },
     );
   };

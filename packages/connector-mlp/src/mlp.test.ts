@@ -29,6 +29,8 @@ describe('mlpConnector', () => {
   });
 
   it('names the activations that it knows, before any model is built', () => {
-    expect(() => mlpConnector({ hiddenAct: 'mish' })).toThrow(/There is no activation 'mish'\.\n {2}Known: gelu, /);
+    expect(() => mlpConnector({ hiddenAct: 'mish' })).toThrow(
+      /There is no activation 'mish'\.\n {2}Known: gelu, /,
+    );
   });
 });

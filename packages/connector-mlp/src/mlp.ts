@@ -14,7 +14,10 @@ const source: Source = {
 };
 
 /** Two linear layers with an activation between, of LLaVA-1.5; names `linear_1`, `linear_2`. One token per patch. */
-export function mlpConnector({ hiddenAct = 'gelu', bias = true }: MlpConnectorOptions = {}): ConnectorFactory {
+export function mlpConnector({
+  hiddenAct = 'gelu',
+  bias = true,
+}: MlpConnectorOptions = {}): ConnectorFactory {
   const act = activation(hiddenAct);
   return ({ visionSize, textSize }) =>
     module(
@@ -24,13 +27,13 @@ export function mlpConnector({ hiddenAct = 'gelu', bias = true }: MlpConnectorOp
         connect: (m, { hiddenStates }: ImageFeatures) =>
           reshape(m.linear_2(act(m.linear_1(hiddenStates))), [-1, textSize]),
       },
-      { 
+      {
         facts: () => ({
           id: 'connector-mlp',
           source,
           config: { hiddenAct, bias },
           countTokens: ([rows, columns]: PatchGrid) => rows * columns,
         }),
-       },
+      },
     );
 }

@@ -10,11 +10,15 @@ const layers = { 'mlp.0.weight': [20, 20], 'mlp.0.bias': [20], 'mlp.2.weight': [
 
 const golden = (name: string, norm: PatchMergerOptions['norm']): Golden<Connector> => ({
   file: new URL(`./__fixtures__/${name}.safetensors`, import.meta.url),
-  model: () => patchMergerConnector({ mergeSize: 2, norm: norm! })({ visionSize: 24, textSize: 10, grid: null }),
-  outputs: (connector, { features }) => ({ embeds: connector.connect({ hiddenStates: features!, grid: null, blockSize: 2 }) }),
+  model: () =>
+    patchMergerConnector({ mergeSize: 2, norm: norm! })({ visionSize: 24, textSize: 10, grid: null }),
+  outputs: (connector, { features }) => ({
+    embeds: connector.connect({ hiddenStates: features!, grid: null, blockSize: 2 }),
+  }),
 });
 
-const published = (visionSize: number, textSize: number) => () => patchMergerConnector({ mergeSize: 2 })({ visionSize, textSize, grid: null });
+const published = (visionSize: number, textSize: number) => () =>
+  patchMergerConnector({ mergeSize: 2 })({ visionSize, textSize, grid: null });
 
 testConnector({
   tiny: patchMergerConnector({ mergeSize: 2 }),
@@ -25,7 +29,12 @@ testConnector({
     // The visual part of each published model, without the tower's 631,183,360.
     { name: 'Qwen2-VL 2B', create: published(1280, 1536), parameters: 665_271_296 - 631_183_360, tensors: 6 },
     { name: 'Qwen2-VL 7B', create: published(1280, 3584), parameters: 675_759_104 - 631_183_360, tensors: 6 },
-    { name: 'Qwen2-VL 72B', create: published(1280, 8192), parameters: 699_356_672 - 631_183_360, tensors: 6 },
+    {
+      name: 'Qwen2-VL 72B',
+      create: published(1280, 8192),
+      parameters: 699_356_672 - 631_183_360,
+      tensors: 6,
+    },
   ],
 });
 
@@ -42,8 +51,14 @@ describe('patchMergerConnector', () => {
   const connector = patchMergerConnector({ mergeSize: 2 })(context);
   const connect = (layout: Pick<ImageFeatures, 'grid' | 'blockSize'>, features: number[]) => {
     const types = { features: { dtype: 'float32', shape: [1, 8, 5] } } as const;
-    const graph = trace(connector, types, (inputs: { readonly features: Value }) => ({ y: connector.connect({ hiddenStates: inputs.features, ...layout }) }));
-    return interpret(graph, { features: { shape: [1, 8, 5], data: features } }, randomParameters(connector, 3))['y']!;
+    const graph = trace(connector, types, (inputs: { readonly features: Value }) => ({
+      y: connector.connect({ hiddenStates: inputs.features, ...layout }),
+    }));
+    return interpret(
+      graph,
+      { features: { shape: [1, 8, 5], data: features } },
+      randomParameters(connector, 3),
+    )['y']!;
   };
 
   it('gives the same tokens for patches row by row as for patches block by block', () => {
@@ -57,15 +72,21 @@ describe('patchMergerConnector', () => {
   it('counts a token for each block, and refuses a grid that is not whole blocks', () => {
     expect(connector.countTokens([34, 46])).toBe(391);
     expect(() => connector.countTokens([5, 4])).toThrow(ShapeError);
-    expect(() => patchMergerConnector({ mergeSize: 4 })({ ...context, grid: [6, 8] })).toThrow(/needs a grid that 4 divides, but the encoder's is 6 x 8/);
+    expect(() => patchMergerConnector({ mergeSize: 4 })({ ...context, grid: [6, 8] })).toThrow(
+      /needs a grid that 4 divides, but the encoder's is 6 x 8/,
+    );
   });
 
   it('refuses features whose blocks it cannot find', () => {
-    expect(() => connect({ grid: null }, [])).toThrow(/joins blocks of 2 x 2 patches, but the features come without a grid/);
+    expect(() => connect({ grid: null }, [])).toThrow(
+      /joins blocks of 2 x 2 patches, but the features come without a grid/,
+    );
     expect(() => connect({ grid: null, blockSize: 4 }, [])).toThrow(/come in blocks of 4/);
   });
 
   it('has the names of the published checkpoints below visual.merger', () => {
-    expect([...namedParameters({ visual: { merger: connector } }).keys()][2]).toBe('visual.merger.mlp.0.weight');
+    expect([...namedParameters({ visual: { merger: connector } }).keys()][2]).toBe(
+      'visual.merger.mlp.0.weight',
+    );
   });
 });

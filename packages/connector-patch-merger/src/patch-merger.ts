@@ -20,7 +20,11 @@ const source: Source = {
  * Norms each patch, joins each block of `mergeSize × mergeSize` neighbours into one vector, then projects it by two
  * linear layers with an erf GELU between, of Qwen2-VL; names `ln_q`, `mlp.0`, `mlp.2`.
  */
-export function patchMergerConnector({ mergeSize, norm = 'layer', eps = 1e-6 }: PatchMergerOptions): ConnectorFactory {
+export function patchMergerConnector({
+  mergeSize,
+  norm = 'layer',
+  eps = 1e-6,
+}: PatchMergerOptions): ConnectorFactory {
   return ({ visionSize, textSize, grid }) => {
     const joined = visionSize * mergeSize ** 2;
     const countTokens = ([rows, columns]: PatchGrid) => {
@@ -45,7 +49,14 @@ export function patchMergerConnector({ mergeSize, norm = 'layer', eps = 1e-6 }: 
           return mlp[2](gelu(mlp[0](rows)));
         },
       },
-      { facts: () => ({ id: 'connector-patch-merger', source, config: { mergeSize, norm, eps }, countTokens }) },
+      {
+        facts: () => ({
+          id: 'connector-patch-merger',
+          source,
+          config: { mergeSize, norm, eps },
+          countTokens,
+        }),
+      },
     );
   };
 }

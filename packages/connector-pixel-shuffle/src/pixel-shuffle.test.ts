@@ -11,7 +11,8 @@ testConnector({
   sizes: [
     {
       name: 'SmolVLM-256M',
-      create: () => pixelShuffleConnector({ scaleFactor: 4 })({ visionSize: 768, textSize: 576, grid: [32, 32] }),
+      create: () =>
+        pixelShuffleConnector({ scaleFactor: 4 })({ visionSize: 768, textSize: 576, grid: [32, 32] }),
       parameters: 768 * 16 * 576,
       tensors: 1,
     },
@@ -34,7 +35,9 @@ describe('pixelShuffleConnector', () => {
   const sizes = { visionSize: 4, textSize: 6 };
 
   it('counts a token for each block', () => {
-    expect(pixelShuffleConnector({ scaleFactor: 4 })({ ...sizes, grid: [32, 32] }).countTokens([32, 32])).toBe(64);
+    expect(
+      pixelShuffleConnector({ scaleFactor: 4 })({ ...sizes, grid: [32, 32] }).countTokens([32, 32]),
+    ).toBe(64);
   });
 
   it('refuses a grid that its factor does not divide, when the model is composed', () => {
@@ -46,6 +49,10 @@ describe('pixelShuffleConnector', () => {
   it('refuses features without a grid', () => {
     const connector = pixelShuffleConnector({ scaleFactor: 2 })({ ...sizes, grid: null });
     const types = { features: { dtype: 'float32', shape: ['tiles', 4, 4] } } as const;
-    expect(() => trace(connector, types, ({ features }) => ({ y: connector.connect({ hiddenStates: features, grid: null }) }))).toThrow(/needs features with a grid/);
+    expect(() =>
+      trace(connector, types, ({ features }) => ({
+        y: connector.connect({ hiddenStates: features, grid: null }),
+      })),
+    ).toThrow(/needs features with a grid/);
   });
 });

@@ -29,7 +29,10 @@ export function pixelShuffleConnector({ scaleFactor }: { scaleFactor: number }):
       {
         connect: (m, { hiddenStates, grid: given }: ImageFeatures) => {
           if (!given) throw new ShapeError('Pixel shuffle needs features with a grid.');
-          return reshape(m.modality_projection.proj(pixelShuffle(hiddenStates, given, scaleFactor)), [-1, textSize]);
+          return reshape(m.modality_projection.proj(pixelShuffle(hiddenStates, given, scaleFactor)), [
+            -1,
+            textSize,
+          ]);
         },
       },
       { facts: () => ({ id: 'connector-pixel-shuffle', source, config: { scaleFactor }, countTokens }) },

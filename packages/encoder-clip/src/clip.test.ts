@@ -25,7 +25,9 @@ const golden = (name: string): Golden<VisionEncoder> => ({
   outputs: (encoder, inputs) => {
     const states = encoder.encode(inputs).hiddenStates;
     const size = encoder.hiddenSize / 4;
-    return Object.fromEntries([0, 1, 2, 3].map((i) => [`hidden_states.${i}`, slice(states, 2, i * size, (i + 1) * size)]));
+    return Object.fromEntries(
+      [0, 1, 2, 3].map((i) => [`hidden_states.${i}`, slice(states, 2, i * size, (i + 1) * size)]),
+    );
   },
 });
 
@@ -39,9 +41,24 @@ testVisionEncoder({
     { name: 'base-patch32', create: () => clip('base-patch32'), parameters: 87_456_000, tensors: 199 },
     { name: 'base-patch16', create: () => clip('base-patch16'), parameters: 85_799_424, tensors: 199 },
     { name: 'large-patch14', create: () => clip('large-patch14'), parameters: 303_179_776, tensors: 391 },
-    { name: 'large-patch14-336', create: () => clip('large-patch14-336'), parameters: 303_507_456, tensors: 391 },
-    { name: 'openclip-huge-patch14', create: () => clip('openclip-huge-patch14'), parameters: 632_076_800 - 1280 * 1024, tensors: 519 },
-    { name: 'openclip-bigg-patch14', create: () => clip('openclip-bigg-patch14'), parameters: 1_844_907_264 - 1664 * 1280, tensors: 775 },
+    {
+      name: 'large-patch14-336',
+      create: () => clip('large-patch14-336'),
+      parameters: 303_507_456,
+      tensors: 391,
+    },
+    {
+      name: 'openclip-huge-patch14',
+      create: () => clip('openclip-huge-patch14'),
+      parameters: 632_076_800 - 1280 * 1024,
+      tensors: 519,
+    },
+    {
+      name: 'openclip-bigg-patch14',
+      create: () => clip('openclip-bigg-patch14'),
+      parameters: 1_844_907_264 - 1664 * 1280,
+      tensors: 775,
+    },
   ],
 });
 
@@ -63,14 +80,24 @@ describe('clip', () => {
 
   it('leaves out the layers after the last that is read', () => {
     const encoder = clip(tiny, { featureLayers: [-2] });
-    const graph = trace(encoder, encoder.inputs, (inputs) => ({ features: encoder.encode(inputs).hiddenStates }));
+    const graph = trace(encoder, encoder.inputs, (inputs) => ({
+      features: encoder.encode(inputs).hiddenStates,
+    }));
     const used = [...graph.parameters.keys()];
     expect(used.some((path) => path.startsWith('encoder.layers.1.'))).toBe(true);
-    expect(used.some((path) => path.startsWith('encoder.layers.2.') || path.startsWith('post_layernorm'))).toBe(false);
+    expect(
+      used.some((path) => path.startsWith('encoder.layers.2.') || path.startsWith('post_layernorm')),
+    ).toBe(false);
   });
 
   it('reads a config, and names the field that is wrong', () => {
-    expect(readClipConfig({ hidden_size: 1024, num_attention_heads: 16 })).toMatchObject({ hiddenSize: 1024, patchSize: 32, hiddenAct: 'quick_gelu' });
-    expect(() => readClipConfig({ patch_size: '14' })).toThrow(/vision_config\.patch_size is "14", expected a number/);
+    expect(readClipConfig({ hidden_size: 1024, num_attention_heads: 16 })).toMatchObject({
+      hiddenSize: 1024,
+      patchSize: 32,
+      hiddenAct: 'quick_gelu',
+    });
+    expect(() => readClipConfig({ patch_size: '14' })).toThrow(
+      /vision_config\.patch_size is "14", expected a number/,
+    );
   });
 });

@@ -1,11 +1,22 @@
 import { add, concat, expand, module, Parameter, repeat, reshape, slice, type Value } from '@weft/graph';
-import { captureLayers, layerNorm, patchEmbedding, visionTransformerLayer, type VisionTransformerConfig } from '@weft/nn';
+import {
+  captureLayers,
+  layerNorm,
+  patchEmbedding,
+  visionTransformerLayer,
+  type VisionTransformerConfig,
+} from '@weft/nn';
 import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
 
 export type ClipConfig = VisionTransformerConfig;
 
 const base = { hiddenSize: 768, intermediateSize: 3072, numHiddenLayers: 12, numAttentionHeads: 12 } as const;
-const large = { hiddenSize: 1024, intermediateSize: 4096, numHiddenLayers: 24, numAttentionHeads: 16 } as const;
+const large = {
+  hiddenSize: 1024,
+  intermediateSize: 4096,
+  numHiddenLayers: 24,
+  numAttentionHeads: 16,
+} as const;
 const openai = { numChannels: 3, hiddenAct: 'quick_gelu', layerNormEps: 1e-5 } as const;
 
 /** Published sizes. */
@@ -61,7 +72,10 @@ export interface ClipOptions {
  * @returns encoder with features `[numTiles, (imageSize / patchSize)², hiddenSize * featureLayers.length]`; with the
  *   class token kept, one row of `(imageSize / patchSize)² + 1`
  */
-export function clip(config: keyof typeof clipPresets | ClipConfig, options: ClipOptions = {}): VisionEncoder {
+export function clip(
+  config: keyof typeof clipPresets | ClipConfig,
+  options: ClipOptions = {},
+): VisionEncoder {
   const c = resolvePreset<ClipConfig>('encoder-clip', clipPresets, config);
   const { featureLayers = [-1], classToken = 'drop' } = options;
   const side = Math.floor(c.imageSize / c.patchSize);
@@ -83,7 +97,11 @@ export function clip(config: keyof typeof clipPresets | ClipConfig, options: Cli
     {
       encode: ({ embeddings, pre_layrnorm, encoder }, { pixel_values }: Readonly<Record<string, Value>>) => {
         const x = embeddings.patch_embedding(pixel_values!);
-        const classRow = expand(reshape(embeddings.class_embedding, [1, 1, c.hiddenSize]), [x.shape[0]!, 1, c.hiddenSize]);
+        const classRow = expand(reshape(embeddings.class_embedding, [1, 1, c.hiddenSize]), [
+          x.shape[0]!,
+          1,
+          c.hiddenSize,
+        ]);
         const tokens = add(concat([classRow, x], 1), embeddings.position_embedding.weight);
         const states = concat(captureLayers(encoder.layers, pre_layrnorm(tokens), featureLayers), 2);
         return { hiddenStates: classToken === 'keep' ? states : slice(states, 1, 1, patches + 1), grid };
@@ -96,7 +114,12 @@ export function clip(config: keyof typeof clipPresets | ClipConfig, options: Cli
         config: { ...c, featureLayers, classToken },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid,
-        inputs: { pixel_values: { dtype: 'float32' as const, shape: ['tiles', c.numChannels, c.imageSize, c.imageSize] } },
+        inputs: {
+          pixel_values: {
+            dtype: 'float32' as const,
+            shape: ['tiles', c.numChannels, c.imageSize, c.imageSize],
+          },
+        },
       }),
     },
   );

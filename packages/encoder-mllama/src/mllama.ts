@@ -1,5 +1,29 @@
 import { ShapeError } from '@weft/errors';
-import { add, attend, cast, concat, constant, currentPath, expand, gather, matmul, module, mul, pad, Parameter, printShape, repeat, reshape, sameShape, slice, sub, tanh, type AnyModule, type Shape, type Value } from '@weft/graph';
+import {
+  add,
+  attend,
+  cast,
+  concat,
+  constant,
+  currentPath,
+  expand,
+  gather,
+  matmul,
+  module,
+  mul,
+  pad,
+  Parameter,
+  printShape,
+  repeat,
+  reshape,
+  sameShape,
+  slice,
+  sub,
+  tanh,
+  type AnyModule,
+  type Shape,
+  type Value,
+} from '@weft/graph';
 import { captureLayers, layerNorm, linear, mergeHeads, mlp, patchEmbedding, splitHeads } from '@weft/nn';
 import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
 import { prepareRuns } from './prepare.js';
@@ -47,7 +71,16 @@ export const mllamaVisionPresets = {
     imageSize: 560,
     patchSize: 14,
     maxNumTiles: 4,
-    supportedAspectRatios: [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
+    supportedAspectRatios: [
+      [1, 1],
+      [1, 2],
+      [1, 3],
+      [1, 4],
+      [2, 1],
+      [2, 2],
+      [3, 1],
+      [4, 1],
+    ],
     intermediateLayersIndices: [3, 7, 15, 23, 30],
     hiddenAct: 'gelu',
     normEps: 1e-5,
@@ -83,14 +116,20 @@ const alignment = 8;
  * @returns encoder with features `[pictures * maxNumTiles, (imageSize / patchSize)² + 1, hiddenSize * (1 + number of
  *   intermediate layers)]`, the class token first
  */
-export function mllamaVision(config: keyof typeof mllamaVisionPresets | MllamaVisionConfig, { capture = 'before' }: MllamaVisionOptions = {}): VisionEncoder {
+export function mllamaVision(
+  config: keyof typeof mllamaVisionPresets | MllamaVisionConfig,
+  { capture = 'before' }: MllamaVisionOptions = {},
+): VisionEncoder {
   const c = resolvePreset<MllamaVisionConfig>('encoder-mllama', mllamaVisionPresets, config);
   const { hiddenSize, maxNumTiles: tiles } = c;
   const tokens = Math.floor(c.imageSize / c.patchSize) ** 2 + 1;
   const padded = Math.ceil(tokens / alignment) * alignment;
   const layer = (isGated: boolean) => visionLayer(c, isGated);
   const types = {
-    pixel_values: { dtype: 'float32' as const, shape: ['pictures', tiles, c.numChannels, c.imageSize, c.imageSize] },
+    pixel_values: {
+      dtype: 'float32' as const,
+      shape: ['pictures', tiles, c.numChannels, c.imageSize, c.imageSize],
+    },
     aspect_ratio_ids: { dtype: 'int64' as const, shape: ['pictures'] },
     aspect_ratio_mask: { dtype: 'int64' as const, shape: ['pictures', tiles] },
   };
@@ -110,27 +149,46 @@ export function mllamaVision(config: keyof typeof mllamaVisionPresets | MllamaVi
     },
     {
       encode: (m, inputs: Readonly<Record<string, Value>>) => {
-        const [pixels, ids, mask] = [inputs['pixel_values']!, inputs['aspect_ratio_ids']!, inputs['aspect_ratio_mask']!];
+        const [pixels, ids, mask] = [
+          inputs['pixel_values']!,
+          inputs['aspect_ratio_ids']!,
+          inputs['aspect_ratio_mask']!,
+        ];
         const pictures = pixels.shape[0]!;
-        for (const [name, { shape }] of Object.entries(types)) requireShape(name, inputs[name]!, [pictures, ...shape.slice(1)]);
-        const split = (x: Value, length: number, size = hiddenSize): Value => reshape(x, [pictures, tiles, length, size]);
+        for (const [name, { shape }] of Object.entries(types))
+          requireShape(name, inputs[name]!, [pictures, ...shape.slice(1)]);
+        const split = (x: Value, length: number, size = hiddenSize): Value =>
+          reshape(x, [pictures, tiles, length, size]);
         const join = (x: Value): Value => reshape(x, [pictures, tiles * padded, hiddenSize]);
 
         const patches = m.patch_embedding(reshape(pixels, [-1, ...pixels.shape.slice(2)]));
         const placed = m.pre_tile_positional_embedding(split(patches, tokens - 1), ids);
-        const classRow = expand(reshape(m.class_embedding, [1, 1, 1, hiddenSize]), [pictures, tiles, 1, hiddenSize]);
+        const classRow = expand(reshape(m.class_embedding, [1, 1, 1, hiddenSize]), [
+          pictures,
+          tiles,
+          1,
+          hiddenSize,
+        ]);
         const embedded = m.layernorm_pre(m.gated_positional_embedding(concat([classRow, placed], 2), ids));
         const bias = fillerBias(mask, [tokens, padded]);
 
         const stack = m.transformer.layers.map((run) => (x: Value) => run(x, bias));
-        const captured = c.intermediateLayersIndices.map((index) => (capture === 'before' ? index : index + 1));
+        const captured = c.intermediateLayersIndices.map((index) =>
+          capture === 'before' ? index : index + 1,
+        );
         const states = captureLayers(stack, join(pad(embedded, 2, 0, padded - tokens)), [...captured, -1]);
         const middle = m.post_tile_positional_embedding(split(m.layernorm_post(states.at(-1)!), padded), ids);
         const last = m.global_transformer.layers.reduce((x, run) => run(x, bias), join(middle));
 
         // Of one feature all captured states come one after another.
         const columns = states.slice(0, -1).map((state) => reshape(state, [...state.shape, 1]));
-        const joined = columns.length > 0 ? concat([last, reshape(concat(columns, 3), [pictures, tiles * padded, hiddenSize * columns.length])], 2) : last;
+        const joined =
+          columns.length > 0
+            ? concat(
+                [last, reshape(concat(columns, 3), [pictures, tiles * padded, hiddenSize * columns.length])],
+                2,
+              )
+            : last;
         const size = hiddenSize * (1 + columns.length);
         const kept = slice(split(joined, padded, size), 2, 0, tokens);
         return { hiddenStates: reshape(kept, [-1, tokens, size]), grid: [1, tokens] as const };
@@ -144,7 +202,8 @@ export function mllamaVision(config: keyof typeof mllamaVisionPresets | MllamaVi
         hiddenSize: hiddenSize * (1 + c.intermediateLayersIndices.length),
         grid: [1, tokens] as const,
         inputs: types,
-        prepare: (given: Parameters<NonNullable<VisionEncoder['prepare']>>[0]) => prepareRuns(given, c, tokens),
+        prepare: (given: Parameters<NonNullable<VisionEncoder['prepare']>>[0]) =>
+          prepareRuns(given, c, tokens),
       }),
     },
   );
@@ -152,7 +211,10 @@ export function mllamaVision(config: keyof typeof mllamaVisionPresets | MllamaVi
 
 function requireShape(name: string, { shape }: Value, expected: Shape): void {
   if (!sameShape(shape, expected))
-    throw new ShapeError({ message: `${name} is ${printShape(shape)}, expected ${printShape(expected)}.`, where: currentPath() || undefined });
+    throw new ShapeError({
+      message: `${name} is ${printShape(shape)}, expected ${printShape(expected)}.`,
+      where: currentPath() || undefined,
+    });
 }
 
 /**
@@ -174,23 +236,39 @@ type TableModule = AnyModule & ((x: Value, aspectRatioIds: Value) => Value);
 const tileTable = ({ supportedAspectRatios, maxNumTiles, hiddenSize }: MllamaVisionConfig): TableModule =>
   module(
     'TileTable',
-    { embedding: { weight: new Parameter([supportedAspectRatios.length + 1, maxNumTiles * hiddenSize]) }, gate: gateParameter() },
+    {
+      embedding: { weight: new Parameter([supportedAspectRatios.length + 1, maxNumTiles * hiddenSize]) },
+      gate: gateParameter(),
+    },
     ({ embedding, gate }, x: Value, ids: Value) =>
-      add(x, mul(reshape(gather(embedding.weight, ids), [x.shape[0]!, maxNumTiles, 1, hiddenSize]), tanh(gate))),
+      add(
+        x,
+        mul(reshape(gather(embedding.weight, ids), [x.shape[0]!, maxNumTiles, 1, hiddenSize]), tanh(gate)),
+      ),
   );
 
 /** Adds positions within the tile, and within the picture by aspect ratio; the gate weighs one against the other. */
-const positionTable = ({ supportedAspectRatios, maxNumTiles, hiddenSize }: MllamaVisionConfig, tokens: number): TableModule =>
+const positionTable = (
+  { supportedAspectRatios, maxNumTiles, hiddenSize }: MllamaVisionConfig,
+  tokens: number,
+): TableModule =>
   module(
     'PositionTable',
     {
       gate: gateParameter(),
       embedding: new Parameter([tokens, hiddenSize]),
-      tile_embedding: { weight: new Parameter([supportedAspectRatios.length + 1, maxNumTiles * tokens * hiddenSize]) },
+      tile_embedding: {
+        weight: new Parameter([supportedAspectRatios.length + 1, maxNumTiles * tokens * hiddenSize]),
+      },
     },
     ({ gate, embedding, tile_embedding }, x: Value, ids: Value) => {
       const own = mul(embedding, sub(1, tanh(gate)));
-      const byRatio = reshape(gather(tile_embedding.weight, ids), [x.shape[0]!, maxNumTiles, tokens, hiddenSize]);
+      const byRatio = reshape(gather(tile_embedding.weight, ids), [
+        x.shape[0]!,
+        maxNumTiles,
+        tokens,
+        hiddenSize,
+      ]);
       return add(add(x, own), mul(byRatio, tanh(gate)));
     },
   );
@@ -224,7 +302,9 @@ const visionAttention = (c: MllamaVisionConfig): LayerModule => {
     'MllamaVisionAttention',
     { q_proj: projection(), k_proj: projection(), v_proj: projection(), o_proj: projection() },
     (m, x: Value, bias: Value) => {
-      const [q, k, v] = [m.q_proj(x), m.k_proj(x), m.v_proj(x)].map((t) => splitHeads(t, c.numAttentionHeads));
+      const [q, k, v] = [m.q_proj(x), m.k_proj(x), m.v_proj(x)].map((t) =>
+        splitHeads(t, c.numAttentionHeads),
+      );
       return m.o_proj(mergeHeads(attend(q!, k!, v!, { bias })));
     },
   );
@@ -244,7 +324,8 @@ export function readMllamaVisionConfig(section: Json): MllamaVisionConfig {
     imageSize: read.number('image_size', 448),
     patchSize: read.number('patch_size', 14),
     maxNumTiles,
-    supportedAspectRatios: (read.raw('supported_aspect_ratios') ?? aspectRatiosOf(maxNumTiles)) as MllamaVisionConfig['supportedAspectRatios'],
+    supportedAspectRatios: (read.raw('supported_aspect_ratios') ??
+      aspectRatiosOf(maxNumTiles)) as MllamaVisionConfig['supportedAspectRatios'],
     intermediateLayersIndices: (read.raw('intermediate_layers_indices') ?? [3, 7, 15, 23, 30]) as number[],
     hiddenAct: read.string('hidden_act', 'gelu'),
     normEps: read.number('norm_eps', 1e-5),
@@ -254,5 +335,7 @@ export function readMllamaVisionConfig(section: Json): MllamaVisionConfig {
 /** All arrangements of at most so many tiles, rows in the outer loop, as the reference numbers them. */
 export function aspectRatiosOf(maxNumTiles: number): (readonly [rows: number, columns: number])[] {
   const sides = Array.from({ length: maxNumTiles }, (_, i) => i + 1);
-  return sides.flatMap((rows) => sides.filter((columns) => rows * columns <= maxNumTiles).map((columns) => [rows, columns] as const));
+  return sides.flatMap((rows) =>
+    sides.filter((columns) => rows * columns <= maxNumTiles).map((columns) => [rows, columns] as const),
+  );
 }

@@ -10,18 +10,31 @@ import type { MllamaVisionConfig } from './mllama.js';
  *
  * @throws InputError if a tensor is missing, or does not fit the others or the encoder
  */
-export function prepareRuns(given: Readonly<Record<string, TensorData>>, c: MllamaVisionConfig, tokens: number): EncoderRun[] {
+export function prepareRuns(
+  given: Readonly<Record<string, TensorData>>,
+  c: MllamaVisionConfig,
+  tokens: number,
+): EncoderRun[] {
   const names = ['pixel_values', 'aspect_ratio_ids', 'aspect_ratio_mask'];
   const missing = names.filter((name) => !given[name]);
   if (missing.length === names.length) return [];
-  if (missing.length > 0) throw new InputError({ message: `${missing.join(' and ')} is missing.`, hint: `An image needs ${names.join(', ')}.` });
+  if (missing.length > 0)
+    throw new InputError({
+      message: `${missing.join(' and ')} is missing.`,
+      hint: `An image needs ${names.join(', ')}.`,
+    });
   const own = [c.maxNumTiles, c.numChannels, c.imageSize, c.imageSize];
   const tails = [own, [], [c.maxNumTiles]];
   const lead = given['pixel_values']!.shape.slice(0, -own.length);
   for (const [i, name] of names.entries()) {
     const { shape } = given[name]!;
     const expected = [...lead, ...tails[i]!];
-    if (lead.length < 1 || lead.length > 2 || shape.length !== expected.length || shape.some((size, axis) => size !== expected[axis]))
+    if (
+      lead.length < 1 ||
+      lead.length > 2 ||
+      shape.length !== expected.length ||
+      shape.some((size, axis) => size !== expected[axis])
+    )
       throw new InputError({
         message: `${name} is [${shape.join(', ')}], expected [${(lead.length < 1 || lead.length > 2 ? ['samples', 'images', ...tails[i]!] : expected).join(', ')}].`,
         hint: 'All three come from one run of the processor; its tile size and number of tiles are those of config.json.',
@@ -30,7 +43,9 @@ export function prepareRuns(given: Readonly<Record<string, TensorData>>, c: Mlla
   const ids = given['aspect_ratio_ids']!.data;
   for (const id of ids)
     if (Number(id) < 0 || Number(id) > c.supportedAspectRatios.length)
-      throw new InputError({ message: `aspect_ratio_ids has ${id}, expected 0 to ${c.supportedAspectRatios.length}.` });
+      throw new InputError({
+        message: `aspect_ratio_ids has ${id}, expected 0 to ${c.supportedAspectRatios.length}.`,
+      });
 
   return Array.from({ length: ids.length }, (_, picture) => {
     const cut = (name: string, shape: readonly number[]): TensorData => {

@@ -1,5 +1,14 @@
 import { ShapeError } from '@weft/errors';
-import { currentPath, module, printShape, reshape, sameShape, slice, transpose, type Value } from '@weft/graph';
+import {
+  currentPath,
+  module,
+  printShape,
+  reshape,
+  sameShape,
+  slice,
+  transpose,
+  type Value,
+} from '@weft/graph';
 import type { Source, VisionEncoder } from '@weft/spec';
 
 export interface PatchEncoderConfig {

@@ -2,7 +2,12 @@ import { InputError } from '@weft/errors';
 import { namedParameters, type TensorData } from '@weft/graph';
 import { checkGoldenRuns, testVisionEncoder } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { pixtralVision, pixtralVisionPresets, readPixtralVisionConfig, type PixtralVisionConfig } from './pixtral.js';
+import {
+  pixtralVision,
+  pixtralVisionPresets,
+  readPixtralVisionConfig,
+  type PixtralVisionConfig,
+} from './pixtral.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -19,10 +24,17 @@ const tiny: PixtralVisionConfig = {
 };
 
 /** A padded batch as the reference's processor makes it; each pixel's value is its place in the tensor. */
-function batch(sizes: readonly (readonly [height: number, width: number])[], [height, width]: readonly [number, number]): Record<string, TensorData> {
+function batch(
+  sizes: readonly (readonly [height: number, width: number])[],
+  [height, width]: readonly [number, number],
+): Record<string, TensorData> {
   const shape = [sizes.length, 3, height, width];
   return {
-    pixel_values: { dtype: 'float32', shape, data: Float32Array.from({ length: sizes.length * 3 * height * width }, (_, i) => i) },
+    pixel_values: {
+      dtype: 'float32',
+      shape,
+      data: Float32Array.from({ length: sizes.length * 3 * height * width }, (_, i) => i),
+    },
     image_sizes: { dtype: 'int64', shape: [sizes.length, 2], data: BigInt64Array.from(sizes.flat(), BigInt) },
   };
 }
@@ -38,7 +50,14 @@ testVisionEncoder({
   feeds,
   create: () => pixtralVision('pixtral-12b'),
   checkpoint: fixture('pixtral-12b.header.json'),
-  sizes: [{ name: 'pixtral-12b', create: () => pixtralVision('pixtral-12b'), parameters: 403_489_792, tensors: 218 }],
+  sizes: [
+    {
+      name: 'pixtral-12b',
+      create: () => pixtralVision('pixtral-12b'),
+      parameters: 403_489_792,
+      tensors: 218,
+    },
+  ],
 });
 
 describe('pixtralVision with the channels of native checkpoints', () => {
@@ -46,20 +65,36 @@ describe('pixtralVision with the channels of native checkpoints', () => {
 });
 
 describe('pixtralVision', () => {
-  it.each([[-1, 'hidden_states.3'], [1, 'hidden_states.1']])("gives the reference's states %i of two pictures in a padded batch", async (layer, output) => {
-    const model = (config: object) => pixtralVision(readPixtralVisionConfig({ ...config }), { featureLayers: [layer] });
+  it.each([
+    [-1, 'hidden_states.3'],
+    [1, 'hidden_states.1'],
+  ])("gives the reference's states %i of two pictures in a padded batch", async (layer, output) => {
+    const model = (config: object) =>
+      pixtralVision(readPixtralVisionConfig({ ...config }), { featureLayers: [layer] });
     expect(await checkGoldenRuns({ file: fixture('pixtral.safetensors'), model, output })).toBeLessThan(1e-5);
   });
 
   it('makes one run of each picture, without its padding', () => {
-    const runs = pixtralVision(tiny).prepare!(batch([[2, 4], [4, 2]], [4, 4]));
+    const runs = pixtralVision(tiny).prepare!(
+      batch(
+        [
+          [2, 4],
+          [4, 2],
+        ],
+        [4, 4],
+      ),
+    );
     expect(runs.map(({ layout }) => layout)).toEqual([
       { kind: 'image', frames: 1, rows: 1, columns: 2 },
       { kind: 'image', frames: 1, rows: 2, columns: 1 },
     ]);
     // Channel, then row, then column of a patch.
-    expect([...runs[0]!.inputs['patches']!.data.subarray(0, 12)]).toEqual([0, 1, 4, 5, 16, 17, 20, 21, 32, 33, 36, 37]);
-    expect([...runs[1]!.inputs['patches']!.data.subarray(12)]).toEqual([56, 57, 60, 61, 72, 73, 76, 77, 88, 89, 92, 93]);
+    expect([...runs[0]!.inputs['patches']!.data.subarray(0, 12)]).toEqual([
+      0, 1, 4, 5, 16, 17, 20, 21, 32, 33, 36, 37,
+    ]);
+    expect([...runs[1]!.inputs['patches']!.data.subarray(12)]).toEqual([
+      56, 57, 60, 61, 72, 73, 76, 77, 88, 89, 92, 93,
+    ]);
     expect([...runs[1]!.inputs['positions']!.data]).toEqual([0n, 1n, 0n, 0n]);
   });
 
@@ -74,17 +109,27 @@ describe('pixtralVision', () => {
     expect(prepare(batch([[6, 4]], [4, 4]))).toThrow(InputError);
     expect(prepare(batch([[6, 4]], [4, 4]))).toThrow(/Picture 0 is 4 x 6 pixels; pixel_values has 4 x 4/);
     expect(prepare(batch([[1, 4]], [4, 4]))).toThrow(/a patch is 2 x 2/);
-    expect(prepare({ image_sizes: batch([[4, 4]], [4, 4])['image_sizes']! })).toThrow(/pixel_values is missing/);
-    expect(prepare({ pixel_values: { dtype: 'float32', shape: [1, 4, 2, 2], data: new Float32Array(16) } })).toThrow(/expected \[pictures, 3, height, width\]/);
+    expect(prepare({ image_sizes: batch([[4, 4]], [4, 4])['image_sizes']! })).toThrow(
+      /pixel_values is missing/,
+    );
+    expect(
+      prepare({ pixel_values: { dtype: 'float32', shape: [1, 4, 2, 2], data: new Float32Array(16) } }),
+    ).toThrow(/expected \[pictures, 3, height, width\]/);
   });
 
   it('has parameters of the same names and shapes with either pairing of channels', () => {
-    const names = (ropeInterleaved: boolean) => [...namedParameters(pixtralVision(tiny, { ropeInterleaved })).keys()];
+    const names = (ropeInterleaved: boolean) => [
+      ...namedParameters(pixtralVision(tiny, { ropeInterleaved })).keys(),
+    ];
     expect(names(true)).toEqual(names(false));
   });
 
   it('names the presets it has, and reads a published config', () => {
-    expect(() => pixtralVision('pixtral-large' as never)).toThrow(`encoder-pixtral has no preset 'pixtral-large'.\n  It has: ${Object.keys(pixtralVisionPresets).join(', ')}.`);
-    expect(readPixtralVisionConfig({ head_dim: 64, hidden_act: 'silu', image_size: 1024, rope_theta: 10000 })).toEqual(pixtralVisionPresets['pixtral-12b']);
+    expect(() => pixtralVision('pixtral-large' as never)).toThrow(
+      `encoder-pixtral has no preset 'pixtral-large'.\n  It has: ${Object.keys(pixtralVisionPresets).join(', ')}.`,
+    );
+    expect(
+      readPixtralVisionConfig({ head_dim: 64, hidden_act: 'silu', image_size: 1024, rope_theta: 10000 }),
+    ).toEqual(pixtralVisionPresets['pixtral-12b']);
   });
 });

@@ -71,7 +71,10 @@ export interface PixtralVisionOptions {
  * @param config preset name or full configuration
  * @returns encoder with features `[tiles, patches, hiddenSize * featureLayers.length]`
  */
-export function pixtralVision(config: keyof typeof pixtralVisionPresets | PixtralVisionConfig, options: PixtralVisionOptions = {}): VisionEncoder {
+export function pixtralVision(
+  config: keyof typeof pixtralVisionPresets | PixtralVisionConfig,
+  options: PixtralVisionOptions = {},
+): VisionEncoder {
   const c = resolvePreset<PixtralVisionConfig>('encoder-pixtral', pixtralVisionPresets, config);
   const { featureLayers = [-1], ropeInterleaved = false } = options;
   const kernel = [c.numChannels, c.patchSize, c.patchSize];
@@ -83,7 +86,10 @@ export function pixtralVision(config: keyof typeof pixtralVisionPresets | Pixtra
       transformer: { layers: repeat(c.numHiddenLayers, () => visionLayer(c, ropeInterleaved)) },
     },
     {
-      encode: ({ patch_conv, ln_pre, transformer }, { patches, positions }: Readonly<Record<string, Value>>) => {
+      encode: (
+        { patch_conv, ln_pre, transformer },
+        { patches, positions }: Readonly<Record<string, Value>>,
+      ) => {
         const x = ln_pre(patch_conv(patches!));
         const angles = anglesOf(x, positions!, c);
         const layers = transformer.layers.map((layer) => (states: Value) => layer(states, angles));
@@ -98,10 +104,14 @@ export function pixtralVision(config: keyof typeof pixtralVisionPresets | Pixtra
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid: null,
         inputs: {
-          patches: { dtype: 'float32' as const, shape: ['tiles', 'patches', c.numChannels * c.patchSize ** 2] },
+          patches: {
+            dtype: 'float32' as const,
+            shape: ['tiles', 'patches', c.numChannels * c.patchSize ** 2],
+          },
           positions: { dtype: 'int64' as const, shape: [2, 'patches'] },
         },
-        prepare: (given: Parameters<NonNullable<VisionEncoder['prepare']>>[0]) => prepareRuns(given, c.numChannels, c.patchSize),
+        prepare: (given: Parameters<NonNullable<VisionEncoder['prepare']>>[0]) =>
+          prepareRuns(given, c.numChannels, c.patchSize),
       }),
     },
   ) as unknown as VisionEncoder;
@@ -110,7 +120,10 @@ export function pixtralVision(config: keyof typeof pixtralVisionPresets | Pixtra
 /** Of a head's frequencies rows turn with those of even number, columns with the others. */
 function anglesOf(x: Value, positions: Value, c: PixtralVisionConfig): RotaryAngles {
   const all = ropeFrequencies({ ropeTheta: c.ropeTheta, rotaryDim: c.hiddenSize / c.numAttentionHeads });
-  const [rows, columns] = [0, 1].map((rest) => all.filter((_, i) => i % 2 === rest)) as [Float32Array, Float32Array];
+  const [rows, columns] = [0, 1].map((rest) => all.filter((_, i) => i % 2 === rest)) as [
+    Float32Array,
+    Float32Array,
+  ];
   return patchRotary(positions, x.shape[0]!, { rows, columns });
 }
 
@@ -137,7 +150,9 @@ const visionAttention = (c: PixtralVisionConfig, interleaved: boolean): VisionLa
     'PixtralVisionAttention',
     { q_proj: projection(), k_proj: projection(), v_proj: projection(), o_proj: projection() },
     (m, x: Value, { cos, sin }: RotaryAngles) => {
-      const [q, k, v] = [m.q_proj(x), m.k_proj(x), m.v_proj(x)].map((t) => splitHeads(t, c.numAttentionHeads));
+      const [q, k, v] = [m.q_proj(x), m.k_proj(x), m.v_proj(x)].map((t) =>
+        splitHeads(t, c.numAttentionHeads),
+      );
       const turn = (t: Value): Value => rope(t, cos, sin, { interleaved });
       return m.o_proj(mergeHeads(attend(turn(q!), turn(k!), v!)));
     },
@@ -157,6 +172,9 @@ export function readPixtralVisionConfig(section: Json): PixtralVisionConfig {
     patchSize: read.number('patch_size', 16),
     imageSize: read.number('image_size', 1024),
     hiddenAct: read.string('hidden_act', 'gelu'),
-    ropeTheta: configReader(rope, 'vision_config.rope_parameters').number('rope_theta', Number(read.raw('rope_theta') ?? 10000)),
+    ropeTheta: configReader(rope, 'vision_config.rope_parameters').number(
+      'rope_theta',
+      Number(read.raw('rope_theta') ?? 10000),
+    ),
   };
 }

@@ -8,20 +8,34 @@ import type { EncoderRun } from '@weft/spec';
  *
  * @throws InputError if a picture is larger than its pixels, or the channels are not the encoder's
  */
-export function prepareRuns(given: Readonly<Record<string, TensorData>>, numChannels: number, patchSize: number): EncoderRun[] {
+export function prepareRuns(
+  given: Readonly<Record<string, TensorData>>,
+  numChannels: number,
+  patchSize: number,
+): EncoderRun[] {
   const { pixel_values: pixels, image_sizes: sizes } = given;
   if (!pixels) {
-    if (sizes) throw new InputError({ message: 'pixel_values is missing.', hint: 'Give pixel_values with image_sizes.' });
+    if (sizes)
+      throw new InputError({
+        message: 'pixel_values is missing.',
+        hint: 'Give pixel_values with image_sizes.',
+      });
     return [];
   }
   const [pictures = 0, channels = 0, height = 0, width = 0] = pixels.shape;
   if (pixels.shape.length !== 4 || channels !== numChannels)
-    throw new InputError({ message: `pixel_values is [${pixels.shape.join(', ')}], expected [pictures, ${numChannels}, height, width].` });
+    throw new InputError({
+      message: `pixel_values is [${pixels.shape.join(', ')}], expected [pictures, ${numChannels}, height, width].`,
+    });
   if (sizes && (sizes.shape.length !== 2 || sizes.shape[0] !== pictures || sizes.shape[1] !== 2))
-    throw new InputError({ message: `image_sizes is [${sizes.shape.join(', ')}], expected [${pictures}, 2].` });
+    throw new InputError({
+      message: `image_sizes is [${sizes.shape.join(', ')}], expected [${pictures}, 2].`,
+    });
 
   return Array.from({ length: pictures }, (_, picture) => {
-    const [h, w] = sizes ? [Number(sizes.data[2 * picture]!), Number(sizes.data[2 * picture + 1]!)] : [height, width];
+    const [h, w] = sizes
+      ? [Number(sizes.data[2 * picture]!), Number(sizes.data[2 * picture + 1]!)]
+      : [height, width];
     const [rows, columns] = [Math.floor(h / patchSize), Math.floor(w / patchSize)];
     if (h > height || w > width || rows * columns === 0)
       throw new InputError({
@@ -54,7 +68,10 @@ interface Cut {
 }
 
 /** Pixels `[C, H, W]` as patches `[rows * columns, C * p * p]`, from the upper left corner. */
-function cutPatches(pixels: Float32Array, { channels, height, width, rows, columns, patchSize: p }: Cut): Float32Array {
+function cutPatches(
+  pixels: Float32Array,
+  { channels, height, width, rows, columns, patchSize: p }: Cut,
+): Float32Array {
   const patches = new Float32Array(rows * columns * channels * p * p);
   let to = 0;
   for (let row = 0; row < rows; row++)
@@ -69,5 +86,7 @@ function cutPatches(pixels: Float32Array, { channels, height, width, rows, colum
 
 function positionsOf(rows: number, columns: number): BigInt64Array {
   const count = rows * columns;
-  return BigInt64Array.from({ length: 2 * count }, (_, i) => BigInt(i < count ? Math.floor(i / columns) : i % columns));
+  return BigInt64Array.from({ length: 2 * count }, (_, i) =>
+    BigInt(i < count ? Math.floor(i / columns) : i % columns),
+  );
 }

@@ -32,24 +32,46 @@ export function prepareRuns(given: Tensors, packing: Packing): EncoderRun[] {
     const { values, grid } = names[kind];
     const [patches, grids] = [given[values], given[grid]];
     if (!patches && !grids) return [];
-    if (!patches || !grids) throw new InputError({ message: `${patches ? grid : values} is missing.`, hint: `Give both ${values} and ${grid}.` });
+    if (!patches || !grids)
+      throw new InputError({
+        message: `${patches ? grid : values} is missing.`,
+        hint: `Give both ${values} and ${grid}.`,
+      });
     const seconds = kind === 'video' ? given['second_per_grid_ts'] : undefined;
     return cut(patches, layoutsOf(grids, grid, kind, seconds), { ...packing, name: values });
   });
 }
 
-function layoutsOf({ shape, data }: TensorData, name: string, kind: 'image' | 'video', seconds: TensorData | undefined): VisualLayout[] {
+function layoutsOf(
+  { shape, data }: TensorData,
+  name: string,
+  kind: 'image' | 'video',
+  seconds: TensorData | undefined,
+): VisualLayout[] {
   if (shape.length !== 2 || shape[1] !== 3)
-    throw new InputError({ message: `${name} is [${shape.join(', ')}], expected [pictures, 3].`, hint: 'Each row is moments, rows and columns of patches.' });
+    throw new InputError({
+      message: `${name} is [${shape.join(', ')}], expected [pictures, 3].`,
+      hint: 'Each row is moments, rows and columns of patches.',
+    });
   if (seconds && seconds.data.length !== shape[0])
-    throw new InputError({ message: `second_per_grid_ts has ${seconds.data.length} numbers, but ${name} has ${shape[0]} rows.` });
+    throw new InputError({
+      message: `second_per_grid_ts has ${seconds.data.length} numbers, but ${name} has ${shape[0]} rows.`,
+    });
   return Array.from({ length: shape[0]! }, (_, i) => {
-    const [frames, rows, columns] = [0, 1, 2].map((axis) => Number(data[i * 3 + axis]!)) as [number, number, number];
+    const [frames, rows, columns] = [0, 1, 2].map((axis) => Number(data[i * 3 + axis]!)) as [
+      number,
+      number,
+      number,
+    ];
     return { kind, frames, rows, columns, ...(seconds ? { interval: Number(seconds.data[i]!) } : {}) };
   });
 }
 
-function cut({ shape, data }: TensorData, layouts: readonly VisualLayout[], packing: Packing & { readonly name: string }): EncoderRun[] {
+function cut(
+  { shape, data }: TensorData,
+  layouts: readonly VisualLayout[],
+  packing: Packing & { readonly name: string },
+): EncoderRun[] {
   const { patchLength, mergeSize, windowSide, name } = packing;
   const wanted = layouts.reduce((sum, { frames, rows, columns }) => sum + frames * rows * columns, 0);
   if (shape.length !== 2 || shape[0] !== wanted || shape[1] !== patchLength)
@@ -73,7 +95,9 @@ function cut({ shape, data }: TensorData, layouts: readonly VisualLayout[], pack
       inputs: {
         patches: { dtype: 'float32', shape: [frames, count, patchLength], data: values },
         positions: { dtype: 'int64', shape: [2, count], data: positionsOf(rows, columns, mergeSize) },
-        ...(windowSide === null ? {} : windowInputs(rows / mergeSize, columns / mergeSize, windowSide, mergeSize ** 2)),
+        ...(windowSide === null
+          ? {}
+          : windowInputs(rows / mergeSize, columns / mergeSize, windowSide, mergeSize ** 2)),
       },
     };
   });

@@ -70,8 +70,24 @@ const common = {
 
 /** The towers of the two generations; all published sizes share them. */
 export const qwen2VisionPresets = {
-  'qwen2-vl': { ...common, intermediateSize: 5120, hiddenAct: 'quick_gelu', norm: 'layer', mlp: 'plain', windowSize: null, fullAttentionLayers: [] },
-  'qwen2.5-vl': { ...common, intermediateSize: 3420, hiddenAct: 'silu', norm: 'rms', mlp: 'gated', windowSize: 112, fullAttentionLayers: [7, 15, 23, 31] },
+  'qwen2-vl': {
+    ...common,
+    intermediateSize: 5120,
+    hiddenAct: 'quick_gelu',
+    norm: 'layer',
+    mlp: 'plain',
+    windowSize: null,
+    fullAttentionLayers: [],
+  },
+  'qwen2.5-vl': {
+    ...common,
+    intermediateSize: 3420,
+    hiddenAct: 'silu',
+    norm: 'rms',
+    mlp: 'gated',
+    windowSize: 112,
+    fullAttentionLayers: [7, 15, 23, 31],
+  },
 } as const satisfies Record<string, Qwen2VisionConfig>;
 
 const source: Source = {
@@ -114,9 +130,13 @@ export function qwen2Vision(config: keyof typeof qwen2VisionPresets | Qwen2Visio
     positions: { dtype: 'int64' as const, shape: [2, patches] },
     ...(c.windowSize === null
       ? {}
-      : { windows: { dtype: 'int64' as const, shape: ['windows', 'slots'] }, window_slots: { dtype: 'int64' as const, shape: [patches] } }),
+      : {
+          windows: { dtype: 'int64' as const, shape: ['windows', 'slots'] },
+          window_slots: { dtype: 'int64' as const, shape: [patches] },
+        }),
   };
-  const windowSide = c.windowSize === null ? null : Math.floor(c.windowSize / (c.patchSize * c.spatialMergeSize));
+  const windowSide =
+    c.windowSize === null ? null : Math.floor(c.windowSize / (c.patchSize * c.spatialMergeSize));
   if (windowSide === 0)
     throw new ConfigError({
       message: `Windows of ${c.windowSize} pixels are smaller than a block of ${c.spatialMergeSize} x ${c.spatialMergeSize} patches of ${c.patchSize} pixels.`,
@@ -126,14 +146,18 @@ export function qwen2Vision(config: keyof typeof qwen2VisionPresets | Qwen2Visio
 
   return module(
     'Qwen2VisionTower',
-    { patch_embed: { proj: cutPatchEmbedding(c.hiddenSize, kernel) }, blocks: repeat(c.numHiddenLayers, () => visionBlock(c)) },
+    {
+      patch_embed: { proj: cutPatchEmbedding(c.hiddenSize, kernel) },
+      blocks: repeat(c.numHiddenLayers, () => visionBlock(c)),
+    },
     {
       encode: ({ patch_embed, blocks }, inputs: Readonly<Record<string, Value>>) => {
         const x = patch_embed.proj(inputs['patches']!);
         const whole = wholeFrames(x, inputs['positions']!, c);
         const windows = inputs['windows'] && divided(whole, x, inputs['windows'], inputs['window_slots']!);
         const hiddenStates = blocks.reduce(
-          (states, layer, i) => layer(states, windows && !c.fullAttentionLayers.includes(i) ? windows : whole),
+          (states, layer, i) =>
+            layer(states, windows && !c.fullAttentionLayers.includes(i) ? windows : whole),
           x,
         );
         return { hiddenStates, grid: null, blockSize: c.spatialMergeSize };
@@ -157,9 +181,16 @@ export function qwen2Vision(config: keyof typeof qwen2VisionPresets | Qwen2Visio
 /** All patches of a frame see one another. */
 function wholeFrames(x: Value, positions: Value, c: Qwen2VisionConfig): Neighbourhood {
   // Rows and columns turn with the same frequencies, each half of the channels.
-  const frequencies = ropeFrequencies({ ropeTheta: c.ropeTheta, rotaryDim: c.hiddenSize / c.numAttentionHeads / 2 });
+  const frequencies = ropeFrequencies({
+    ropeTheta: c.ropeTheta,
+    rotaryDim: c.hiddenSize / c.numAttentionHeads / 2,
+  });
   const same = (value: Value): Value => value;
-  return { ...patchRotary(positions, x.shape[0]!, { rows: frequencies, columns: frequencies }), divide: same, join: same };
+  return {
+    ...patchRotary(positions, x.shape[0]!, { rows: frequencies, columns: frequencies }),
+    divide: same,
+    join: same,
+  };
 }
 
 /** The patches of a window see one another. */
@@ -169,10 +200,17 @@ function divided({ cos, sin }: Neighbourhood, x: Value, windows: Value, slots: V
   const all = multiplyDims(frames!, count!);
   const chosen = maximum(windows, 0);
   const divide = (value: Value): Value => reshape(gather(value, chosen, 1), [all, length!, value.shape[2]!]);
-  const join = (value: Value): Value => gather(reshape(value, [frames!, multiplyDims(count!, length!), value.shape[2]!]), slots, 1);
+  const join = (value: Value): Value =>
+    gather(reshape(value, [frames!, multiplyDims(count!, length!), value.shape[2]!]), slots, 1);
   const empty = where(less(windows, 0), constant(lowest, 'float32'), constant(0, 'float32'));
   const bias = expand(reshape(empty, [1, count!, 1, 1, length!]), [frames!, count!, 1, length!, length!]);
-  return { cos: divide(cos), sin: divide(sin), divide, join, bias: reshape(bias, [all, 1, length!, length!]) };
+  return {
+    cos: divide(cos),
+    sin: divide(sin),
+    divide,
+    join,
+    bias: reshape(bias, [all, 1, length!, length!]),
+  };
 }
 
 /** The most negative finite float32. */
@@ -203,7 +241,9 @@ const visionAttention = (c: Qwen2VisionConfig): VisionLayer =>
     { qkv: linear(c.hiddenSize, 3 * c.hiddenSize), proj: linear(c.hiddenSize, c.hiddenSize) },
     (m, x: Value, { cos, sin, divide, join, bias }: Neighbourhood) => {
       const qkv = divide(m.qkv(x));
-      const [q, k, v] = [0, 1, 2].map((i) => splitHeads(slice(qkv, 2, i * c.hiddenSize, (i + 1) * c.hiddenSize), c.numAttentionHeads));
+      const [q, k, v] = [0, 1, 2].map((i) =>
+        splitHeads(slice(qkv, 2, i * c.hiddenSize, (i + 1) * c.hiddenSize), c.numAttentionHeads),
+      );
       return m.proj(join(mergeHeads(attend(rope(q!, cos, sin), rope(k!, cos, sin), v!, { bias }))));
     },
   );

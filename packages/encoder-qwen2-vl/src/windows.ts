@@ -24,7 +24,8 @@ export function cutWindows(rows: number, columns: number, side: number, blockLen
     for (let left = 0; left < columns; left += side) {
       const blocks: number[] = [];
       for (let row = top; row < Math.min(top + side, rows); row++)
-        for (let column = left; column < Math.min(left + side, columns); column++) blocks.push(row * columns + column);
+        for (let column = left; column < Math.min(left + side, columns); column++)
+          blocks.push(row * columns + column);
       windows.push(blocks);
     }
   const length = Math.max(...windows.map((blocks) => blocks.length)) * blockLength;

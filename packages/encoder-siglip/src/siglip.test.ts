@@ -19,7 +19,8 @@ const tiny: SiglipConfig = {
 };
 
 /** LLaVA-OneVision's tower: one block fewer, no pooling head. */
-const withoutHead = () => siglip({ ...siglipPresets['so400m-patch14-384'], numHiddenLayers: 26, visionUseHead: false });
+const withoutHead = () =>
+  siglip({ ...siglipPresets['so400m-patch14-384'], numHiddenLayers: 26, visionUseHead: false });
 
 testVisionEncoder({
   tiny: () => siglip(tiny, { featureLayers: [0, -2] }),
@@ -32,7 +33,9 @@ testVisionEncoder({
       outputs: (encoder, inputs) => {
         const states = encoder.encode(inputs).hiddenStates;
         const size = encoder.hiddenSize / 4;
-        return Object.fromEntries([0, 1, 2, 3].map((i) => [`hidden_states.${i}`, slice(states, 2, i * size, (i + 1) * size)]));
+        return Object.fromEntries(
+          [0, 1, 2, 3].map((i) => [`hidden_states.${i}`, slice(states, 2, i * size, (i + 1) * size)]),
+        );
       },
     },
     {
@@ -42,11 +45,36 @@ testVisionEncoder({
     },
   ],
   sizes: [
-    { name: 'base-patch16-224', create: () => siglip('base-patch16-224'), parameters: 92_884_224, tensors: 208 },
-    { name: 'base-patch16-384', create: () => siglip('base-patch16-384'), parameters: 93_176_064, tensors: 208 },
-    { name: 'large-patch16-384', create: () => siglip('large-patch16-384'), parameters: 316_283_904, tensors: 400 },
-    { name: 'so400m-patch14-224', create: () => siglip('so400m-patch14-224'), parameters: 427_680_704, tensors: 448 },
-    { name: 'so400m-patch14-384', create: () => siglip('so400m-patch14-384'), parameters: 428_225_600, tensors: 448 },
+    {
+      name: 'base-patch16-224',
+      create: () => siglip('base-patch16-224'),
+      parameters: 92_884_224,
+      tensors: 208,
+    },
+    {
+      name: 'base-patch16-384',
+      create: () => siglip('base-patch16-384'),
+      parameters: 93_176_064,
+      tensors: 208,
+    },
+    {
+      name: 'large-patch16-384',
+      create: () => siglip('large-patch16-384'),
+      parameters: 316_283_904,
+      tensors: 400,
+    },
+    {
+      name: 'so400m-patch14-224',
+      create: () => siglip('so400m-patch14-224'),
+      parameters: 427_680_704,
+      tensors: 448,
+    },
+    {
+      name: 'so400m-patch14-384',
+      create: () => siglip('so400m-patch14-384'),
+      parameters: 428_225_600,
+      tensors: 448,
+    },
     { name: "LLaVA-OneVision's tower", create: withoutHead, parameters: 397_747_744, tensors: 421 },
   ],
 });
@@ -73,17 +101,28 @@ describe('siglip', () => {
   it('has one position for each whole patch', () => {
     const encoder = siglip('so400m-patch14-384');
     expect(encoder.grid).toEqual([27, 27]);
-    expect(namedParameters(encoder).get('embeddings.position_embedding.weight')?.shape).toEqual([27 * 27, 1152]);
+    expect(namedParameters(encoder).get('embeddings.position_embedding.weight')?.shape).toEqual([
+      27 * 27,
+      1152,
+    ]);
   });
 
   it('spends nothing on the pooling head when only features are asked for', () => {
     const encoder = siglip(tiny);
-    const graph = trace(encoder, encoder.inputs, (inputs) => ({ features: encoder.encode(inputs).hiddenStates }));
+    const graph = trace(encoder, encoder.inputs, (inputs) => ({
+      features: encoder.encode(inputs).hiddenStates,
+    }));
     expect([...graph.parameters.keys()].filter((path) => /^(head|post_layernorm)/.test(path))).toEqual([]);
   });
 
   it('reads a config, and names the field that is wrong', () => {
-    expect(readSiglipConfig({ image_size: 384 })).toMatchObject({ imageSize: 384, patchSize: 16, visionUseHead: true });
-    expect(() => readSiglipConfig({ vision_use_head: 1 })).toThrow(/vision_config\.vision_use_head is 1, expected true or false/);
+    expect(readSiglipConfig({ image_size: 384 })).toMatchObject({
+      imageSize: 384,
+      patchSize: 16,
+      visionUseHead: true,
+    });
+    expect(() => readSiglipConfig({ vision_use_head: 1 })).toThrow(
+      /vision_config\.vision_use_head is 1, expected true or false/,
+    );
   });
 });

@@ -32,9 +32,24 @@ export interface SiglipConfig extends VisionTransformerConfig {
 }
 
 const base = { hiddenSize: 768, intermediateSize: 3072, numHiddenLayers: 12, numAttentionHeads: 12 } as const;
-const large = { hiddenSize: 1024, intermediateSize: 4096, numHiddenLayers: 24, numAttentionHeads: 16 } as const;
-const so400m = { hiddenSize: 1152, intermediateSize: 4304, numHiddenLayers: 27, numAttentionHeads: 16 } as const;
-const common = { numChannels: 3, hiddenAct: 'gelu_pytorch_tanh', layerNormEps: 1e-6, visionUseHead: true } as const;
+const large = {
+  hiddenSize: 1024,
+  intermediateSize: 4096,
+  numHiddenLayers: 24,
+  numAttentionHeads: 16,
+} as const;
+const so400m = {
+  hiddenSize: 1152,
+  intermediateSize: 4304,
+  numHiddenLayers: 27,
+  numAttentionHeads: 16,
+} as const;
+const common = {
+  numChannels: 3,
+  hiddenAct: 'gelu_pytorch_tanh',
+  layerNormEps: 1e-6,
+  visionUseHead: true,
+} as const;
 
 /** Published sizes. */
 export const siglipPresets = {
@@ -75,13 +90,19 @@ export interface SiglipOptions {
  * @param config preset name or full configuration
  * @returns encoder with features `[numTiles, floor(inputSize / patchSize)², hiddenSize * featureLayers.length]`
  */
-export function siglip(config: keyof typeof siglipPresets | SiglipConfig, options: SiglipOptions = {}): VisionEncoder & SiglipPooling {
+export function siglip(
+  config: keyof typeof siglipPresets | SiglipConfig,
+  options: SiglipOptions = {},
+): VisionEncoder & SiglipPooling {
   const c = resolvePreset<SiglipConfig>('encoder-siglip', siglipPresets, config);
   const { featureLayers = [-1], postNorm = false, inputSize = c.imageSize } = options;
   const tableSide = Math.floor(c.imageSize / c.patchSize);
   const side = Math.floor(inputSize / c.patchSize);
   const spread = (i: number) => Math.floor((i * tableSide) / side);
-  const positions = Array.from({ length: side * side }, (_, i) => spread(Math.floor(i / side)) * tableSide + spread(i % side));
+  const positions = Array.from(
+    { length: side * side },
+    (_, i) => spread(Math.floor(i / side)) * tableSide + spread(i % side),
+  );
 
   return module(
     'SiglipVisionTower',
@@ -95,12 +116,18 @@ export function siglip(config: keyof typeof siglipPresets | SiglipConfig, option
       head: c.visionUseHead ? poolingHead(c) : null,
     },
     {
-      encode: ({ embeddings, encoder, post_layernorm }, { pixel_values }: Readonly<Record<string, Value>>) => {
+      encode: (
+        { embeddings, encoder, post_layernorm },
+        { pixel_values }: Readonly<Record<string, Value>>,
+      ) => {
         const table = embeddings.position_embedding.weight;
         const position = side === tableSide ? table : gather(table, constant(positions, 'int64'));
         const patches = add(embeddings.patch_embedding(pixel_values!), position);
         const states = captureLayers(encoder.layers, patches, featureLayers);
-        return { hiddenStates: concat(postNorm ? states.map(post_layernorm) : states, 2), grid: [side, side] as const };
+        return {
+          hiddenStates: concat(postNorm ? states.map(post_layernorm) : states, 2),
+          grid: [side, side] as const,
+        };
       },
       pool: ({ post_layernorm, head }, lastState: Value) => {
         const states = post_layernorm(lastState);
@@ -114,7 +141,9 @@ export function siglip(config: keyof typeof siglipPresets | SiglipConfig, option
         config: { ...c, featureLayers, postNorm, inputSize },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid: [side, side] as const,
-        inputs: { pixel_values: { dtype: 'float32' as const, shape: ['tiles', c.numChannels, inputSize, inputSize] } },
+        inputs: {
+          pixel_values: { dtype: 'float32' as const, shape: ['tiles', c.numChannels, inputSize, inputSize] },
+        },
       }),
     },
   );
@@ -144,7 +173,11 @@ const poolingHead = (c: SiglipConfig) =>
       const probe = expand(m.probe, [states.shape[0]!, 1, size]);
       const [q, k, v] = [probe, states, states].map((x, i) => {
         const [from, to] = [i * size, (i + 1) * size];
-        const projected = linearOp(x, slice(m.attention.in_proj_weight, 0, from, to), slice(m.attention.in_proj_bias, 0, from, to));
+        const projected = linearOp(
+          x,
+          slice(m.attention.in_proj_weight, 0, from, to),
+          slice(m.attention.in_proj_bias, 0, from, to),
+        );
         return splitHeads(projected, c.numAttentionHeads);
       });
       const h = m.attention.out_proj(mergeHeads(attend(q!, k!, v!)));

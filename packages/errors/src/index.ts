@@ -20,7 +20,8 @@ export class WeftError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: string, parts: ErrorParts | string) {
-    const { message, where, hint, cause } = typeof parts === 'string' ? ({ message: parts } as ErrorParts) : parts;
+    const { message, where, hint, cause } =
+      typeof parts === 'string' ? ({ message: parts } as ErrorParts) : parts;
     const text = [message, where && `  at ${where}`, hint && `  ${hint}`].filter(Boolean).join('\n');
     super(text, cause === undefined ? undefined : { cause });
     this.code = code;

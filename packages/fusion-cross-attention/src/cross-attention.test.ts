@@ -3,7 +3,15 @@ import { namedParameters, trace, type Value } from '@weft/graph';
 import { decoder } from '@weft/nn';
 import { inference } from '@weft/onnx';
 import type { Backbone, Fusion } from '@weft/spec';
-import { assertClose, interpret, randomParameters, randomTensor, runOnnx, testFusion, type Tensors } from '@weft/testing';
+import {
+  assertClose,
+  interpret,
+  randomParameters,
+  randomTensor,
+  runOnnx,
+  testFusion,
+  type Tensors,
+} from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import { crossAttention } from './cross-attention.js';
 
@@ -30,7 +38,18 @@ const backbone = () => decoder(config, { id: 'backbone-tiny', source });
 testFusion({ create: () => crossAttention({ every: 2 }), backbone });
 
 describe('crossAttention as transformers computes it, in one list', () => {
-  testFusion({ create: () => crossAttention({ at: [0, 4], naming: 'merged', unseen: 'mlp', numKeyValueHeads: 1, headDim: 3, intermediateSize: 5 }), backbone });
+  testFusion({
+    create: () =>
+      crossAttention({
+        at: [0, 4],
+        naming: 'merged',
+        unseen: 'mlp',
+        numKeyValueHeads: 1,
+        headDim: 3,
+        intermediateSize: 5,
+      }),
+    backbone,
+  });
 });
 
 const [perTile, width] = [3, config.hiddenSize];
@@ -61,11 +80,20 @@ const feeds = {
 
 describe('crossAttention', () => {
   const pathsOf = (fusion: Fusion) => [...namedParameters(fusion.attach(backbone())).keys()];
-  const gates = (fusion: Fusion) => pathsOf(fusion).filter((path) => path.endsWith('attn_gate')).map((path) => path.replace('.cross_attn_attn_gate', ''));
+  const gates = (fusion: Fusion) =>
+    pathsOf(fusion)
+      .filter((path) => path.endsWith('attn_gate'))
+      .map((path) => path.replace('.cross_attn_attn_gate', ''));
 
   it('stands before every so-manieth layer, or where it is told', () => {
-    expect(gates(crossAttention({ every: 2 }))).toEqual(['model.cross_attn_layers.1', 'model.cross_attn_layers.3']);
-    expect(gates(crossAttention({ at: [0, 4] }))).toEqual(['model.cross_attn_layers.0', 'model.cross_attn_layers.4']);
+    expect(gates(crossAttention({ every: 2 }))).toEqual([
+      'model.cross_attn_layers.1',
+      'model.cross_attn_layers.3',
+    ]);
+    expect(gates(crossAttention({ at: [0, 4] }))).toEqual([
+      'model.cross_attn_layers.0',
+      'model.cross_attn_layers.4',
+    ]);
   });
 
   it('takes its turn in the numbers of the layers where names are merged', () => {
@@ -82,7 +110,11 @@ describe('crossAttention', () => {
   });
 
   it('has the parameters of Llama 3.2 Vision under its names', () => {
-    const own = Object.fromEntries([...namedParameters(crossAttention({ at: [1] }).attach(backbone()))].filter(([path]) => path.includes('cross_attn_layers.1')).map(([path, { shape }]) => [path.slice(26), shape]));
+    const own = Object.fromEntries(
+      [...namedParameters(crossAttention({ at: [1] }).attach(backbone()))]
+        .filter(([path]) => path.includes('cross_attn_layers.1'))
+        .map(([path, { shape }]) => [path.slice(26), shape]),
+    );
     expect(own).toEqual({
       'input_layernorm.weight': [10],
       'cross_attn.q_proj.weight': [24, 10],
@@ -104,7 +136,13 @@ describe('crossAttention', () => {
     const first = (unseen: 'attention-and-mlp' | 'mlp', embeds = feeds.embeds) => {
       const fusion = crossAttention({ every: 2, unseen });
       const model = fusion.attach(backbone());
-      return [...interpret(traceLogits(fusion, model), { ...feeds, embeds }, randomParameters({ backbone: model }, 3))['logits']!.data.slice(0, config.vocabSize)];
+      return [
+        ...interpret(
+          traceLogits(fusion, model),
+          { ...feeds, embeds },
+          randomParameters({ backbone: model }, 3),
+        )['logits']!.data.slice(0, config.vocabSize),
+      ];
     };
     const other = randomTensor([3, perTile, width], 2);
     expect(first('attention-and-mlp', other)).toEqual(first('attention-and-mlp'));
@@ -112,12 +150,18 @@ describe('crossAttention', () => {
   });
 
   it('refuses places that are not layers in ascending order, and placed embeddings', () => {
-    const attach = (options: Parameters<typeof crossAttention>[0]) => () => crossAttention(options).attach(backbone());
+    const attach = (options: Parameters<typeof crossAttention>[0]) => () =>
+      crossAttention(options).attach(backbone());
     expect(attach({ at: [2, 1] })).toThrow(ConfigError);
-    expect(attach({ at: [2, 1] })).toThrow(/cannot stand at \[2, 1\]: the backbone has 4\.\n {2}at fusion-cross-attention/);
-    for (const options of [{ at: [] }, { at: [5] }, { every: 5 }, {}, { at: [1], every: 2 }]) expect(attach(options)).toThrow(/Give \{ at \}/);
+    expect(attach({ at: [2, 1] })).toThrow(
+      /cannot stand at \[2, 1\]: the backbone has 4\.\n {2}at fusion-cross-attention/,
+    );
+    for (const options of [{ at: [] }, { at: [5] }, { every: 5 }, {}, { at: [1], every: 2 }])
+      expect(attach(options)).toThrow(/Give \{ at \}/);
     const value = {} as Value;
-    expect(() => crossAttention({ every: 2 }).join({ hiddenStates: value, placed: { positions: value, embeds: value } })).toThrow(/Use unifiedFusion or hybrid/);
+    expect(() =>
+      crossAttention({ every: 2 }).join({ hiddenStates: value, placed: { positions: value, embeds: value } }),
+    ).toThrow(/Use unifiedFusion or hybrid/);
   });
 });
 
@@ -130,32 +174,59 @@ describe('the decode step over held keys', () => {
   it('has no parameter that images go through, and numbers held and appended keys apart', () => {
     const images = /cross_attn\.(k_proj|v_proj|k_norm)/;
     expect([...step.parameters.keys()].filter((path) => images.test(path))).toEqual([]);
-    expect([...graph.parameters.keys()].filter((path) => images.test(path)).toSorted()).toEqual([...held!.graph.parameters.keys()].toSorted());
+    expect([...graph.parameters.keys()].filter((path) => images.test(path)).toSorted()).toEqual(
+      [...held!.graph.parameters.keys()].toSorted(),
+    );
     expect([...step.inputs.keys()].filter((name) => /embeds|tiles/.test(name))).toEqual([]);
     expect([...held!.graph.inputs.keys()].toSorted()).toEqual(['embeds', 'tiles']);
-    expect(held!.slots.map(({ name }) => name)).toEqual([0, 1].flatMap((i) => [`cross_key_values.${i}.key`, `cross_key_values.${i}.value`]));
+    expect(held!.slots.map(({ name }) => name)).toEqual(
+      [0, 1].flatMap((i) => [`cross_key_values.${i}.key`, `cross_key_values.${i}.value`]),
+    );
     expect(cache).toHaveLength(8);
     expect(step.inputs.get('cross_key_values.1.key')!.shape).toEqual(['3*seen', 'batch', 2, 6]);
   });
 
-  it.each(['cpu', 'reference'] as const)('gives the logits of the whole graph, token by token (%s)', async (capability) => {
-    const parameters = randomParameters({ backbone: model }, 4);
-    const whole = interpret(graph, feeds, parameters)['logits']!;
-    const keys = await runOnnx(held!.graph, feeds, parameters, { capability });
-    let past: Tensors = Object.fromEntries(cache.map((slot) => [slot.past, { shape: [1, 1, slot.heads, slot.size], data: new Float64Array(slot.heads * slot.size) }]));
-    for (const at of ids.keys()) {
-      const given = {
-        input_ids: { shape: [1, 1], data: [ids[at]!] },
-        position_ids: { shape: [1, 1], data: [at] },
-        mask: { shape: [1, 1, 2], data: feeds.mask.data.slice(2 * at, 2 * at + 2) },
-        attention_mask: { shape: [1, at + 2], data: [0, ...ids.slice(0, at + 1).map(() => 1)] },
-      };
-      const result = await runOnnx(step, { ...given, ...keys, ...past }, parameters, { capability });
-      const expected = { shape: [config.vocabSize], data: whole.data.slice(at * config.vocabSize, (at + 1) * config.vocabSize) };
-      assertClose({ shape: expected.shape, data: result['logits']!.data }, expected, { tolerance: 1e-5, what: `logits of token ${at}` });
-      past = Object.fromEntries(
-        cache.map((slot) => [slot.past, { shape: [at + 2, 1, slot.heads, slot.size], data: [...past[slot.past]!.data, ...result[slot.present]!.data].map(Number) }]),
+  it.each(['cpu', 'reference'] as const)(
+    'gives the logits of the whole graph, token by token (%s)',
+    async (capability) => {
+      const parameters = randomParameters({ backbone: model }, 4);
+      const whole = interpret(graph, feeds, parameters)['logits']!;
+      const keys = await runOnnx(held!.graph, feeds, parameters, { capability });
+      let past: Tensors = Object.fromEntries(
+        cache.map((slot) => [
+          slot.past,
+          { shape: [1, 1, slot.heads, slot.size], data: new Float64Array(slot.heads * slot.size) },
+        ]),
       );
-    }
-  });
+      for (const at of ids.keys()) {
+        const given = {
+          input_ids: { shape: [1, 1], data: [ids[at]!] },
+          position_ids: { shape: [1, 1], data: [at] },
+          mask: { shape: [1, 1, 2], data: feeds.mask.data.slice(2 * at, 2 * at + 2) },
+          attention_mask: { shape: [1, at + 2], data: [0, ...ids.slice(0, at + 1).map(() => 1)] },
+        };
+        const result = await runOnnx(step, { ...given, ...keys, ...past }, parameters, { capability });
+        const expected = {
+          shape: [config.vocabSize],
+          data: whole.data.slice(at * config.vocabSize, (at + 1) * config.vocabSize),
+        };
+        assertClose({ shape: expected.shape, data: result['logits']!.data }, expected, {
+          tolerance: 1e-5,
+          what: `logits of token ${at}`,
+        });
+        past = Object.fromEntries(
+          cache.map((slot) => [
+            slot.past,
+            {
+              shape: [at + 2, 1, slot.heads, slot.size],
+              data: [
+                ...Array.from(past[slot.past]!.data, Number),
+                ...Array.from(result[slot.present]!.data, Number),
+              ],
+            },
+          ]),
+        );
+      }
+    },
+  );
 });

@@ -33,7 +33,8 @@ export function crossAttention(options: CrossAttentionFusionOptions): Fusion {
     join: ({ hiddenStates, placed, seen }: TextInputs) => {
       if (placed)
         throw new ConfigError({
-          message: 'Image embeddings were placed among the tokens, but this fusion attends to them by cross-attention.',
+          message:
+            'Image embeddings were placed among the tokens, but this fusion attends to them by cross-attention.',
           where: 'fusion-cross-attention',
           hint: 'Use unifiedFusion or hybrid.',
         });

@@ -23,7 +23,10 @@ const backbone = () =>
       outputBias: false,
       mlpBias: false,
     },
-    { id: 'backbone-tiny', source: { paper: 'https://arxiv.org/abs/2302.13971', code: 'https://github.com/meta-llama/llama' } },
+    {
+      id: 'backbone-tiny',
+      source: { paper: 'https://arxiv.org/abs/2302.13971', code: 'https://github.com/meta-llama/llama' },
+    },
   );
 
 testFusion({ create: () => hybrid({ every: 2 }), backbone });

@@ -23,7 +23,10 @@ const backbone = () =>
       outputBias: false,
       mlpBias: false,
     },
-    { id: 'backbone-tiny', source: { paper: 'https://arxiv.org/abs/2302.13971', code: 'https://github.com/meta-llama/llama' } },
+    {
+      id: 'backbone-tiny',
+      source: { paper: 'https://arxiv.org/abs/2302.13971', code: 'https://github.com/meta-llama/llama' },
+    },
   );
 
 testFusion({ create: () => unifiedFusion(), backbone });
@@ -39,7 +42,9 @@ describe('unifiedFusion', () => {
       input('positions', { dtype: 'int64', shape: ['tokens'] }),
       input('images', { dtype: 'float32', shape: ['tokens', 2] }),
     ];
-    const graph = makeGraph({ y: unifiedFusion({ mode }).join({ hiddenStates, placed: { positions, embeds } }).hiddenStates });
+    const graph = makeGraph({
+      y: unifiedFusion({ mode }).join({ hiddenStates, placed: { positions, embeds } }).hiddenStates,
+    });
     const hidden = { shape: [2, 3, 2], data: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] };
     const images = { shape: [2, 2], data: [100, 200, 300, 400] };
     return [...interpret(graph, { hidden, images, positions: { shape: [2], data: [2, 3] } })['y']!.data];

@@ -1,6 +1,17 @@
 import { ShapeError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
-import { addDims, broadcastShapes, countElements, dimNames, dimTerms, divideDims, evaluateDim, multiplyDims, printShape, sameShape } from './dim.js';
+import {
+  addDims,
+  broadcastShapes,
+  countElements,
+  dimNames,
+  dimTerms,
+  divideDims,
+  evaluateDim,
+  multiplyDims,
+  printShape,
+  sameShape,
+} from './dim.js';
 
 describe('sums and products of sizes', () => {
   it('are numbers when all sizes are', () => {
@@ -27,7 +38,9 @@ describe('sums and products of sizes', () => {
   it('multiply sums out, so that equal sizes are equal strings', () => {
     const total = addDims('past', 'sequence');
     expect(multiplyDims(2, total)).toBe(addDims(multiplyDims(2, 'past'), multiplyDims(2, 'sequence')));
-    expect(multiplyDims('batch', total)).toBe(addDims(multiplyDims('sequence', 'batch'), multiplyDims('past', 'batch')));
+    expect(multiplyDims('batch', total)).toBe(
+      addDims(multiplyDims('sequence', 'batch'), multiplyDims('past', 'batch')),
+    );
     expect(multiplyDims(0, 'n')).toBe(0);
   });
 
@@ -64,7 +77,9 @@ describe('shapes', () => {
 
   it('do not broadcast sizes that may differ', () => {
     expect(() => broadcastShapes(['n'], ['m'], 'add')).toThrow(ShapeError);
-    expect(() => broadcastShapes(['n', 2], ['n', 3], 'add')).toThrow('add cannot broadcast [n, 2] with [n, 3].');
+    expect(() => broadcastShapes(['n', 2], ['n', 3], 'add')).toThrow(
+      'add cannot broadcast [n, 2] with [n, 3].',
+    );
   });
 
   it('count and compare', () => {
@@ -78,7 +93,13 @@ describe('shapes', () => {
   it('list their names and terms', () => {
     const dim = addDims(multiplyDims(2, 'a', 'b'), 'a', 5);
     expect(dimNames(dim).toSorted()).toEqual(['a', 'b']);
-    expect(dimTerms(dim)).toEqual(expect.arrayContaining([[2, ['a', 'b']], [1, ['a']], [5, []]]));
+    expect(dimTerms(dim)).toEqual(
+      expect.arrayContaining([
+        [2, ['a', 'b']],
+        [1, ['a']],
+        [5, []],
+      ]),
+    );
     expect(dimNames(7)).toEqual([]);
   });
 

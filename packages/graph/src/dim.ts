@@ -15,8 +15,13 @@ function parse(dim: Dim): Polynomial {
   const polynomial: Polynomial = new Map();
   for (const term of dim.split('+')) {
     const factors = term.split('*');
-    const coefficient = factors.filter((f) => /^-?\d+$/.test(f)).reduce((product, f) => product * Number(f), 1);
-    const key = factors.filter((f) => !/^-?\d+$/.test(f)).sort().join('*');
+    const coefficient = factors
+      .filter((f) => /^-?\d+$/.test(f))
+      .reduce((product, f) => product * Number(f), 1);
+    const key = factors
+      .filter((f) => !/^-?\d+$/.test(f))
+      .sort()
+      .join('*');
     polynomial.set(key, (polynomial.get(key) ?? 0) + coefficient);
   }
   return polynomial;
@@ -80,7 +85,9 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
 export const countElements = (shape: Shape): Dim => multiplyDims(...shape);
 
 /** Names that occur in a size. */
-export const dimNames = (dim: Dim): string[] => [...new Set([...parse(dim).keys()].flatMap((k) => k.split('*')).filter(Boolean))];
+export const dimNames = (dim: Dim): string[] => [
+  ...new Set([...parse(dim).keys()].flatMap((k) => k.split('*')).filter(Boolean)),
+];
 
 /** Terms of a size as `[coefficient, names]`, for code that computes it at run time. */
 export const dimTerms = (dim: Dim): [coefficient: number, names: string[]][] =>
@@ -117,4 +124,5 @@ export function broadcastShapes(a: Shape, b: Shape, what: string): Shape {
 /** `[batch, 3, 224]`, for messages. */
 export const printShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i]);
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((dim, i) => dim === b[i]);

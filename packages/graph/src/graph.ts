@@ -55,7 +55,10 @@ export function topologicalOrder(values: readonly Value[]): Node[] {
  * Replacement for a node: values for its outputs, computed from its already rewritten inputs;
  * `undefined` keeps the node.
  */
-export type RewriteRule<O extends Op = Op> = (node: Node<O>, inputs: readonly Value[]) => readonly Value[] | undefined;
+export type RewriteRule<O extends Op = Op> = (
+  node: Node<O>,
+  inputs: readonly Value[],
+) => readonly Value[] | undefined;
 export type RewriteRules = { readonly [O in Op]?: RewriteRule<O> };
 
 /**

@@ -1,5 +1,13 @@
 export * from './dim.js';
-export { makeGraph, rewrite, substitute, topologicalOrder, type Graph, type RewriteRule, type RewriteRules } from './graph.js';
+export {
+  makeGraph,
+  rewrite,
+  substitute,
+  topologicalOrder,
+  type Graph,
+  type RewriteRule,
+  type RewriteRules,
+} from './graph.js';
 export * from './module.js';
 export type * from './op-table.js';
 export * from './ops.js';

@@ -8,18 +8,29 @@ import { trace } from './trace.js';
 import type { Value } from './value.js';
 
 const linear = (inSize: number, outSize: number) =>
-  module('Linear', { weight: new Parameter([outSize, inSize]), bias: null }, (m, x: Value) => linearOp(x, m.weight, m.bias));
+  module('Linear', { weight: new Parameter([outSize, inSize]), bias: null }, (m, x: Value) =>
+    linearOp(x, m.weight, m.bias),
+  );
 
 const block = (size: number) =>
-  module('Block', { fc1: linear(size, 2 * size), fc2: linear(2 * size, size), scale: new Parameter([size], { kind: 'ones' }) }, (m, x: Value) =>
-    add(x, mul(m.fc2(m.fc1(x)), m.scale)),
+  module(
+    'Block',
+    {
+      fc1: linear(size, 2 * size),
+      fc2: linear(2 * size, size),
+      scale: new Parameter([size], { kind: 'ones' }),
+    },
+    (m, x: Value) => add(x, mul(m.fc2(m.fc1(x)), m.scale)),
   );
 
 const network = (size = 3) =>
-  module('Network', { embed: linear(2, size), layers: repeat(2, () => block(size)) }, (m, x: Value) => m.layers.reduce((h, layer) => layer(h), m.embed(x)));
+  module('Network', { embed: linear(2, size), layers: repeat(2, () => block(size)) }, (m, x: Value) =>
+    m.layers.reduce((h, layer) => layer(h), m.embed(x)),
+  );
 
 const x = { dtype: 'float32', shape: ['n', 2] } as const;
-const traceNetwork = (model: ReturnType<typeof network>) => trace(model, { x }, (inputs) => ({ y: model(inputs.x) }));
+const traceNetwork = (model: ReturnType<typeof network>) =>
+  trace(model, { x }, (inputs) => ({ y: model(inputs.x) }));
 
 describe('namedParameters', () => {
   it('lists parameters by their checkpoint paths, in order, without tracing', () => {
@@ -37,7 +48,11 @@ describe('namedParameters', () => {
 
   it('lists a tied parameter once, under its first path', () => {
     const table = new Parameter([5, 3]);
-    const tied = module('Tied', { embed_tokens: { weight: table }, lm_head: { weight: table } }, (m, v: Value) => linearOp(linearOp(v, m.embed_tokens.weight), m.lm_head.weight));
+    const tied = module(
+      'Tied',
+      { embed_tokens: { weight: table }, lm_head: { weight: table } },
+      (m, v: Value) => linearOp(linearOp(v, m.embed_tokens.weight), m.lm_head.weight),
+    );
     expect([...namedParameters(tied).keys()]).toEqual(['embed_tokens.weight']);
   });
 
@@ -49,28 +64,41 @@ describe('namedParameters', () => {
   });
 
   it('walks modules and parameters, parents first', () => {
-    const kinds = [...walk(network())].map(([path, part]) => `${path}:${isModule(part) ? part.kind : 'parameter'}`);
-    expect(kinds.slice(0, 4)).toEqual([':Network', 'embed:Linear', 'embed.weight:parameter', 'layers.0:Block']);
+    const kinds = [...walk(network())].map(
+      ([path, part]) => `${path}:${isModule(part) ? part.kind : 'parameter'}`,
+    );
+    expect(kinds.slice(0, 4)).toEqual([
+      ':Network',
+      'embed:Linear',
+      'embed.weight:parameter',
+      'layers.0:Block',
+    ]);
   });
 });
 
 describe('paths', () => {
   const inner = linear(2, 3);
-  const outer = module('Outer', { language_model: inner }, (m, v: Value) => m.language_model(v), { paths: { language_model: '' } });
+  const outer = module('Outer', { language_model: inner }, (m, v: Value) => m.language_model(v), {
+    paths: { language_model: '' },
+  });
 
   it('leave out a segment that is empty', () => {
     expect([...namedParameters(outer).keys()]).toEqual(['weight']);
   });
 
   it('can be changed on a finished module, one by one', () => {
-    const both = module('Both', { a: linear(2, 2), b: linear(2, 2) }, (m, v: Value) => m.b(m.a(v)), { paths: { a: 'first' } });
+    const both = module('Both', { a: linear(2, 2), b: linear(2, 2) }, (m, v: Value) => m.b(m.a(v)), {
+      paths: { a: 'first' },
+    });
     const renamed = both.withPaths({ b: 'second' });
     expect([...namedParameters(renamed).keys()]).toEqual(['first.weight', 'second.weight']);
     expect([...namedParameters(both).keys()]).toEqual(['first.weight', 'b.weight']);
   });
 
   it('name nodes and parameters of the trace', () => {
-    const graph = trace({ model: outer.withPaths({ language_model: 'text' }) }, { x }, ({ x: v }) => ({ y: add(v, 1) }));
+    const graph = trace({ model: outer.withPaths({ language_model: 'text' }) }, { x }, ({ x: v }) => ({
+      y: add(v, 1),
+    }));
     expect(graph.parameters.size).toBe(0);
     const renamed = outer.withPaths({ language_model: 'text' }) as typeof outer;
     const traced = trace({ model: renamed }, { x }, ({ x: v }) => ({ y: renamed(v) }));
@@ -82,7 +110,13 @@ describe('paths', () => {
 describe('calling a module', () => {
   it('describes a graph whose nodes know their module', () => {
     const graph = traceNetwork(network());
-    expect(graph.nodes.filter(({ op }) => op === 'Linear').map(({ path }) => path)).toEqual(['embed', 'layers.0.fc1', 'layers.0.fc2', 'layers.1.fc1', 'layers.1.fc2']);
+    expect(graph.nodes.filter(({ op }) => op === 'Linear').map(({ path }) => path)).toEqual([
+      'embed',
+      'layers.0.fc1',
+      'layers.0.fc2',
+      'layers.1.fc1',
+      'layers.1.fc2',
+    ]);
     expect(graph.outputs['y']!.shape).toEqual(['n', 3]);
   });
 
@@ -101,12 +135,15 @@ describe('calling a module', () => {
   it('fails on parameters that the traced tree does not hold', () => {
     const captured = linear(2, 2);
     const sneaky = module('Sneaky', {}, (_m, v: Value) => captured(v));
-    expect(() => trace(sneaky, { x }, (inputs) => ({ y: sneaky(inputs.x) }))).toThrow(/uses a parameter that is not part of the traced model/);
+    expect(() => trace(sneaky, { x }, (inputs) => ({ y: sneaky(inputs.x) }))).toThrow(
+      /uses a parameter that is not part of the traced model/,
+    );
   });
 
   it('says where a shape does not fit, and leaves no trace open', () => {
     const model = network();
-    const wrong = () => trace({ model }, { x: { dtype: 'float32', shape: ['n', 4] } }, (inputs) => ({ y: model(inputs.x) }));
+    const wrong = () =>
+      trace({ model }, { x: { dtype: 'float32', shape: ['n', 4] } }, (inputs) => ({ y: model(inputs.x) }));
     expect(wrong).toThrow(/linear takes 2 channels, but x is \[n, 4\][^]*at model\.embed/);
     expect(() => model(traceNetwork(model).inputs.get('x')!)).toThrow(/outside of trace/);
   });
@@ -115,11 +152,16 @@ describe('calling a module', () => {
     const coder = module(
       'Coder',
       { weight: new Parameter([5, 3]) },
-      { encode: (m, v: Value) => matmul(v, m.weight, { transposeB: true }), decode: (m, v: Value) => matmul(v, m.weight) },
+      {
+        encode: (m, v: Value) => matmul(v, m.weight, { transposeB: true }),
+        decode: (m, v: Value) => matmul(v, m.weight),
+      },
       { facts: ({ weight }) => ({ codes: weight.shape[0]! }) },
     );
     expect(coder.codes).toBe(5);
-    const graph = trace(coder, { x: { dtype: 'float32', shape: ['n', 3] } }, ({ x: v }) => ({ y: coder.decode(coder.encode(v)) }));
+    const graph = trace(coder, { x: { dtype: 'float32', shape: ['n', 3] } }, ({ x: v }) => ({
+      y: coder.decode(coder.encode(v)),
+    }));
     expect(graph.outputs['y']!.shape).toEqual(['n', 3]);
     expect((coder.withParts({ weight: new Parameter([7, 3]) }) as typeof coder).codes).toBe(7);
   });
@@ -154,20 +196,45 @@ describe('mapModules', () => {
       if (isModule(part)) paths.push(path);
       return part;
     });
-    expect(paths).toEqual(['embed', 'layers.0.fc1', 'layers.0.fc2', 'layers.0', 'layers.1.fc1', 'layers.1.fc2', 'layers.1', '']);
+    expect(paths).toEqual([
+      'embed',
+      'layers.0.fc1',
+      'layers.0.fc2',
+      'layers.0',
+      'layers.1.fc1',
+      'layers.1.fc2',
+      'layers.1',
+      '',
+    ]);
   });
 
   it('adds low-rank adapters without renaming what the checkpoint holds', () => {
     const withAdapter = (base: AnyModule) => {
       const [out, size] = (base.parts['weight'] as Parameter).shape as [number, number];
-      const parts = { base: base as AnyModule & ((v: Value) => Value), lora_A: new Parameter([1, size]), lora_B: new Parameter([out, 1], { kind: 'zeros' }) };
-      return module('LowRank', parts, (m, v: Value) => add(m.base(v), linearOp(linearOp(v, m.lora_A), m.lora_B)), { paths: { base: '' } });
+      const parts = {
+        base: base as AnyModule & ((v: Value) => Value),
+        lora_A: new Parameter([1, size]),
+        lora_B: new Parameter([out, 1], { kind: 'zeros' }),
+      };
+      return module(
+        'LowRank',
+        parts,
+        (m, v: Value) => add(m.base(v), linearOp(linearOp(v, m.lora_A), m.lora_B)),
+        { paths: { base: '' } },
+      );
     };
     const model = network();
-    const adapted = mapModules(model, (part, path) => (isModule(part) && part.kind === 'Linear' && path.endsWith('.fc1') ? withAdapter(part) : part));
+    const adapted = mapModules(model, (part, path) =>
+      isModule(part) && part.kind === 'Linear' && path.endsWith('.fc1') ? withAdapter(part) : part,
+    );
     const names = [...namedParameters(adapted).keys()];
     expect(names).toEqual(expect.arrayContaining([...namedParameters(model).keys()]));
-    expect(names.filter((path) => !namedParameters(model).has(path))).toEqual(['layers.0.fc1.lora_A', 'layers.0.fc1.lora_B', 'layers.1.fc1.lora_A', 'layers.1.fc1.lora_B']);
+    expect(names.filter((path) => !namedParameters(model).has(path))).toEqual([
+      'layers.0.fc1.lora_A',
+      'layers.0.fc1.lora_B',
+      'layers.1.fc1.lora_A',
+      'layers.1.fc1.lora_B',
+    ]);
     const graph = traceNetwork(adapted);
     expect(graph.parameters.has('layers.1.fc1.lora_B')).toBe(true);
     expect(graph.outputs['y']!.shape).toEqual(['n', 3]);

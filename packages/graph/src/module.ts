@@ -41,7 +41,8 @@ type Called<M> = { readonly [K in keyof M]: Call<M[K]> };
 /** A module with one function; call it. */
 export type FunctionModule<P extends Parts, F> = AnyModule & { readonly parts: P } & Call<F>;
 /** A module with several functions, and facts that can be asked without tracing. */
-export type MethodModule<P extends Parts, M, Facts> = AnyModule & { readonly parts: P } & Called<M> & Readonly<Facts>;
+export type MethodModule<P extends Parts, M, Facts> = AnyModule & { readonly parts: P } & Called<M> &
+  Readonly<Facts>;
 
 export interface ModuleOptions<P extends Parts, Facts extends object> {
   readonly paths?: Readonly<Partial<Record<keyof P & string, string>>>;
@@ -91,22 +92,29 @@ export function module(
   const self: AnyModule =
     typeof forward === 'function'
       ? define(call(forward), { ...facts, ...shared })
-      : define({}, {
-          ...facts,
-          ...Object.fromEntries(Object.entries(forward).map(([name, method]) => [name, call(method)])),
-          ...shared,
-        });
+      : define(
+          {},
+          {
+            ...facts,
+            ...Object.fromEntries(Object.entries(forward).map(([name, method]) => [name, call(method)])),
+            ...shared,
+          },
+        );
   return self;
 }
 
 /** `Object.assign` would fail on `name` and `length`, which functions have already. */
 function define(target: object, properties: object): AnyModule {
-  for (const [key, value] of Object.entries(properties)) Object.defineProperty(target, key, { value, enumerable: true });
+  for (const [key, value] of Object.entries(properties))
+    Object.defineProperty(target, key, { value, enumerable: true });
   return target as AnyModule;
 }
 
 export const isModule = (part: unknown): part is AnyModule =>
-  (typeof part === 'function' || typeof part === 'object') && part !== null && 'withParts' in part && 'kind' in part;
+  (typeof part === 'function' || typeof part === 'object') &&
+  part !== null &&
+  'withParts' in part &&
+  'kind' in part;
 
 function bind(part: Part): unknown {
   if (part === null || isModule(part)) return part;
@@ -122,7 +130,10 @@ export const repeat = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index));
 
 /** Visits a tree of parts depth first, parents before children, with the path of each part. */
-export function* walk(part: Part, path = ''): Generator<readonly [path: string, part: Parameter | AnyModule]> {
+export function* walk(
+  part: Part,
+  path = '',
+): Generator<readonly [path: string, part: Parameter | AnyModule]> {
   if (part === null) return;
   if (part instanceof Parameter) {
     yield [path, part];
@@ -130,7 +141,8 @@ export function* walk(part: Part, path = ''): Generator<readonly [path: string, 
   }
   if (isModule(part)) {
     yield [path, part];
-    for (const [key, child] of Object.entries(part.parts)) yield* walk(child, joinPath(path, part.paths[key] ?? key));
+    for (const [key, child] of Object.entries(part.parts))
+      yield* walk(child, joinPath(path, part.paths[key] ?? key));
     return;
   }
   for (const [key, child] of Object.entries(part)) yield* walk(child as Part, joinPath(path, key));
@@ -148,7 +160,10 @@ export function namedParameters(root: Part): Map<string, Parameter> {
   for (const [path, part] of walk(root)) {
     if (!(part instanceof Parameter) || seen.has(part)) continue;
     if (named.has(path))
-      throw new ConfigError({ message: `Two parameters have the path '${path}'.`, hint: 'Give one of the parts another path.' });
+      throw new ConfigError({
+        message: `Two parameters have the path '${path}'.`,
+        hint: 'Give one of the parts another path.',
+      });
     seen.add(part);
     named.set(path, part);
   }
@@ -160,7 +175,10 @@ export function namedParameters(root: Part): Map<string, Parameter> {
  *
  * @param change returns the part to use instead, or the part itself
  */
-export function mapModules<T extends Part>(root: T, change: (part: AnyModule | Parameter, path: string) => Part): T {
+export function mapModules<T extends Part>(
+  root: T,
+  change: (part: AnyModule | Parameter, path: string) => Part,
+): T {
   const done = new Map<Part, Part>();
   const map = (part: Part, path: string): Part => {
     if (part === null) return part;
@@ -180,7 +198,9 @@ export function mapModules<T extends Part>(root: T, change: (part: AnyModule | P
       const list = part.map((child, i) => map(child, joinPath(path, `${i}`)));
       next = list.some((child, i) => child !== part[i]) ? list : part;
     } else {
-      const entries = Object.entries(part).map(([key, child]) => [key, map(child, joinPath(path, key))] as const);
+      const entries = Object.entries(part).map(
+        ([key, child]) => [key, map(child, joinPath(path, key))] as const,
+      );
       next = entries.some(([key, child]) => child !== part[key]) ? Object.fromEntries(entries) : part;
     }
     done.set(part, next);

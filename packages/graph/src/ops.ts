@@ -33,7 +33,11 @@ const arrays = {
 } as const;
 
 /** A constant tensor. Numbers are converted to the element type; float16 takes bit patterns. */
-export function constant(data: number | readonly number[] | TypedArray, dtype: DType, shape?: readonly number[]): Value {
+export function constant(
+  data: number | readonly number[] | TypedArray,
+  dtype: DType,
+  shape?: readonly number[],
+): Value {
   const list = typeof data === 'number' ? [data] : data;
   const array = ArrayBuffer.isView(list)
     ? list
@@ -46,10 +50,15 @@ export function constant(data: number | readonly number[] | TypedArray, dtype: D
 
 const toValue = (x: Operand, dtype: DType): Value => (x instanceof Value ? x : constant(x, dtype));
 
-function binary(op: 'Add' | 'Sub' | 'Mul' | 'Div' | 'Pow' | 'Maximum' | 'Minimum', a: Operand, b: Operand): Value {
+function binary(
+  op: 'Add' | 'Sub' | 'Mul' | 'Div' | 'Pow' | 'Maximum' | 'Minimum',
+  a: Operand,
+  b: Operand,
+): Value {
   const dtype = a instanceof Value ? a.dtype : b instanceof Value ? b.dtype : 'float32';
   const [x, y] = [toValue(a, dtype), toValue(b, dtype)];
-  if (x.dtype !== y.dtype) fail(`${op} needs one element type, but got ${x.dtype} and ${y.dtype}.`, 'Use cast().');
+  if (x.dtype !== y.dtype)
+    fail(`${op} needs one element type, but got ${x.dtype} and ${y.dtype}.`, 'Use cast().');
   return makeNode(op, {}, [x, y], [{ dtype, shape: shapeOfBoth(x, y, op) }])[0]!;
 }
 
@@ -70,7 +79,19 @@ export const pow = (a: Operand, b: Operand): Value => binary('Pow', a, b);
 export const maximum = (a: Operand, b: Operand): Value => binary('Maximum', a, b);
 export const minimum = (a: Operand, b: Operand): Value => binary('Minimum', a, b);
 
-type Unary = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Tanh' | 'Sigmoid' | 'Erf' | 'Relu' | 'Sin' | 'Cos' | 'Floor';
+type Unary =
+  | 'Neg'
+  | 'Exp'
+  | 'Log'
+  | 'Sqrt'
+  | 'Reciprocal'
+  | 'Tanh'
+  | 'Sigmoid'
+  | 'Erf'
+  | 'Relu'
+  | 'Sin'
+  | 'Cos'
+  | 'Floor';
 const unary = (op: Unary, x: Value): Value => makeNode(op, {}, [x], [x])[0]!;
 
 export const neg = (x: Value): Value => unary('Neg', x);
@@ -89,7 +110,8 @@ export const floor = (x: Value): Value => unary('Floor', x);
 function compare(op: 'Equal' | 'Less' | 'LessOrEqual', a: Operand, b: Operand): Value {
   const dtype = a instanceof Value ? a.dtype : b instanceof Value ? b.dtype : 'float32';
   const [x, y] = [toValue(a, dtype), toValue(b, dtype)];
-  if (x.dtype !== y.dtype) fail(`${op} needs one element type, but got ${x.dtype} and ${y.dtype}.`, 'Use cast().');
+  if (x.dtype !== y.dtype)
+    fail(`${op} needs one element type, but got ${x.dtype} and ${y.dtype}.`, 'Use cast().');
   return makeNode(op, {}, [x, y], [{ dtype: 'bool', shape: shapeOfBoth(x, y, op) }])[0]!;
 }
 
@@ -120,12 +142,20 @@ export const cast = (x: Value, to: DType): Value =>
 export function matmul(
   a: Value,
   b: Value,
-  { transposeA = false, transposeB = false, alpha = 1 }: { transposeA?: boolean; transposeB?: boolean; alpha?: number } = {},
+  {
+    transposeA = false,
+    transposeB = false,
+    alpha = 1,
+  }: { transposeA?: boolean; transposeB?: boolean; alpha?: number } = {},
 ): Value {
-  if (a.rank < 2 || b.rank < 2) fail(`matmul needs at least 2 axes, but got ${printShape(a.shape)} and ${printShape(b.shape)}.`);
+  if (a.rank < 2 || b.rank < 2)
+    fail(`matmul needs at least 2 axes, but got ${printShape(a.shape)} and ${printShape(b.shape)}.`);
   const [m, k] = transposeA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
   const [k2, n] = transposeB ? [b.shape.at(-1)!, b.shape.at(-2)!] : [b.shape.at(-2)!, b.shape.at(-1)!];
-  if (k !== k2) fail(`matmul of ${printShape(a.shape)} and ${printShape(b.shape)}: the inner sizes ${k} and ${k2} differ.`);
+  if (k !== k2)
+    fail(
+      `matmul of ${printShape(a.shape)} and ${printShape(b.shape)}: the inner sizes ${k} and ${k2} differ.`,
+    );
   const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
   const types: TensorType[] = [{ dtype: a.dtype, shape: [...batch, m, n] }];
   return makeNode('MatMul', { transposeA, transposeB, alpha }, [a, b], types)[0]!;
@@ -138,7 +168,10 @@ export function reshape(x: Value, shape: Shape): Value {
   if (open >= 0) {
     const rest = countElements(shape.filter((_, i) => i !== open));
     const size = divideDims(countElements(x.shape), rest);
-    if (size === undefined) fail(`reshape of ${printShape(x.shape)} to ${printShape(shape)}: the size at -1 is not a whole number.`);
+    if (size === undefined)
+      fail(
+        `reshape of ${printShape(x.shape)} to ${printShape(shape)}: the size at -1 is not a whole number.`,
+      );
     target = shape.map((dim, i) => (i === open ? size : dim));
   } else if (countElements(shape) !== countElements(x.shape))
     fail(`reshape of ${printShape(x.shape)} to ${printShape(shape)}: the numbers of elements differ.`);
@@ -157,13 +190,19 @@ export function transpose(x: Value, permutation?: readonly number[]): Value {
   if (order.length !== x.rank || new Set(order).size !== x.rank)
     fail(`transpose of ${printShape(x.shape)} by [${order.join(', ')}]: not a permutation of its axes.`);
   if (order.every((axis, i) => axis === i)) return x;
-  return makeNode('Transpose', { permutation: order }, [x], [{ dtype: x.dtype, shape: order.map((axis) => x.shape[axis]!) }])[0]!;
+  return makeNode(
+    'Transpose',
+    { permutation: order },
+    [x],
+    [{ dtype: x.dtype, shape: order.map((axis) => x.shape[axis]!) }],
+  )[0]!;
 }
 
 /** The value repeated along axes of size 1, so that its shape is `shape`. */
 export function expand(x: Value, shape: Shape): Value {
   if (sameShape(x.shape, shape)) return x;
-  if (!sameShape(broadcastShapes(x.shape, shape, 'expand'), shape)) fail(`expand of ${printShape(x.shape)} to ${printShape(shape)}.`);
+  if (!sameShape(broadcastShapes(x.shape, shape, 'expand'), shape))
+    fail(`expand of ${printShape(x.shape)} to ${printShape(shape)}.`);
   return makeNode('Expand', { shape }, [x], [{ dtype: x.dtype, shape }])[0]!;
 }
 
@@ -176,8 +215,14 @@ export function concat(values: readonly Value[], axis: number): Value {
   if (values.length === 1) return first;
   const at = axisOf(first, axis);
   for (const value of values)
-    if (value.dtype !== first.dtype || value.rank !== first.rank || value.shape.some((dim, i) => i !== at && dim !== first.shape[i]))
-      fail(`concat along axis ${axis} of ${values.map((v) => `${v.dtype} ${printShape(v.shape)}`).join(' and ')}.`);
+    if (
+      value.dtype !== first.dtype ||
+      value.rank !== first.rank ||
+      value.shape.some((dim, i) => i !== at && dim !== first.shape[i])
+    )
+      fail(
+        `concat along axis ${axis} of ${values.map((v) => `${v.dtype} ${printShape(v.shape)}`).join(' and ')}.`,
+      );
   const shape = first.shape.map((dim, i) => (i === at ? addDims(...values.map((v) => v.shape[at]!)) : dim));
   return makeNode('Concat', { axis: at }, values, [{ dtype: first.dtype, shape }])[0]!;
 }
@@ -188,7 +233,12 @@ export function slice(x: Value, axis: number, start: Dim, end: Dim): Value {
   const size = x.shape[at];
   if (size === undefined) fail(`slice of ${printShape(x.shape)} along axis ${axis}.`);
   if (start === 0 && end === size) return x;
-  if (typeof start === 'number' && typeof end === 'number' && typeof size === 'number' && (start < 0 || end > size || end < start))
+  if (
+    typeof start === 'number' &&
+    typeof end === 'number' &&
+    typeof size === 'number' &&
+    (start < 0 || end > size || end < start)
+  )
     fail(`slice ${start}:${end} of ${printShape(x.shape)} along axis ${axis}.`);
   const length = addDims(end, multiplyDims(-1, start));
   const shape = x.shape.map((dim, i) => (i === at ? length : dim));
@@ -203,7 +253,12 @@ export function pad(x: Value, axis: number, before: Dim, after: Dim): Value {
   return makeNode('Pad', { axis: at, before, after }, [x], [{ dtype: x.dtype, shape }])[0]!;
 }
 
-function reduce(op: 'ReduceSum' | 'ReduceMean' | 'ReduceMax', x: Value, axes: readonly number[] | undefined, keepDims: boolean): Value {
+function reduce(
+  op: 'ReduceSum' | 'ReduceMean' | 'ReduceMax',
+  x: Value,
+  axes: readonly number[] | undefined,
+  keepDims: boolean,
+): Value {
   const list = (axes ?? [...x.shape.keys()]).map((axis) => axisOf(x, axis)).sort((a, b) => a - b);
   if (list.length === 0) return x;
   const shape = keepDims
@@ -212,16 +267,21 @@ function reduce(op: 'ReduceSum' | 'ReduceMean' | 'ReduceMax', x: Value, axes: re
   return makeNode(op, { axes: list, keepDims }, [x], [{ dtype: x.dtype, shape }])[0]!;
 }
 
-export const reduceSum = (x: Value, axes?: readonly number[], keepDims = false): Value => reduce('ReduceSum', x, axes, keepDims);
-export const reduceMean = (x: Value, axes?: readonly number[], keepDims = false): Value => reduce('ReduceMean', x, axes, keepDims);
-export const reduceMax = (x: Value, axes?: readonly number[], keepDims = false): Value => reduce('ReduceMax', x, axes, keepDims);
+export const reduceSum = (x: Value, axes?: readonly number[], keepDims = false): Value =>
+  reduce('ReduceSum', x, axes, keepDims);
+export const reduceMean = (x: Value, axes?: readonly number[], keepDims = false): Value =>
+  reduce('ReduceMean', x, axes, keepDims);
+export const reduceMax = (x: Value, axes?: readonly number[], keepDims = false): Value =>
+  reduce('ReduceMax', x, axes, keepDims);
 
-export const cumSum = (x: Value, axis: number): Value => makeNode('CumSum', { axis: axisOf(x, axis) }, [x], [x])[0]!;
+export const cumSum = (x: Value, axis: number): Value =>
+  makeNode('CumSum', { axis: axisOf(x, axis) }, [x], [x])[0]!;
 
 /** Slices of `x` along one axis, picked by int64 indices: `[…, size, …]` and `[*I]` to `[…, *I, …]`. */
 export function gather(x: Value, indices: Value, axis = 0): Value {
   const at = axisOf(x, axis);
-  if (indices.dtype !== 'int64' && indices.dtype !== 'int32') fail(`gather needs integer indices, but got ${indices.dtype}.`);
+  if (indices.dtype !== 'int64' && indices.dtype !== 'int32')
+    fail(`gather needs integer indices, but got ${indices.dtype}.`);
   const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
   return makeNode('Gather', { axis: at }, [x, indices], [{ dtype: x.dtype, shape }])[0]!;
 }
@@ -229,28 +289,47 @@ export function gather(x: Value, indices: Value, axis = 0): Value {
 /**
  * `x` `[R, …]` with the rows at int64 `indices` `[N]` replaced by, or increased by, `updates` `[N, …]`.
  */
-export function scatterRows(x: Value, indices: Value, updates: Value, mode: PrimitiveAttributes['ScatterRows']['mode']): Value {
+export function scatterRows(
+  x: Value,
+  indices: Value,
+  updates: Value,
+  mode: PrimitiveAttributes['ScatterRows']['mode'],
+): Value {
   if (indices.rank !== 1 || !sameShape(updates.shape, [indices.shape[0]!, ...x.shape.slice(1)]))
-    fail(`scatterRows of ${printShape(updates.shape)} at ${printShape(indices.shape)} into ${printShape(x.shape)}.`);
+    fail(
+      `scatterRows of ${printShape(updates.shape)} at ${printShape(indices.shape)} into ${printShape(x.shape)}.`,
+    );
   return makeNode('ScatterRows', { mode }, [x, indices, updates], [x])[0]!;
 }
 
 /** The `k` largest elements along the last axis, descending, and their int64 positions. */
 export function topK(x: Value, k: number): readonly [values: Value, indices: Value] {
   const shape = [...x.shape.slice(0, -1), k];
-  const [values, indices] = makeNode('TopK', { k }, [x], [{ dtype: x.dtype, shape }, { dtype: 'int64', shape }]);
+  const [values, indices] = makeNode(
+    'TopK',
+    { k },
+    [x],
+    [
+      { dtype: x.dtype, shape },
+      { dtype: 'int64', shape },
+    ],
+  );
   return [values!, indices!];
 }
 
 /** The int64 integers `0 … size - 1` as `[size]`. */
-export const iota = (size: Dim): Value => makeNode('Iota', { size }, [], [{ dtype: 'int64', shape: [size] }])[0]!;
+export const iota = (size: Dim): Value =>
+  makeNode('Iota', { size }, [], [{ dtype: 'int64', shape: [size] }])[0]!;
 
 /** A symbolic size as an int64 scalar. */
 export const dimSize = (size: Dim): Value =>
-  typeof size === 'number' ? constant(size, 'int64') : makeNode('DimSize', { size }, [], [{ dtype: 'int64', shape: [] }])[0]!;
+  typeof size === 'number'
+    ? constant(size, 'int64')
+    : makeNode('DimSize', { size }, [], [{ dtype: 'int64', shape: [] }])[0]!;
 
 /** A value full of one number. */
-export const full = (shape: Shape, value: number, dtype: DType): Value => expand(constant(value, dtype), shape);
+export const full = (shape: Shape, value: number, dtype: DType): Value =>
+  expand(constant(value, dtype), shape);
 
 /**
  * Any ONNX operator, for what the vocabulary lacks. It has no gradient.

@@ -15,4 +15,5 @@ export function withPath<T>(next: string, body: () => T): T {
 }
 
 /** Joins path segments with dots, leaving out empty ones. */
-export const joinPath = (...segments: readonly string[]): string => segments.filter((s) => s !== '').join('.');
+export const joinPath = (...segments: readonly string[]): string =>
+  segments.filter((s) => s !== '').join('.');

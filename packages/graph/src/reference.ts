@@ -12,15 +12,20 @@ const numberOf = (dim: Dim | undefined): number => Number(dim);
  * The meaning of every semantic operation, in primitives. Targets replace some by fused operators; those must
  * agree with this table. A missing rule does not compile.
  */
-export const reference: { readonly [O in SemanticOp]: (node: Node<O>, inputs: readonly Value[]) => readonly Value[] } = {
+export const reference: {
+  readonly [O in SemanticOp]: (node: Node<O>, inputs: readonly Value[]) => readonly Value[];
+} = {
   Linear: (_, [x, weight, bias]) => {
-    const rows = x!.rank === 2 ? x! : o.reshape(x!, [multiplyDims(...x!.shape.slice(0, -1)), x!.shape.at(-1)!]);
+    const rows =
+      x!.rank === 2 ? x! : o.reshape(x!, [multiplyDims(...x!.shape.slice(0, -1)), x!.shape.at(-1)!]);
     const y = o.matmul(rows, weight!, { transposeB: true });
     return [o.reshape(bias ? o.add(y, bias) : y, [...x!.shape.slice(0, -1), weight!.shape[0]!])];
   },
   GroupedLinear: ({ attributes: { layout } }, [x, groups, ...weights]) => {
     const group = o.reshape(groups!, [groups!.shape[0]!, 1]);
-    const own = weights.map((weight, i) => o.where(o.equal(group, i), o.matmul(x!, weight, { transposeB: layout === 'out-in' }), 0));
+    const own = weights.map((weight, i) =>
+      o.where(o.equal(group, i), o.matmul(x!, weight, { transposeB: layout === 'out-in' }), 0),
+    );
     return [own.reduce((sum, rows) => o.add(sum, rows))];
   },
   Embedding: (_, [ids, table]) => [o.gather(table!, ids!)],
@@ -39,10 +44,20 @@ export const reference: { readonly [O in SemanticOp]: (node: Node<O>, inputs: re
     const [batch, length, heads, size] = x!.shape;
     // The two channels of a pair are neighbours, or R/2 apart.
     const axis = interleaved ? 4 : 3;
-    const pairs = o.reshape(o.slice(x!, 3, 0, 2 * half), [batch!, length!, heads!, ...(interleaved ? [half, 2] : [2, half])]);
-    const [c, s] = [cos!, sin!].map((t) => o.reshape(t, [batch!, length!, 1, ...(interleaved ? [half, 1] : [1, half])]));
+    const pairs = o.reshape(o.slice(x!, 3, 0, 2 * half), [
+      batch!,
+      length!,
+      heads!,
+      ...(interleaved ? [half, 2] : [2, half]),
+    ]);
+    const [c, s] = [cos!, sin!].map((t) =>
+      o.reshape(t, [batch!, length!, 1, ...(interleaved ? [half, 1] : [1, half])]),
+    );
     const [first, second] = [o.slice(pairs, axis, 0, 1), o.slice(pairs, axis, 1, 2)];
-    const turned = o.concat([o.sub(o.mul(first, c!), o.mul(second, s!)), o.add(o.mul(second, c!), o.mul(first, s!))], axis);
+    const turned = o.concat(
+      [o.sub(o.mul(first, c!), o.mul(second, s!)), o.add(o.mul(second, c!), o.mul(first, s!))],
+      axis,
+    );
     const rotated = o.reshape(turned, [batch!, length!, heads!, 2 * half]);
     return [numberOf(size) > 2 * half ? o.concat([rotated, o.slice(x!, 3, 2 * half, size!)], 3) : rotated];
   },
@@ -60,10 +75,19 @@ export const reference: { readonly [O in SemanticOp]: (node: Node<O>, inputs: re
       stacked,
     );
     let scores = o.matmul(queries, o.transpose(k!, [0, 2, 1, 3]), { transposeB: true, alpha: scale });
-    const biases = [bias && splitHeads(bias, numberOf(keyHeads), group), mask === 'causal' && causalBias(length!, keys!, q!, window)];
+    const biases = [
+      bias && splitHeads(bias, numberOf(keyHeads), group),
+      mask === 'causal' && causalBias(length!, keys!, q!, window),
+    ];
     for (const term of biases) if (term) scores = o.add(o.reshape(scores, split), term);
     const weights = o.reshape(softmax(scores), [...stacked.slice(0, 3), keys!]);
-    const context = o.reshape(o.matmul(weights, o.transpose(v!, [0, 2, 1, 3])), [batch!, keyHeads!, group, length!, valueDim]);
+    const context = o.reshape(o.matmul(weights, o.transpose(v!, [0, 2, 1, 3])), [
+      batch!,
+      keyHeads!,
+      group,
+      length!,
+      valueDim,
+    ]);
     return [o.reshape(o.transpose(context, [0, 3, 1, 2, 4]), [batch!, length!, heads!, valueDim])];
   },
   PatchEmbed: ({ attributes: { patchSize: p } }, [pixels, weight, bias]) => {
@@ -75,7 +99,8 @@ export const reference: { readonly [O in SemanticOp]: (node: Node<O>, inputs: re
     return [linear(patches, o.reshape(weight!, [weight!.shape[0]!, numberOf(channels) * p * p]), bias)];
   },
   Gelu: ({ attributes }, [x]) => {
-    if (attributes.approximation === 'none') return [o.mul(o.mul(x!, 0.5), o.add(o.erf(o.mul(x!, Math.SQRT1_2)), 1))];
+    if (attributes.approximation === 'none')
+      return [o.mul(o.mul(x!, 0.5), o.add(o.erf(o.mul(x!, Math.SQRT1_2)), 1))];
     const inner = o.mul(o.add(x!, o.mul(o.mul(o.mul(x!, x!), x!), 0.044715)), Math.sqrt(2 / Math.PI));
     return [o.mul(o.mul(x!, 0.5), o.add(o.tanh(inner), 1))];
   },
@@ -91,7 +116,10 @@ export const reference: { readonly [O in SemanticOp]: (node: Node<O>, inputs: re
   },
   CrossEntropy: (_, [logits, targets]) => {
     const largest = o.reduceMax(logits!, [-1], true);
-    const total = o.add(o.log(o.reduceSum(o.exp(o.sub(logits!, largest)), [-1])), o.reshape(largest, targets!.shape));
+    const total = o.add(
+      o.log(o.reduceSum(o.exp(o.sub(logits!, largest)), [-1])),
+      o.reshape(largest, targets!.shape),
+    );
     const picked = o.reduceSum(o.mul(logits!, oneHot(targets!, logits!.shape[1]!, logits!)), [-1]);
     return [o.where(o.less(targets!, 0), 0, o.sub(total, picked))];
   },
@@ -123,7 +151,11 @@ function causalBias(length: Dim, keys: Dim, like: Value, window?: number): Value
   const key = o.iota(keys);
   let visible = o.lessOrEqual(key, query);
   if (window !== undefined) visible = o.and(visible, o.less(o.sub(query, key), window));
-  return o.where(visible, o.constant(0, like.dtype), o.constant(like.dtype === 'float16' ? -65504 : blocked, like.dtype));
+  return o.where(
+    visible,
+    o.constant(0, like.dtype),
+    o.constant(like.dtype === 'float16' ? -65504 : blocked, like.dtype),
+  );
 }
 
 /**
@@ -133,4 +165,3 @@ export function decompose(graph: Graph, keep: ReadonlySet<string> = new Set()): 
   const rules = Object.entries(reference).filter(([op]) => !keep.has(op));
   return rewrite(graph, Object.fromEntries(rules) as Record<string, RewriteRule>);
 }
-

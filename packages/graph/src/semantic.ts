@@ -7,7 +7,10 @@ import { makeNode, type Value } from './value.js';
 export function linear(x: Value, weight: Value, bias?: Value | null): Value {
   const [out, size] = weight.shape;
   if (x.shape.at(-1) !== size)
-    fail(`linear takes ${size} channels, but x is ${printShape(x.shape)}.`, `x comes from ${x.node.path || 'a graph input'}. Is a connector missing?`);
+    fail(
+      `linear takes ${size} channels, but x is ${printShape(x.shape)}.`,
+      `x comes from ${x.node.path || 'a graph input'}. Is a connector missing?`,
+    );
   const shape = [...x.shape.slice(0, -1), out!];
   return makeNode('Linear', {}, bias ? [x, weight, bias] : [x, weight], [{ dtype: x.dtype, shape }])[0]!;
 }
@@ -18,15 +21,32 @@ export function linear(x: Value, weight: Value, bias?: Value | null): Value {
  * @param groups int64 `[M]`, an index into `weights` for each row
  * @param weights one matrix for each group, all `[out, in]`, or `[in, out]` with that layout
  */
-export function groupedLinear(x: Value, groups: Value, weights: readonly Value[], layout: MatrixLayout = 'out-in'): Value {
+export function groupedLinear(
+  x: Value,
+  groups: Value,
+  weights: readonly Value[],
+  layout: MatrixLayout = 'out-in',
+): Value {
   const [first] = weights;
   const [out, size] = layout === 'out-in' ? (first?.shape ?? []) : (first?.shape.toReversed() ?? []);
   const alike = weights.every(({ shape }) => shape.length === 2 && sameShape(shape, first!.shape));
-  if (!first || !alike || x.rank !== 2 || x.shape[1] !== size || !sameShape(groups.shape, [x.shape[0]!]) || groups.dtype !== 'int64')
+  if (
+    !first ||
+    !alike ||
+    x.rank !== 2 ||
+    x.shape[1] !== size ||
+    !sameShape(groups.shape, [x.shape[0]!]) ||
+    groups.dtype !== 'int64'
+  )
     fail(
       `groupedLinear takes x [M, in], int64 groups [M] and matrices [${layout.replace('-', ', ')}] of one shape, but got ${printShape(x.shape)}, ${groups.dtype} ${printShape(groups.shape)} and ${weights.length} matrices, the first ${first ? printShape(first.shape) : 'missing'}.`,
     );
-  return makeNode('GroupedLinear', { layout }, [x, groups, ...weights], [{ dtype: x.dtype, shape: [x.shape[0]!, out!] }])[0]!;
+  return makeNode(
+    'GroupedLinear',
+    { layout },
+    [x, groups, ...weights],
+    [{ dtype: x.dtype, shape: [x.shape[0]!, out!] }],
+  )[0]!;
 }
 
 /** Rows of the table `[V, D]` at int64 ids `[…]`: `[…, D]`. */
@@ -37,13 +57,15 @@ export function embedding(ids: Value, table: Value): Value {
 
 /** `x / sqrt(mean(x²) + eps) * weight` over the last axis. */
 export function rmsNorm(x: Value, weight: Value, eps: number): Value {
-  if (x.shape.at(-1) !== weight.shape[0]) fail(`rmsNorm of ${printShape(x.shape)} with a weight ${printShape(weight.shape)}.`);
+  if (x.shape.at(-1) !== weight.shape[0])
+    fail(`rmsNorm of ${printShape(x.shape)} with a weight ${printShape(weight.shape)}.`);
   return makeNode('RmsNorm', { eps }, [x, weight], [x])[0]!;
 }
 
 /** `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis. */
 export function layerNorm(x: Value, weight: Value, bias: Value, eps: number): Value {
-  if (x.shape.at(-1) !== weight.shape[0]) fail(`layerNorm of ${printShape(x.shape)} with a weight ${printShape(weight.shape)}.`);
+  if (x.shape.at(-1) !== weight.shape[0])
+    fail(`layerNorm of ${printShape(x.shape)} with a weight ${printShape(weight.shape)}.`);
   return makeNode('LayerNorm', { eps }, [x, weight, bias], [x])[0]!;
 }
 
@@ -56,11 +78,21 @@ export function layerNorm(x: Value, weight: Value, bias: Value, eps: number): Va
  * @param options `interleaved`: channel `2j` turns with `2j + 1`, as in the native checkpoints of Meta and Mistral;
  * otherwise `j` with `j + R/2`, as in those of transformers
  */
-export function rope(x: Value, cos: Value, sin: Value, { interleaved = false }: { readonly interleaved?: boolean | undefined } = {}): Value {
+export function rope(
+  x: Value,
+  cos: Value,
+  sin: Value,
+  { interleaved = false }: { readonly interleaved?: boolean | undefined } = {},
+): Value {
   const half = cos.shape.at(-1);
-  const fits = cos.rank === 3 && sameShape(cos.shape, sin.shape) && sameShape(cos.shape.slice(0, 2), x.shape.slice(0, 2));
+  const fits =
+    cos.rank === 3 &&
+    sameShape(cos.shape, sin.shape) &&
+    sameShape(cos.shape.slice(0, 2), x.shape.slice(0, 2));
   if (x.rank !== 4 || !fits || typeof half !== 'number' || half * 2 > Number(x.shape[3]))
-    fail(`rope of ${printShape(x.shape)} with angles ${printShape(cos.shape)} and ${printShape(sin.shape)}, expected [B, L, N, H] and twice [B, L, R/2].`);
+    fail(
+      `rope of ${printShape(x.shape)} with angles ${printShape(cos.shape)} and ${printShape(sin.shape)}, expected [B, L, N, H] and twice [B, L, R/2].`,
+    );
   return makeNode('Rope', { interleaved }, [x, cos, sin], [x])[0]!;
 }
 
@@ -82,8 +114,18 @@ export function attend(
   const { bias, ...facts } = options;
   const [n, heads] = [q.shape[2], k.shape[2]];
   const ranks = [q, k, v].every((x) => x.rank === 4);
-  if (!ranks || q.shape[3] !== k.shape[3] || q.shape[0] !== k.shape[0] || !sameShape(k.shape.slice(0, 3), v.shape.slice(0, 3)) || typeof n !== 'number' || typeof heads !== 'number' || n % heads !== 0)
-    fail(`attend takes q [B, L, N, H], k and v [B, S, K, H] with N a multiple of K, but got ${[q, k, v].map((x) => printShape(x.shape)).join(', ')}.`);
+  if (
+    !ranks ||
+    q.shape[3] !== k.shape[3] ||
+    q.shape[0] !== k.shape[0] ||
+    !sameShape(k.shape.slice(0, 3), v.shape.slice(0, 3)) ||
+    typeof n !== 'number' ||
+    typeof heads !== 'number' ||
+    n % heads !== 0
+  )
+    fail(
+      `attend takes q [B, L, N, H], k and v [B, S, K, H] with N a multiple of K, but got ${[q, k, v].map((x) => printShape(x.shape)).join(', ')}.`,
+    );
   const attributes: AttentionAttributes = {
     mask: 'none',
     cache: 'none',
@@ -91,7 +133,9 @@ export function attend(
     ...facts,
   };
   const shape = [...q.shape.slice(0, 3), v.shape[3]!];
-  return makeNode('Attention', attributes, bias ? [q, k, v, bias] : [q, k, v], [{ dtype: q.dtype, shape }])[0]!;
+  return makeNode('Attention', attributes, bias ? [q, k, v, bias] : [q, k, v], [
+    { dtype: q.dtype, shape },
+  ])[0]!;
 }
 
 /**
@@ -102,10 +146,17 @@ export function patchEmbed(pixels: Value, weight: Value, bias?: Value | null): V
   const [tiles, channels, height, width] = pixels.shape;
   const [size, c, patch] = weight.shape as readonly number[];
   if (pixels.rank !== 4 || channels !== c || typeof height !== 'number' || typeof width !== 'number')
-    fail(`patchEmbed takes pixels [T, ${c}, height, width] of known size, but got ${printShape(pixels.shape)}.`);
+    fail(
+      `patchEmbed takes pixels [T, ${c}, height, width] of known size, but got ${printShape(pixels.shape)}.`,
+    );
   const patches = Math.floor(height / patch!) * Math.floor(width / patch!);
   const types = [{ dtype: pixels.dtype, shape: [tiles!, patches, size!] }];
-  return makeNode('PatchEmbed', { patchSize: patch! }, bias ? [pixels, weight, bias] : [pixels, weight], types)[0]!;
+  return makeNode(
+    'PatchEmbed',
+    { patchSize: patch! },
+    bias ? [pixels, weight, bias] : [pixels, weight],
+    types,
+  )[0]!;
 }
 
 /** Gaussian error linear unit; `tanh` is the approximation of GPT-2 and SigLIP. */
@@ -125,7 +176,9 @@ export const softmax = (x: Value): Value => makeNode('Softmax', {}, [x], [x])[0]
  */
 export function crossEntropy(logits: Value, targets: Value): Value {
   if (logits.rank !== 2 || targets.rank !== 1 || targets.shape[0] !== logits.shape[0])
-    fail(`crossEntropy takes logits [M, V] and targets [M], but got ${printShape(logits.shape)} and ${printShape(targets.shape)}.`);
+    fail(
+      `crossEntropy takes logits [M, V] and targets [M], but got ${printShape(logits.shape)} and ${printShape(targets.shape)}.`,
+    );
   return makeNode('CrossEntropy', {}, [logits, targets], [{ dtype: logits.dtype, shape: targets.shape }])[0]!;
 }
 
@@ -137,9 +190,19 @@ export function crossEntropy(logits: Value, targets: Value): Value {
  * @param rows `[N, D]`
  * @param mode `replace` (LLaVA) or `add` (Molmo)
  */
-export function placeAtToken(hiddenStates: Value, positions: Value, rows: Value, mode: 'replace' | 'add' = 'replace'): Value {
+export function placeAtToken(
+  hiddenStates: Value,
+  positions: Value,
+  rows: Value,
+  mode: 'replace' | 'add' = 'replace',
+): Value {
   const [batch, length, size] = hiddenStates.shape;
-  if (hiddenStates.rank !== 3 || rows.rank !== 2 || rows.shape[1] !== size || positions.shape[0] !== rows.shape[0])
+  if (
+    hiddenStates.rank !== 3 ||
+    rows.rank !== 2 ||
+    rows.shape[1] !== size ||
+    positions.shape[0] !== rows.shape[0]
+  )
     fail(
       `placeAtToken of rows ${printShape(rows.shape)} at positions ${printShape(positions.shape)} into [${batch}, ${length}, ${size}]: both need ${size} channels and equal counts.`,
       `The rows come from ${rows.node.path || 'a graph input'}. Is a connector missing?`,

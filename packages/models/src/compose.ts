@@ -36,7 +36,10 @@ export interface Composition {
   readonly backbone: Backbone;
   readonly fusion: Fusion;
   /** Made for the composed connector and encoder, whose token counts it must announce. */
-  readonly processor: (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => ImageProcessor;
+  readonly processor: (vision: {
+    readonly encoder: VisionEncoder;
+    readonly connector: Connector;
+  }) => ImageProcessor;
   /** For models that see videos; made like the processor. */
   readonly video?: (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => VideoSight;
   readonly positions?: PositionRule;
@@ -47,8 +50,16 @@ export interface Composition {
   readonly config?: Json;
 }
 
-const ownSource: Source = { paper: 'https://magazine.sebastianraschka.com/p/understanding-multimodal-llms', code: 'composed by hand' };
-const llavaPaths: PartPaths = { encoder: 'vision_tower', connector: 'multi_modal_projector', arranger: 'arranger', backbone: 'language_model' };
+const ownSource: Source = {
+  paper: 'https://magazine.sebastianraschka.com/p/understanding-multimodal-llms',
+  code: 'composed by hand',
+};
+const llavaPaths: PartPaths = {
+  encoder: 'vision_tower',
+  connector: 'multi_modal_projector',
+  arranger: 'arranger',
+  backbone: 'language_model',
+};
 
 /**
  * Puts an encoder, a connector, a backbone and a fusion together. Widths are taken from the parts, so they fit by
@@ -68,7 +79,11 @@ export function compose(given: Composition): Model {
       hint: 'Choose an unused id, or give the backbone a larger vocabSize and new rows for it.',
     });
   const backbone = fusion.attach(given.backbone);
-  const connector = given.connector({ visionSize: encoder.hiddenSize, textSize: hiddenSize, grid: encoder.grid });
+  const connector = given.connector({
+    visionSize: encoder.hiddenSize,
+    textSize: hiddenSize,
+    grid: encoder.grid,
+  });
   const arranger = given.arranger?.({ textSize: hiddenSize, grid: encoder.grid });
   if (arranger && encoder.prepare)
     throw new ConfigError({
@@ -92,7 +107,15 @@ export function textModel(given: {
   readonly config?: Json;
 }): Model {
   const paths = { ...llavaPaths, backbone: '' };
-  return finish(given.name, given.source ?? given.backbone.source, given.backbone, given.fusion, null, paths, given);
+  return finish(
+    given.name,
+    given.source ?? given.backbone.source,
+    given.backbone,
+    given.fusion,
+    null,
+    paths,
+    given,
+  );
 }
 
 function finish(
@@ -105,7 +128,12 @@ function finish(
   { checkpoint = {}, config = {}, positions }: Pick<Composition, 'checkpoint' | 'config' | 'positions'>,
 ): Model {
   const parts: Record<string, AnyModule> = vision
-    ? { encoder: vision.encoder, connector: vision.connector, ...(vision.arranger ? { arranger: vision.arranger } : {}), backbone }
+    ? {
+        encoder: vision.encoder,
+        connector: vision.connector,
+        ...(vision.arranger ? { arranger: vision.arranger } : {}),
+        backbone,
+      }
     : { backbone };
   const root = module('Model', parts, {}, { paths: { ...paths } });
   return { name, source, module: root, backbone, fusion, vision, positions, checkpoint, config };

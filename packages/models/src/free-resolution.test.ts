@@ -17,8 +17,25 @@ import { configOf, processorKindOf, processorOf } from './weft-config.js';
 
 const tinyQwen = (type: 'qwen2_vl' | 'qwen2_5_vl', changes: object = {}) => ({
   model_type: type,
-  vision_config: { depth: 2, embed_dim: 16, hidden_size: 16, intermediate_size: 20, num_heads: 2, patch_size: 4, window_size: 16, fullatt_block_indexes: [1] },
-  text_config: { vocab_size: 40, hidden_size: 32, intermediate_size: 20, num_hidden_layers: 1, num_attention_heads: 4, num_key_value_heads: 2, rope_parameters: { mrope_section: [1, 1, 2] } },
+  vision_config: {
+    depth: 2,
+    embed_dim: 16,
+    hidden_size: 16,
+    intermediate_size: 20,
+    num_heads: 2,
+    patch_size: 4,
+    window_size: 16,
+    fullatt_block_indexes: [1],
+  },
+  text_config: {
+    vocab_size: 40,
+    hidden_size: 32,
+    intermediate_size: 20,
+    num_hidden_layers: 1,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    rope_parameters: { mrope_section: [1, 1, 2] },
+  },
   image_token_id: 36,
   video_token_id: 37,
   ...changes,
@@ -33,13 +50,16 @@ describe('a preset', () => {
     ['qwen2.5-vl-7b', 8_292_166_656, 676_550_144],
   ])('%s has %i parameters, %i of them for seeing', (name, total, visual) => {
     const named = [...namedParameters(presetModel(name).module)];
-    const count = (prefix: string) => named.reduce((sum, [path, { elements }]) => sum + (path.startsWith(prefix) ? elements : 0), 0);
+    const count = (prefix: string) =>
+      named.reduce((sum, [path, { elements }]) => sum + (path.startsWith(prefix) ? elements : 0), 0);
     expect([count(''), count('visual.')]).toEqual([total, visual]);
   });
 
   it('pixtral-12b has 12,682,739,712 parameters in 585 tensors', () => {
     const named = [...namedParameters(presetModel('pixtral-12b').module).values()];
-    expect([named.reduce((sum, { elements }) => sum + elements, 0), named.length]).toEqual([12_682_739_712, 585]);
+    expect([named.reduce((sum, { elements }) => sum + elements, 0), named.length]).toEqual([
+      12_682_739_712, 585,
+    ]);
   });
 
   it.each([
@@ -47,19 +67,31 @@ describe('a preset', () => {
     ['pixtral-12b', [1200, 2304, 2304, 4]],
   ])('%s counts the tokens of published examples', (name, expected) => {
     const { processor } = presetModel(name).vision!;
-    const sizes = [[640, 480], [1280, 720], [1920, 1080], [30, 30]] as const;
+    const sizes = [
+      [640, 480],
+      [1280, 720],
+      [1920, 1080],
+      [30, 30],
+    ] as const;
     expect(sizes.map(([width, height]) => processor.place({ width, height }).tokens)).toEqual(expected);
   });
 });
 
 describe('the recipe of Qwen2-VL', () => {
-  it.each(['qwen2_vl', 'qwen2_5_vl'] as const)('traces graphs whose positions have three axes (%s)', (type) => {
-    const model = modelOf(tinyQwen(type));
-    expect(model.positions?.axes).toBe(3);
-    expect(textGraph(model).inputs.get('position_ids')?.shape).toEqual([3, 'batch', 'sequence']);
-    expect(trainingGraph(model, { images: true }).inputs.get('position_ids')?.shape).toEqual([3, 'batch', 'sequence']);
-    expect(visionGraph(model).outputs['image_embeds']?.shape).toEqual(['blocks*frames', 32]);
-  });
+  it.each(['qwen2_vl', 'qwen2_5_vl'] as const)(
+    'traces graphs whose positions have three axes (%s)',
+    (type) => {
+      const model = modelOf(tinyQwen(type));
+      expect(model.positions?.axes).toBe(3);
+      expect(textGraph(model).inputs.get('position_ids')?.shape).toEqual([3, 'batch', 'sequence']);
+      expect(trainingGraph(model, { images: true }).inputs.get('position_ids')?.shape).toEqual([
+        3,
+        'batch',
+        'sequence',
+      ]);
+      expect(visionGraph(model).outputs['image_embeds']?.shape).toEqual(['blocks*frames', 32]);
+    },
+  );
 
   it('reads published files, whose text fields are at the top, and the names of both generations', () => {
     const { text_config: text, ...rest } = tinyQwen('qwen2_vl');
@@ -67,28 +99,54 @@ describe('the recipe of Qwen2-VL', () => {
     const model = modelOf({ ...rest, ...fields, rope_theta: 1e6, rope_scaling: { type: 'mrope', ...rope } });
     const paths = [...namedParameters(model.module).keys()];
     expect(paths).toEqual([...namedParameters(modelOf(tinyQwen('qwen2_vl')).module).keys()]);
-    expect(paths).toEqual(expect.arrayContaining(['visual.blocks.0.attn.qkv.weight', 'visual.merger.mlp.2.bias', 'model.layers.0.self_attn.q_proj.bias', 'lm_head.weight']));
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        'visual.blocks.0.attn.qkv.weight',
+        'visual.merger.mlp.2.bias',
+        'model.layers.0.self_attn.q_proj.bias',
+        'lm_head.weight',
+      ]),
+    );
     const { rename } = model.checkpoint;
-    expect(['model.visual.merger.ln_q.weight', 'model.language_model.norm.weight', 'model.norm.weight', 'lm_head.weight'].map((name) => rename!(name))).toEqual([
-      'visual.merger.ln_q.weight',
-      'model.norm.weight',
-      'model.norm.weight',
-      'lm_head.weight',
-    ]);
+    expect(
+      [
+        'model.visual.merger.ln_q.weight',
+        'model.language_model.norm.weight',
+        'model.norm.weight',
+        'lm_head.weight',
+      ].map((name) => rename!(name)),
+    ).toEqual(['visual.merger.ln_q.weight', 'model.norm.weight', 'model.norm.weight', 'lm_head.weight']);
   });
 
   it('takes the limits of videos from their own file', () => {
-    const place = (files: object) => modelOf(tinyQwen('qwen2_vl'), files).vision!.video!.processor.place({ width: 800, height: 800, frames: 2, fps: 2 }).tokens;
+    const place = (files: object) =>
+      modelOf(tinyQwen('qwen2_vl'), files).vision!.video!.processor.place({
+        width: 800,
+        height: 800,
+        frames: 2,
+        fps: 2,
+      }).tokens;
     const preprocessor = { size: { shortest_edge: 64, longest_edge: 640 } };
     expect(place({ preprocessor })).toBe(9);
-    expect(place({ preprocessor, videoPreprocessor: { size: { shortest_edge: 64, longest_edge: 1600 } } })).toBe(25);
+    expect(
+      place({ preprocessor, videoPreprocessor: { size: { shortest_edge: 64, longest_edge: 1600 } } }),
+    ).toBe(25);
   });
 
   it('refuses a rule for positions that there is not, sections that do not fit, and to be saved as a composition', () => {
-    expect(() => modelOf(tinyQwen('qwen2_vl'), { options: { positionRule: 'longest' } })).toThrow(/positionRule is "longest"[^]*'largest' or 'side'/);
+    expect(() => modelOf(tinyQwen('qwen2_vl'), { options: { positionRule: 'longest' } })).toThrow(
+      /positionRule is "longest"[^]*'largest' or 'side'/,
+    );
     const wrong = tinyQwen('qwen2_vl');
-    expect(() => modelOf({ ...wrong, text_config: { ...wrong.text_config, rope_parameters: { mrope_section: [1, 1, 1] } } })).toThrow(/mrope_section is \[1,1,1\], expected sizes that add up to 4/);
-    expect(() => configOf(modelOf(tinyQwen('qwen2_vl')), { processor: 'packed-patches' })).toThrow(ConfigError);
+    expect(() =>
+      modelOf({
+        ...wrong,
+        text_config: { ...wrong.text_config, rope_parameters: { mrope_section: [1, 1, 1] } },
+      }),
+    ).toThrow(/mrope_section is \[1,1,1\], expected sizes that add up to 4/);
+    expect(() => configOf(modelOf(tinyQwen('qwen2_vl')), { processor: 'packed-patches' })).toThrow(
+      ConfigError,
+    );
   });
 });
 
@@ -103,27 +161,68 @@ describe('the recipe of Pixtral', () => {
     rope_theta: 1e9,
     norm_eps: 1e-5,
     vocab_size: 40,
-    vision_encoder: { hidden_size: 16, num_channels: 3, image_size: 64, patch_size: 16, rope_theta: 10000, intermediate_size: 20, num_hidden_layers: 1, num_attention_heads: 2, image_token_id: 10 },
+    vision_encoder: {
+      hidden_size: 16,
+      num_channels: 3,
+      image_size: 64,
+      patch_size: 16,
+      rope_theta: 10000,
+      intermediate_size: 20,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      image_token_id: 10,
+    },
   };
 
   it('is another one than LLaVA, by the tower', () => {
     const config = {
       model_type: 'llava',
-      vision_config: { model_type: 'pixtral', hidden_size: 16, intermediate_size: 20, num_hidden_layers: 1, num_attention_heads: 2, patch_size: 16, hidden_act: 'silu' },
-      text_config: { model_type: 'mistral', hidden_size: 24, num_attention_heads: 2, num_key_value_heads: 1, head_dim: 16, num_hidden_layers: 1, intermediate_size: 20, vocab_size: 40, sliding_window: null },
+      vision_config: {
+        model_type: 'pixtral',
+        hidden_size: 16,
+        intermediate_size: 20,
+        num_hidden_layers: 1,
+        num_attention_heads: 2,
+        patch_size: 16,
+        hidden_act: 'silu',
+      },
+      text_config: {
+        model_type: 'mistral',
+        hidden_size: 24,
+        num_attention_heads: 2,
+        num_key_value_heads: 1,
+        head_dim: 16,
+        num_hidden_layers: 1,
+        intermediate_size: 20,
+        vocab_size: 40,
+        sliding_window: null,
+      },
       image_token_index: 10,
       vision_feature_layer: -1,
       vision_feature_select_strategy: 'full',
     };
     const [layout, native] = [modelOf(config), modelOf(configOfParams(params))];
     expect([layout.name, native.name]).toEqual(['pixtral', 'pixtral']);
-    expect([...namedParameters(layout.module)].map(([path, { shape }]) => [path, shape])).toEqual([...namedParameters(native.module)].map(([path, { shape }]) => [path, shape]));
-    expect(() => modelOf({ ...config, vision_feature_select_strategy: 'default' })).toThrow(/Pixtral has no class token/);
+    expect([...namedParameters(layout.module)].map(([path, { shape }]) => [path, shape])).toEqual(
+      [...namedParameters(native.module)].map(([path, { shape }]) => [path, shape]),
+    );
+    expect(() => modelOf({ ...config, vision_feature_select_strategy: 'default' })).toThrow(
+      /Pixtral has no class token/,
+    );
   });
 
   it("finds the parameter of each of Mistral's names", () => {
     const { rename } = modelOf(configOfParams(params)).checkpoint;
-    const names = ['layers.0.attention.wq.weight', 'layers.3.feed_forward.w2.weight', 'layers.1.ffn_norm.weight', 'vision_encoder.transformer.layers.2.feed_forward.w3.weight', 'vision_encoder.transformer.layers.0.ffn_norm.weight', 'vision_language_adapter.w_out.bias', 'output.weight', 'norm.weight'];
+    const names = [
+      'layers.0.attention.wq.weight',
+      'layers.3.feed_forward.w2.weight',
+      'layers.1.ffn_norm.weight',
+      'vision_encoder.transformer.layers.2.feed_forward.w3.weight',
+      'vision_encoder.transformer.layers.0.ffn_norm.weight',
+      'vision_language_adapter.w_out.bias',
+      'output.weight',
+      'norm.weight',
+    ];
     expect(names.map((name) => rename!(name))).toEqual([
       'language_model.model.layers.0.self_attn.q_proj.weight',
       'language_model.model.layers.3.mlp.down_proj.weight',
@@ -136,32 +235,91 @@ describe('the recipe of Pixtral', () => {
     ]);
   });
 
-  it('turns neighbouring channels where the files are Mistral\'s own, in tower and text', () => {
+  it("turns neighbouring channels where the files are Mistral's own, in tower and text", () => {
     const model = modelOf(configOfParams(params));
-    const turned = (graph: Graph) => graph.nodes.filter(({ op }) => op === 'Rope').map(({ attributes }) => (attributes as { interleaved: boolean }).interleaved);
+    const turned = (graph: Graph) =>
+      graph.nodes
+        .filter(({ op }) => op === 'Rope')
+        .map(({ attributes }) => (attributes as { interleaved: boolean }).interleaved);
     expect([...turned(visionGraph(model)), ...turned(textGraph(model))]).toEqual([true, true, true, true]);
   });
 
   it('refuses native files of models that it does not know', () => {
     expect(() => configOfParams({ dim: 24 })).toThrow(/without a vision encoder/);
-    expect(() => modelOf(configOfParams({ ...params, moe: { num_experts: 8 } }))).toThrow(/'moe' is not supported/);
+    expect(() => modelOf(configOfParams({ ...params, moe: { num_experts: 8 } }))).toThrow(
+      /'moe' is not supported/,
+    );
   });
 });
 
 describe('a composition with a tower of free resolution', () => {
-  const backbone = { hiddenSize: 24, intermediateSize: 20, numHiddenLayers: 1, numAttentionHeads: 2, numKeyValueHeads: 1, headDim: 16, rotaryDim: 16, vocabSize: 40, hiddenAct: 'silu', rmsNormEps: 1e-5, ropeTheta: 1e4, tieWordEmbeddings: false, qkvBias: false, outputBias: false, mlpBias: false };
-  const qwen2Tower = { ...qwen2VisionPresets['qwen2.5-vl'], hiddenSize: 16, intermediateSize: 20, numHiddenLayers: 1, numAttentionHeads: 2, fullAttentionLayers: [] };
-  const pixtralTower = { ...pixtralVisionPresets['pixtral-12b'], hiddenSize: 16, intermediateSize: 20, numHiddenLayers: 1, numAttentionHeads: 2 };
+  const backbone = {
+    hiddenSize: 24,
+    intermediateSize: 20,
+    numHiddenLayers: 1,
+    numAttentionHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 16,
+    rotaryDim: 16,
+    vocabSize: 40,
+    hiddenAct: 'silu',
+    rmsNormEps: 1e-5,
+    ropeTheta: 1e4,
+    tieWordEmbeddings: false,
+    qkvBias: false,
+    outputBias: false,
+    mlpBias: false,
+  };
+  const qwen2Tower = {
+    ...qwen2VisionPresets['qwen2.5-vl'],
+    hiddenSize: 16,
+    intermediateSize: 20,
+    numHiddenLayers: 1,
+    numAttentionHeads: 2,
+    fullAttentionLayers: [],
+  };
+  const pixtralTower = {
+    ...pixtralVisionPresets['pixtral-12b'],
+    hiddenSize: 16,
+    intermediateSize: 20,
+    numHiddenLayers: 1,
+    numAttentionHeads: 2,
+  };
 
   it.each([
-    ['packed-patches', qwen2Vision(qwen2Tower), patchMergerConnector({ mergeSize: 2, norm: 'rms' }), { image_processor_type: 'Qwen2VLImageProcessor' }],
-    ['patch-rows', pixtralVision(pixtralTower), mlpConnector(), { image_processor_type: 'PixtralImageProcessor', image_break_token: '<br>', image_end_token: '<end>' }],
-  ] as const)('is described by a config.json from which it is made again (%s)', (kind, encoder, connector, preprocessor) => {
-    const model = compose({ name: 'own', encoder, connector, backbone: llama(backbone), fusion: unifiedFusion(), processor: processorOf(kind, preprocessor), imageTokenId: 39 });
-    const again = modelOf(JSON.parse(JSON.stringify(configOf(model, { processor: processorKindOf(preprocessor) }))) as Json, { preprocessor });
-    const shapes = ({ module }: Model) => [...namedParameters(module)].map(([path, { shape }]) => [path, shape]);
-    expect(shapes(again)).toEqual(shapes(model));
-    const size = { width: 130, height: 70 };
-    expect(again.vision!.processor.place(size)).toEqual(model.vision!.processor.place(size));
-  });
+    [
+      'packed-patches',
+      qwen2Vision(qwen2Tower),
+      patchMergerConnector({ mergeSize: 2, norm: 'rms' }),
+      { image_processor_type: 'Qwen2VLImageProcessor' },
+    ],
+    [
+      'patch-rows',
+      pixtralVision(pixtralTower),
+      mlpConnector(),
+      { image_processor_type: 'PixtralImageProcessor', image_break_token: '<br>', image_end_token: '<end>' },
+    ],
+  ] as const)(
+    'is described by a config.json from which it is made again (%s)',
+    (kind, encoder, connector, preprocessor) => {
+      const model = compose({
+        name: 'own',
+        encoder,
+        connector,
+        backbone: llama(backbone),
+        fusion: unifiedFusion(),
+        processor: processorOf(kind, preprocessor),
+        imageTokenId: 39,
+      });
+      const again = modelOf(
+        JSON.parse(JSON.stringify(configOf(model, { processor: processorKindOf(preprocessor) }))) as Json,
+        { preprocessor },
+      );
+      const shapes = ({ module }: Model) =>
+        [...namedParameters(module)].map(([path, { shape }]) => [path, shape]);
+      expect(shapes(again)).toEqual(shapes(model));
+      const size = { width: 130, height: 70 };
+      expect(again.vision!.processor.place(size)).toEqual(model.vision!.processor.place(size));
+    },
+  );
 });

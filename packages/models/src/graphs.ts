@@ -22,7 +22,10 @@ const sightOf = (model: Model): Vision => {
 };
 
 /** Graph inputs of a model's sight: the encoder's, and the arranger's if there is one. */
-const sightTypes = ({ encoder, arranger }: Vision): Readonly<Record<string, TensorType>> => ({ ...encoder.inputs, ...arranger?.inputs });
+const sightTypes = ({ encoder, arranger }: Vision): Readonly<Record<string, TensorType>> => ({
+  ...encoder.inputs,
+  ...arranger?.inputs,
+});
 
 /** Image embeddings `[tokens, D]` in the order of the prompt. */
 function see({ encoder, connector, arranger }: Vision, inputs: Readonly<Record<string, Value>>): Value {
@@ -67,10 +70,15 @@ export function textGraph(model: Model): Graph {
   const size = model.backbone.shape.hiddenSize;
   const types = { ...textTypes(model), logit_positions: int64('rows') };
   const images = { image_positions: int64('images'), image_embeds: float32('images', size) };
-  const logits = (hiddenStates: Value, at: Value) => ({ logits: model.backbone.head(rowsAt(hiddenStates, at)) });
+  const logits = (hiddenStates: Value, at: Value) => ({
+    logits: model.backbone.head(rowsAt(hiddenStates, at)),
+  });
   return model.vision
     ? trace(model.module, { ...types, ...images }, (inputs) =>
-        logits(decode(model, inputs, { positions: inputs.image_positions, embeds: inputs.image_embeds }), inputs.logit_positions),
+        logits(
+          decode(model, inputs, { positions: inputs.image_positions, embeds: inputs.image_embeds }),
+          inputs.logit_positions,
+        ),
       )
     : trace(model.module, types, (inputs) => logits(decode(model, inputs), inputs.logit_positions));
 }
@@ -84,11 +92,18 @@ export function trainingGraph(model: Model, { images }: { readonly images: boole
   const loss = (hiddenStates: Value, at: Value, targets: Value) => ({
     loss: reduceSum(crossEntropy(model.backbone.head(rowsAt(hiddenStates, at)), targets)),
   });
-  if (!images) return trace(model.module, types, (inputs) => loss(decode(model, inputs), inputs.target_positions, inputs.targets));
+  if (!images)
+    return trace(model.module, types, (inputs) =>
+      loss(decode(model, inputs), inputs.target_positions, inputs.targets),
+    );
   const vision = sightOf(model);
-  return trace(model.module, { ...sightTypes(vision), ...types, image_positions: int64('images') }, (inputs) => {
-    const embeds = see(vision, inputs as Readonly<Record<string, Value>>);
-    const positions = relabel(inputs.image_positions, [embeds.shape[0]!]);
-    return loss(decode(model, inputs, { positions, embeds }), inputs.target_positions, inputs.targets);
-  });
+  return trace(
+    model.module,
+    { ...sightTypes(vision), ...types, image_positions: int64('images') },
+    (inputs) => {
+      const embeds = see(vision, inputs as Readonly<Record<string, Value>>);
+      const positions = relabel(inputs.image_positions, [embeds.shape[0]!]);
+      return loss(decode(model, inputs, { positions, embeds }), inputs.target_positions, inputs.targets);
+    },
+  );
 }

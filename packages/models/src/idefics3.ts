@@ -37,7 +37,9 @@ export function idefics3Recipe(config: Json, { preprocessor = {} }: RecipeFiles 
     { postNorm: true, inputSize: 'max_image_size' in preprocessor ? tiles.tileSize : imageSize },
   );
   const tieWordEmbeddings = read.boolean('tie_word_embeddings', false);
-  const backbone = backboneOf(read.section('text_config', { rms_norm_eps: 1e-5 }), { tie_word_embeddings: tieWordEmbeddings });
+  const backbone = backboneOf(read.section('text_config', { rms_norm_eps: 1e-5 }), {
+    tie_word_embeddings: tieWordEmbeddings,
+  });
 
   return compose({
     name: read.string('model_type', 'idefics3'),

@@ -31,7 +31,12 @@ function generator(seed: number, path: string): () => number {
 }
 
 /** Values of one parameter by its initializer. */
-export function initialValues(path: string, elements: number, initializer: Initializer, seed: number): Float32Array {
+export function initialValues(
+  path: string,
+  elements: number,
+  initializer: Initializer,
+  seed: number,
+): Float32Array {
   const values = new Float32Array(elements);
   if (initializer.kind === 'zeros') return values;
   if (initializer.kind === 'ones') return values.fill(1);

@@ -13,13 +13,33 @@ import { backboneOf, textNames } from './text.js';
 const kinds = {
   llava_next: {
     paper: 'https://llava-vl.github.io/blog/2024-01-30-llava-next/',
-    defaults: { tower: 'clip_vision_model', layer: -2, strategy: 'default', text: 'llama', imageTokenId: 32000 },
-    pinpoints: [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]],
+    defaults: {
+      tower: 'clip_vision_model',
+      layer: -2,
+      strategy: 'default',
+      text: 'llama',
+      imageTokenId: 32000,
+    },
+    pinpoints: [
+      [336, 672],
+      [672, 336],
+      [672, 672],
+      [1008, 336],
+      [336, 1008],
+    ],
   },
   llava_onevision: {
     paper: 'https://arxiv.org/abs/2408.03326',
-    defaults: { tower: 'siglip_vision_model', layer: -1, strategy: 'full', text: 'qwen2', imageTokenId: 151646 },
-    pinpoints: [1, 2, 3, 4, 5, 6].flatMap((rows) => [1, 2, 3, 4, 5, 6].map((columns) => [384 * rows, 384 * columns] as const)),
+    defaults: {
+      tower: 'siglip_vision_model',
+      layer: -1,
+      strategy: 'full',
+      text: 'qwen2',
+      imageTokenId: 151646,
+    },
+    pinpoints: [1, 2, 3, 4, 5, 6].flatMap((rows) =>
+      [1, 2, 3, 4, 5, 6].map((columns) => [384 * rows, 384 * columns] as const),
+    ),
   },
 } as const;
 
@@ -44,15 +64,20 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
   );
   if (encoder.id === 'encoder-clip' && strategy === 'full')
     throw new ConfigError({
-      message: "config.json: vision_feature_select_strategy 'full' keeps CLIP's class token, which has no place among the tiles' rows.",
+      message:
+        "config.json: vision_feature_select_strategy 'full' keeps CLIP's class token, which has no place among the tiles' rows.",
       hint: "Set it to 'default'.",
     });
-  const backbone = backboneOf({ model_type: defaults.text, ...read.section('text_config') }, tiedHead(config));
+  const backbone = backboneOf(
+    { model_type: defaults.text, ...read.section('text_config') },
+    tiedHead(config),
+  );
   const names = textNames(backbone);
   const layout: AnyresConfig = {
     pinpoints: (read.raw('image_grid_pinpoints') ?? pinpoints) as AnyresConfig['pinpoints'],
     tileSize: Number(encoder.inputs['pixel_values']!.shape[2]),
-    mostTiles: type === 'llava_onevision' ? mostTiles(read.string('vision_aspect_ratio', 'anyres_max_9')) : null,
+    mostTiles:
+      type === 'llava_onevision' ? mostTiles(read.string('vision_aspect_ratio', 'anyres_max_9')) : null,
   };
 
   return compose({
@@ -69,8 +94,16 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
     arranger: anyresArranger(layout),
     backbone,
     fusion: unifiedFusion(),
-    imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? defaults.imageTokenId)),
-    processor: () => anyresTiles(readAnyresTiles(preprocessor, layout), { layout, grid: encoder.grid!, placeholder: '<image>' }),
+    imageTokenId: read.number(
+      'image_token_index',
+      Number(read.raw('image_token_id') ?? defaults.imageTokenId),
+    ),
+    processor: () =>
+      anyresTiles(readAnyresTiles(preprocessor, layout), {
+        layout,
+        grid: encoder.grid!,
+        placeholder: '<image>',
+      }),
     paths: { encoder: 'vision_tower.vision_model', arranger: '' },
     checkpoint: {
       ...names,
@@ -84,5 +117,7 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
 function mostTiles(aspect: string): number {
   const [, count] = /^anyres_max_(\d+)$/.exec(aspect) ?? [];
   if (count) return Number(count);
-  throw new ConfigError({ message: `config.json: vision_aspect_ratio is '${aspect}', expected anyres_max_ and a number of tiles.` });
+  throw new ConfigError({
+    message: `config.json: vision_aspect_ratio is '${aspect}', expected anyres_max_ and a number of tiles.`,
+  });
 }

@@ -70,7 +70,11 @@ export const tiedHead = (config: Json): Json =>
  * @param strategy `full` keeps CLIP's class token, `default` drops it
  * @throws ConfigError if the tower is unknown, or has no class token to drop
  */
-export function visionTower(section: Json, featureLayers: readonly number[], strategy: string): VisionEncoder {
+export function visionTower(
+  section: Json,
+  featureLayers: readonly number[],
+  strategy: string,
+): VisionEncoder {
   const type = String(section['model_type'] ?? 'clip_vision_model');
   if (type === 'clip_vision_model') {
     const classToken = strategy === 'full' ? 'keep' : 'drop';
@@ -98,4 +102,5 @@ export const llavaName = (name: string): string =>
     .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.');
 
 /** The same, with the segment in CLIP's and SigLIP's towers that transformers 5 leaves out. */
-export const canonicalName = (name: string): string => llavaName(name).replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');
+export const canonicalName = (name: string): string =>
+  llavaName(name).replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');

@@ -24,13 +24,21 @@ export interface MropeConfig {
  *
  * @throws InputError from `assign` if image or video tokens and layouts do not add up
  */
-export function mropePositions({ imageTokenId, videoTokenId, mergeSize, tokensPerSecond, advance }: MropeConfig): PositionRule {
+export function mropePositions({
+  imageTokenId,
+  videoTokenId,
+  mergeSize,
+  tokensPerSecond,
+  advance,
+}: MropeConfig): PositionRule {
   const kinds = new Map<number, VisualLayout['kind']>([
     [imageTokenId, 'image'],
     [videoTokenId, 'video'],
   ]);
   const timeOf = (moment: number, { kind, interval = 1 }: VisualLayout): number =>
-    kind === 'image' || tokensPerSecond === null ? moment : Math.trunc(Math.fround(moment * Math.fround(tokensPerSecond * interval)));
+    kind === 'image' || tokensPerSecond === null
+      ? moment
+      : Math.trunc(Math.fround(moment * Math.fround(tokensPerSecond * interval)));
 
   return {
     axes: 3,
@@ -61,7 +69,8 @@ export function mropePositions({ imageTokenId, videoTokenId, mergeSize, tokensPe
         const [height, width] = [layout.rows / mergeSize, layout.columns / mergeSize];
         for (let moment = 0; moment < layout.frames; moment++)
           for (let row = 0; row < height; row++)
-            for (let column = 0; column < width; column++) place(current + timeOf(moment, layout), current + row, current + column);
+            for (let column = 0; column < width; column++)
+              place(current + timeOf(moment, layout), current + row, current + column);
         current = advance === 'largest' ? largest + 1 : current + Math.max(height, width);
       }
       if (times.length !== ids.length || seen !== layouts.length)

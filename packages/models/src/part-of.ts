@@ -37,10 +37,16 @@ export function partOf(config: Json, part: PartName, files: RecipeFiles = {}): P
   const type = String(config['model_type'] ?? '');
   const tower = Object.hasOwn(towers, type) ? towers[type] : undefined;
   if (tower && part === 'encoder') {
-    const rename = (name: string): string => (name.startsWith('vision_model.') ? name : `vision_model.${name}`);
+    const rename = (name: string): string =>
+      name.startsWith('vision_model.') ? name : `vision_model.${name}`;
     const both = 'vision_config' in config;
     // The tower alone is saved with or without its prefix; in the whole model the text tower has another one.
-    return { part: tower((config['vision_config'] ?? config) as Json), path: 'vision_model', rename: both ? (name) => name : rename, split: whole };
+    return {
+      part: tower((config['vision_config'] ?? config) as Json),
+      path: 'vision_model',
+      rename: both ? (name) => name : rename,
+      split: whole,
+    };
   }
   const model = tower ? undefined : modelOf(config, files);
   const found = part === 'backbone' ? model?.backbone : model?.vision?.[part];

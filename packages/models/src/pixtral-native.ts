@@ -16,7 +16,12 @@ export function configOfParams(params: Json): Json {
       hint: "Of Mistral's own layout Pixtral is read; use the transformers layout of text models.",
     });
   const length = params['max_seq_len'] ?? params['max_position_embeddings'];
-  return { ...params, model_type: 'pixtral_native', eos_token_id: 2, ...(length === undefined ? {} : { max_position_embeddings: length }) };
+  return {
+    ...params,
+    model_type: 'pixtral_native',
+    eos_token_id: 2,
+    ...(length === undefined ? {} : { max_position_embeddings: length }),
+  };
 }
 
 /**
@@ -29,9 +34,14 @@ export function pixtralNativeRecipe(config: Json, { preprocessor = {} }: RecipeF
   const vision = configReader(section, 'params.vision_encoder');
   const hiddenSize = read.number('dim');
   const headDim = read.number('head_dim', hiddenSize / read.number('n_heads'));
-  const unsupported = ['moe', 'mm_projector_id', 'add_pre_mm_projector_layer_norm'].find((key) => config[key] || section[key]);
+  const unsupported = ['moe', 'mm_projector_id', 'add_pre_mm_projector_layer_norm'].find(
+    (key) => config[key] || section[key],
+  );
   if (unsupported)
-    throw new ConfigError({ message: `params.json: '${unsupported}' is not supported.`, hint: 'Pixtral 12B and Pixtral Large do without it.' });
+    throw new ConfigError({
+      message: `params.json: '${unsupported}' is not supported.`,
+      hint: 'Pixtral 12B and Pixtral Large do without it.',
+    });
   const bias = vision.boolean('adapter_bias', true);
 
   return composePixtral({
@@ -95,10 +105,14 @@ const otherNames: Readonly<Record<string, string>> = {
 
 /** The path in transformers' layout of a tensor in Mistral's. */
 function transformersName(name: string): string {
-  const replaced = (rules: typeof layerNames, text: string): string => rules.reduce((result, [from, to]) => result.replace(from, to), text);
-  if (name.startsWith('vision_encoder.')) return replaced(visionNames, name.replace('vision_encoder.', 'vision_tower.'));
+  const replaced = (rules: typeof layerNames, text: string): string =>
+    rules.reduce((result, [from, to]) => result.replace(from, to), text);
+  if (name.startsWith('vision_encoder.'))
+    return replaced(visionNames, name.replace('vision_encoder.', 'vision_tower.'));
   if (name.startsWith('vision_language_adapter.'))
-    return name.replace('vision_language_adapter.w_in.', 'multi_modal_projector.linear_1.').replace('vision_language_adapter.w_out.', 'multi_modal_projector.linear_2.');
+    return name
+      .replace('vision_language_adapter.w_in.', 'multi_modal_projector.linear_1.')
+      .replace('vision_language_adapter.w_out.', 'multi_modal_projector.linear_2.');
   if (name.startsWith('layers.')) return `language_model.model.${replaced(layerNames, name)}`;
   return otherNames[name] ?? name;
 }

@@ -1,5 +1,10 @@
 import { mlpConnector, type MlpConnectorOptions } from '@weft/connector-mlp';
-import { pixtralVision, readPixtralVisionConfig, type PixtralVisionConfig, type PixtralVisionOptions } from '@weft/encoder-pixtral';
+import {
+  pixtralVision,
+  readPixtralVisionConfig,
+  type PixtralVisionConfig,
+  type PixtralVisionOptions,
+} from '@weft/encoder-pixtral';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
@@ -43,11 +48,17 @@ export const composePixtral = ({ vision, visionOptions, preprocessor, ...parts }
     connector: mlpConnector(parts.connector),
     fusion: unifiedFusion(),
     placeholder: tokens.image,
-    processor: ({ connector }) => patchRows(readPatchRows(preprocessor, vision.imageSize), { patchSize: vision.patchSize, connector, tokens }),
+    processor: ({ connector }) =>
+      patchRows(readPatchRows(preprocessor, vision.imageSize), {
+        patchSize: vision.patchSize,
+        connector,
+        tokens,
+      }),
   });
 
 /** Whether a `config.json` of model type `llava` holds Pixtral's tower. */
-export const isPixtral = (config: Json): boolean => ((config['vision_config'] ?? {}) as Json)['model_type'] === 'pixtral';
+export const isPixtral = (config: Json): boolean =>
+  ((config['vision_config'] ?? {}) as Json)['model_type'] === 'pixtral';
 
 /** Pixtral as `LlavaForConditionalGeneration` holds it. */
 export function pixtralRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
@@ -63,7 +74,10 @@ export function pixtralRecipe(config: Json, { preprocessor = {} }: RecipeFiles =
   return composePixtral({
     vision: readPixtralVisionConfig(read.section('vision_config')),
     visionOptions: { featureLayers: Array.isArray(layer) ? (layer as number[]) : [Number(layer)] },
-    connector: { hiddenAct: read.string('projector_hidden_act', 'gelu'), bias: read.boolean('multimodal_projector_bias', true) },
+    connector: {
+      hiddenAct: read.string('projector_hidden_act', 'gelu'),
+      bias: read.boolean('multimodal_projector_bias', true),
+    },
     backbone,
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
     checkpoint: { ...textNames(backbone), rename: llavaName },

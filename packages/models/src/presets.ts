@@ -45,7 +45,11 @@ const llava15 = (backbone: LlamaConfig): Preset => ({
 
 /** LLaVA-NeXT on Mistral 7B, with LLaVA-1.5's tower and table. */
 const llavaNext = (): Preset => {
-  const { config, preprocessor } = llava15({ ...llamaPresets['mistral-7b-v0.1'], ropeTheta: 1e6, slidingWindow: undefined });
+  const { config, preprocessor } = llava15({
+    ...llamaPresets['mistral-7b-v0.1'],
+    ropeTheta: 1e6,
+    slidingWindow: undefined,
+  });
   return { config: { ...config, model_type: 'llava_next' }, preprocessor: preprocessor! };
 };
 
@@ -54,14 +58,22 @@ const llavaOnevision = (backbone: Qwen2Config): Preset => ({
   config: {
     model_type: 'llava_onevision',
     vision_config: {
-      ...visionSection('siglip_vision_model', { ...siglipPresets['so400m-patch14-384'], numHiddenLayers: 26 }),
+      ...visionSection('siglip_vision_model', {
+        ...siglipPresets['so400m-patch14-384'],
+        numHiddenLayers: 26,
+      }),
       vision_use_head: false,
     },
     text_config: { ...qwen2Section(backbone), vocab_size: Math.ceil((backbone.vocabSize + 2) / 64) * 64 },
     image_token_index: 151646,
     vision_aspect_ratio: 'anyres_max_9',
   },
-  preprocessor: { size: { height: 384, width: 384 }, resample: 3, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] },
+  preprocessor: {
+    size: { height: 384, width: 384 },
+    resample: 3,
+    image_mean: [0.5, 0.5, 0.5],
+    image_std: [0.5, 0.5, 0.5],
+  },
 });
 
 /** SmolVLM: SigLIP base at 512 pixels and an untied head, unlike SmolLM2 itself. */
@@ -80,10 +92,19 @@ const smolvlm = (backbone: LlamaConfig): Preset => ({
 /** Qwen2-VL and Qwen2.5-VL: one tower for all sizes, and a Qwen2 whose positions have a time, a row and a column. */
 const qwen2Vl = (type: 'qwen2_vl' | 'qwen2_5_vl', backbone: Qwen2Config): Preset => {
   const c = qwen2VisionPresets[type === 'qwen2_vl' ? 'qwen2-vl' : 'qwen2.5-vl'];
-  const common = { depth: c.numHiddenLayers, num_heads: c.numAttentionHeads, patch_size: c.patchSize, hidden_act: c.hiddenAct };
+  const common = {
+    depth: c.numHiddenLayers,
+    num_heads: c.numAttentionHeads,
+    patch_size: c.patchSize,
+    hidden_act: c.hiddenAct,
+  };
   const tower =
     type === 'qwen2_vl'
-      ? { embed_dim: c.hiddenSize, mlp_ratio: c.intermediateSize / c.hiddenSize, hidden_size: backbone.hiddenSize }
+      ? {
+          embed_dim: c.hiddenSize,
+          mlp_ratio: c.intermediateSize / c.hiddenSize,
+          hidden_size: backbone.hiddenSize,
+        }
       : {
           hidden_size: c.hiddenSize,
           intermediate_size: c.intermediateSize,
@@ -132,14 +153,25 @@ const pixtral = (): Preset => {
 };
 
 /** A family's presets as text models. */
-const text = <C>(presets: Readonly<Record<string, C>>, section: (config: C) => Json | undefined): Record<string, () => Preset> =>
-  Object.fromEntries(Object.entries(presets).map(([name, c]) => [name, () => ({ config: section(c) ?? {} })]));
+const text = <C>(
+  presets: Readonly<Record<string, C>>,
+  section: (config: C) => Json | undefined,
+): Record<string, () => Preset> =>
+  Object.fromEntries(
+    Object.entries(presets).map(([name, c]) => [name, () => ({ config: section(c) ?? {} })]),
+  );
 
-const mistralSection = (c: LlamaConfig): Json => ({ ...llamaSection(c), model_type: 'mistral', sliding_window: c.slidingWindow ?? null });
+const mistralSection = (c: LlamaConfig): Json => ({
+  ...llamaSection(c),
+  model_type: 'mistral',
+  sliding_window: c.slidingWindow ?? null,
+});
 
 /** Published models by name. */
 const presets = (): Readonly<Record<string, () => Preset>> => {
-  const mistral = Object.fromEntries(Object.entries(llamaPresets).filter(([name]) => name.startsWith('mistral')));
+  const mistral = Object.fromEntries(
+    Object.entries(llamaPresets).filter(([name]) => name.startsWith('mistral')),
+  );
   return {
     'llava-1.5-7b': () => llava15(llamaPresets['llama-2-7b']),
     'llava-1.5-13b': () => llava15(llamaPresets['llama-2-13b']),
@@ -175,7 +207,11 @@ export const presetNames = (): string[] => Object.keys(presets());
 export function presetModel(name: string): Model {
   const known = presets();
   const preset = Object.hasOwn(known, name) ? known[name] : undefined;
-  if (!preset) throw new ConfigError({ message: `There is no preset '${name}'.`, hint: `Known: ${Object.keys(known).join(', ')}.` });
+  if (!preset)
+    throw new ConfigError({
+      message: `There is no preset '${name}'.`,
+      hint: `Known: ${Object.keys(known).join(', ')}.`,
+    });
   const { config, ...files } = preset();
   return modelOf(config, files);
 }

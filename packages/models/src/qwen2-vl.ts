@@ -1,5 +1,10 @@
 import { patchMergerConnector } from '@weft/connector-patch-merger';
-import { qwen2Vision, readQwen25VisionConfig, readQwen2VisionConfig, type Qwen2VisionConfig } from '@weft/encoder-qwen2-vl';
+import {
+  qwen2Vision,
+  readQwen25VisionConfig,
+  readQwen2VisionConfig,
+  type Qwen2VisionConfig,
+} from '@weft/encoder-qwen2-vl';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { configReader, type Json, type Model } from '@weft/spec';
@@ -9,7 +14,10 @@ import { packedPatches, packedVideo, readPackedPatches, videoLimits } from './pr
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
-const papers = { qwen2_vl: 'https://arxiv.org/abs/2409.12191', qwen2_5_vl: 'https://arxiv.org/abs/2502.13923' } as const;
+const papers = {
+  qwen2_vl: 'https://arxiv.org/abs/2409.12191',
+  qwen2_5_vl: 'https://arxiv.org/abs/2502.13923',
+} as const;
 
 /**
  * Qwen2-VL and Qwen2.5-VL (Wang et al. 2024, Bai et al. 2025): pictures keep their shape, a vision transformer with
@@ -33,8 +41,18 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
   // Published files hold the fields of the text model at the top.
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
-  const backbone = backboneOf({ rms_norm_eps: 1e-5, rope_theta: 1e6, ...text, ...sections(text), model_type: 'qwen2', tie_word_embeddings: tied });
-  const [imageTokenId, videoTokenId] = [read.number('image_token_id', 151655), read.number('video_token_id', 151656)];
+  const backbone = backboneOf({
+    rms_norm_eps: 1e-5,
+    rope_theta: 1e6,
+    ...text,
+    ...sections(text),
+    model_type: 'qwen2',
+    tie_word_embeddings: tied,
+  });
+  const [imageTokenId, videoTokenId] = [
+    read.number('image_token_id', 151655),
+    read.number('video_token_id', 151656),
+  ];
   const names = textNames(backbone);
   const [imagePad, videoPad] = ['<|image_pad|>', '<|video_pad|>'];
 
@@ -50,9 +68,18 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
     fusion: unifiedFusion(),
     imageTokenId,
     placeholder: imagePad,
-    processor: (vision) => packedPatches(readPackedPatches(preprocessor, packing(c)), { ...packing(c), ...vision, placeholder: imagePad }),
+    processor: (vision) =>
+      packedPatches(readPackedPatches(preprocessor, packing(c)), {
+        ...packing(c),
+        ...vision,
+        placeholder: imagePad,
+      }),
     video: (vision) => ({
-      processor: packedVideo(readPackedPatches(videoPreprocessor, packing(c), videoLimits), { ...packing(c), ...vision, placeholder: videoPad }),
+      processor: packedVideo(readPackedPatches(videoPreprocessor, packing(c), videoLimits), {
+        ...packing(c),
+        ...vision,
+        placeholder: videoPad,
+      }),
       placeholder: videoPad,
       tokenId: videoTokenId,
     }),
@@ -69,7 +96,11 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
   });
 }
 
-const packing = (c: Qwen2VisionConfig) => ({ patchSize: c.patchSize, temporalPatchSize: c.temporalPatchSize, mergeSize: c.spatialMergeSize });
+const packing = (c: Qwen2VisionConfig) => ({
+  patchSize: c.patchSize,
+  temporalPatchSize: c.temporalPatchSize,
+  mergeSize: c.spatialMergeSize,
+});
 
 /** The rope fields with the sections that the class takes where the file has none. */
 function sections(text: Json): Json {
@@ -80,8 +111,13 @@ function sections(text: Json): Json {
 function advanceOf(options: Json): VideoAdvance {
   const rule = options['positionRule'] ?? 'largest';
   if (rule === 'largest' || rule === 'side') return rule;
-  throw new ConfigError({ message: `positionRule is ${JSON.stringify(rule)}.`, where: 'options', hint: "It is 'largest' or 'side'." });
+  throw new ConfigError({
+    message: `positionRule is ${JSON.stringify(rule)}.`,
+    where: 'options',
+    hint: "It is 'largest' or 'side'.",
+  });
 }
 
 /** The names of the published checkpoints, from those and from the ones inside of transformers 4.52 and later. */
-const canonicalName = (name: string): string => name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.');
+const canonicalName = (name: string): string =>
+  name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.');

@@ -1,6 +1,25 @@
-import { adamw, differentiate, gradientName, nextName, stateNames, updateScalars, type AdamWOptions, type TrainedParameter } from '@weft/autodiff';
+import {
+  adamw,
+  differentiate,
+  gradientName,
+  nextName,
+  stateNames,
+  updateScalars,
+  type AdamWOptions,
+  type TrainedParameter,
+} from '@weft/autodiff';
 import type { Json } from '@weft/spec';
-import { assertClose, checkGradients, interpret, openOnnx, randomParameters, readFixture, type OnnxRunner, type Tensor, type Tensors } from '@weft/testing';
+import {
+  assertClose,
+  checkGradients,
+  interpret,
+  openOnnx,
+  randomParameters,
+  readFixture,
+  type OnnxRunner,
+  type Tensor,
+  type Tensors,
+} from '@weft/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trainingGraph } from './graphs.js';
 import { canonicalName, llavaRecipe } from './llava.js';
@@ -8,10 +27,15 @@ import { canonicalName, llavaRecipe } from './llava.js';
 /** A tiny SigLIP, two linear layers and a tiny Llama, one batch, and what PyTorch makes of it. */
 const fixture = await readFixture(new URL('./__fixtures__/sft.safetensors', import.meta.url));
 const config = JSON.parse(fixture.metadata['config']!) as Json;
-const optimizer = JSON.parse(fixture.metadata['optimizer']!) as Omit<AdamWOptions, 'clip'> & { weightDecay: number; rates: Record<string, number> };
+const optimizer = JSON.parse(fixture.metadata['optimizer']!) as Omit<AdamWOptions, 'clip'> & {
+  weightDecay: number;
+  rates: Record<string, number>;
+};
 const canonical = (tensors: Tensors<Tensor>): Record<string, Tensor> =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [canonicalName(name), tensor]));
-const [weights, gradients, after] = ['weights', 'gradients', 'after'].map((name) => canonical(fixture.group(name))) as [Tensors<Tensor>, Tensors<Tensor>, Tensors<Tensor>];
+const [weights, gradients, after] = ['weights', 'gradients', 'after'].map((name) =>
+  canonical(fixture.group(name)),
+) as [Tensors<Tensor>, Tensors<Tensor>, Tensors<Tensor>];
 const losses = fixture.group('losses')['value']!;
 
 const model = llavaRecipe(config);
@@ -78,23 +102,40 @@ describe('one supervised batch against PyTorch', () => {
       let state: Tensors<Tensor> = Object.fromEntries(
         trained.flatMap((path) => {
           const zeros = { shape: weights[path]!.shape, data: new Float64Array(weights[path]!.data.length) };
-          return [[stateNames(path).first, zeros], [stateNames(path).second, zeros]];
+          return [
+            [stateNames(path).first, zeros],
+            [stateNames(path).second, zeros],
+          ];
         }),
       );
       for (const [i, expected] of losses.data.entries()) {
         const results = await runner.run(feeds, current);
-        assertClose({ shape: [], data: [results['loss']!.data[0]! / count] }, { shape: [], data: [expected] }, { tolerance: 1e-5, what: `loss of step ${i + 1}` });
+        assertClose(
+          { shape: [], data: [results['loss']!.data[0]! / count] },
+          { shape: [], data: [expected] },
+          { tolerance: 1e-5, what: `loss of step ${i + 1}` },
+        );
         if (i === 0) compareGradients(results, 1e-4);
         const scalar = (value: number) => ({ shape: [], data: [value] });
-        const rates = Object.entries(optimizer.rates).map(([group, rate]) => [`learning_rate:${group}`, scalar(rate)]);
-        const scalars = Object.entries(updateScalars(i + 1, count, optimizer)).map(([name, value]) => [name, scalar(value)] as const);
+        const rates = Object.entries(optimizer.rates).map(([group, rate]) => [
+          `learning_rate:${group}`,
+          scalar(rate),
+        ]);
+        const scalars = Object.entries(updateScalars(i + 1, count, optimizer)).map(
+          ([name, value]) => [name, scalar(value)] as const,
+        );
         const sums = trained.map((path) => [stateNames(path).gradient, results[gradientName(path)]!]);
         const values = Object.fromEntries(trained.map((path) => [path, current[path]!]));
-        const next = await update.run({ ...values, ...state, ...Object.fromEntries([...rates, ...scalars, ...sums]) });
+        const next = await update.run({
+          ...values,
+          ...state,
+          ...Object.fromEntries([...rates, ...scalars, ...sums]),
+        });
         current = { ...current, ...Object.fromEntries(trained.map((path) => [path, next[nextName(path)]!])) };
         state = Object.fromEntries(Object.keys(state).map((name) => [name, next[nextName(name)]!]));
       }
-      for (const path of trained) assertClose(current[path]!, after[path]!, { tolerance: 1e-4, what: `${path} after three steps` });
+      for (const path of trained)
+        assertClose(current[path]!, after[path]!, { tolerance: 1e-4, what: `${path} after three steps` });
     });
   });
 });
@@ -107,6 +148,10 @@ function compareGradients(results: Tensors<Tensor>, tolerance: number): void {
     const mean = { shape, data: data.map((x) => x / count) };
     const own = Math.max(...[...gradients[path]!.data].map(Math.abs));
     // The bias of attention keys has no gradient but rounding: softmax ignores it.
-    assertClose(mean, gradients[path]!, { tolerance, scale: Math.max(own, 1e-2 * largest), what: `gradient of ${path}` });
+    assertClose(mean, gradients[path]!, {
+      tolerance,
+      scale: Math.max(own, 1e-2 * largest),
+      what: `gradient of ${path}`,
+    });
   }
 }

@@ -34,15 +34,21 @@ const totals: Readonly<Record<string, readonly [type: string, parameters: number
 };
 
 describe('a text model', () => {
-  it.each(Object.entries(totals))('%s is built by its recipe with all its parameters', (preset, [type, parameters]) => {
-    expect(presetNames()).toContain(preset);
-    const { name, module } = presetModel(preset);
-    expect(name).toBe(type);
-    expect([...namedParameters(module).values()].reduce((sum, { elements }) => sum + elements, 0)).toBe(parameters);
-  });
+  it.each(Object.entries(totals))(
+    '%s is built by its recipe with all its parameters',
+    (preset, [type, parameters]) => {
+      expect(presetNames()).toContain(preset);
+      const { name, module } = presetModel(preset);
+      expect(name).toBe(type);
+      expect([...namedParameters(module).values()].reduce((sum, { elements }) => sum + elements, 0)).toBe(
+        parameters,
+      );
+    },
+  );
 
   it('exists for each of the families, which errors list', () => {
-    for (const type of textFamilies()) expect(modelOf({ model_type: type, num_hidden_layers: 2 }).backbone.layers).toHaveLength(2);
+    for (const type of textFamilies())
+      expect(modelOf({ model_type: type, num_hidden_layers: 2 }).backbone.layers).toHaveLength(2);
     const list = textFamilies().join(', ');
     expect(() => backboneOf({ model_type: 'bert' })).toThrow(`Known: ${list}.`);
     expect(() => modelOf({ model_type: 'bert' })).toThrow(list);
@@ -66,15 +72,26 @@ describe('a composition with a backbone of each family', () => {
     ['weft', undefined, phi('phi-2', one)],
     ['weft', undefined, olmo('olmo-7b', { ...one, qkNorm: true })],
   ];
-  it.each(backbones)('is described as %s (%s) so that the same backbone comes back', (type, text, backbone) => {
-    const encoder = clip('base-patch32', { featureLayers: [-2] });
-    const processor = processorOf('clip', {});
-    const model = compose({ name: 'by-hand', encoder, connector: mlpConnector(), backbone, fusion: unifiedFusion(), processor, imageTokenId: 7 });
-    const config = JSON.parse(JSON.stringify(configOf(model, { processor: 'clip' }))) as Json;
-    expect(config['model_type']).toBe(type);
-    expect((config['text_config'] as Json | undefined)?.['model_type']).toBe(text);
-    const again = modelOf(config).backbone;
-    expect(again.id).toBe(backbone.id);
-    expect(JSON.parse(JSON.stringify(again.config))).toEqual(JSON.parse(JSON.stringify(backbone.config)));
-  });
+  it.each(backbones)(
+    'is described as %s (%s) so that the same backbone comes back',
+    (type, text, backbone) => {
+      const encoder = clip('base-patch32', { featureLayers: [-2] });
+      const processor = processorOf('clip', {});
+      const model = compose({
+        name: 'by-hand',
+        encoder,
+        connector: mlpConnector(),
+        backbone,
+        fusion: unifiedFusion(),
+        processor,
+        imageTokenId: 7,
+      });
+      const config = JSON.parse(JSON.stringify(configOf(model, { processor: 'clip' }))) as Json;
+      expect(config['model_type']).toBe(type);
+      expect((config['text_config'] as Json | undefined)?.['model_type']).toBe(text);
+      const again = modelOf(config).backbone;
+      expect(again.id).toBe(backbone.id);
+      expect(JSON.parse(JSON.stringify(again.config))).toEqual(JSON.parse(JSON.stringify(backbone.config)));
+    },
+  );
 });

@@ -16,47 +16,117 @@ import { modelOf } from './recipes.js';
 import { configOf, processorKindOf, processorOf, type ProcessorKind } from './weft-config.js';
 
 const preprocessor = {};
-function made(encoder: VisionEncoder, connector: ConnectorFactory, backbone: Backbone, kind: ProcessorKind, add = false): Model {
+function made(
+  encoder: VisionEncoder,
+  connector: ConnectorFactory,
+  backbone: Backbone,
+  kind: ProcessorKind,
+  add = false,
+): Model {
   const fusion = unifiedFusion({ mode: add ? 'add' : 'replace' });
-  return compose({ name: 'by-hand', encoder, connector, backbone, fusion, processor: processorOf(kind, preprocessor), imageTokenId: 7 });
+  return compose({
+    name: 'by-hand',
+    encoder,
+    connector,
+    backbone,
+    fusion,
+    processor: processorOf(kind, preprocessor),
+    imageTokenId: 7,
+  });
 }
 
 /** What a model is made of, as data. */
 const facts = ({ vision, backbone, fusion }: Model): unknown =>
-  JSON.parse(JSON.stringify([vision!.encoder, vision!.connector, backbone, fusion].map(({ id, config }) => ({ id, config }))));
+  JSON.parse(
+    JSON.stringify(
+      [vision!.encoder, vision!.connector, backbone, fusion].map(({ id, config }) => ({ id, config })),
+    ),
+  );
 
 const small = llama('llama-2-7b', { numHiddenLayers: 1 });
 const tower = siglip('base-patch16-224');
 const models: [string, Model, ProcessorKind][] = [
   ...Object.keys(llamaPresets).map((name): [string, Model, ProcessorKind] => [
     'llava',
-    made(clip('large-patch14-336', { featureLayers: [-2] }), mlpConnector(), llama(name as 'llama-2-7b', { numHiddenLayers: 1 }), 'clip'),
+    made(
+      clip('large-patch14-336', { featureLayers: [-2] }),
+      mlpConnector(),
+      llama(name as 'llama-2-7b', { numHiddenLayers: 1 }),
+      'clip',
+    ),
     'clip',
   ]),
   ...Object.keys(qwen2Presets).map((name): [string, Model, ProcessorKind] => [
     'llava',
-    made(tower, mlpConnector({ hiddenAct: 'gelu_pytorch_tanh', bias: false }), qwen2(name as 'qwen2-7b', { numHiddenLayers: 1 }), 'siglip'),
+    made(
+      tower,
+      mlpConnector({ hiddenAct: 'gelu_pytorch_tanh', bias: false }),
+      qwen2(name as 'qwen2-7b', { numHiddenLayers: 1 }),
+      'siglip',
+    ),
     'siglip',
   ]),
-  ['llava', made(clip('base-patch32', { classToken: 'keep', featureLayers: [0, -1] }), mlpConnector(), small, 'clip'), 'clip'],
-  ['llava', made(tower, mlpConnector(), qwen2('qwen2-7b', { numHiddenLayers: 1, slidingWindow: 99, layerTypes: ['sliding_attention'] }), 'siglip'), 'siglip'],
+  [
+    'llava',
+    made(clip('base-patch32', { classToken: 'keep', featureLayers: [0, -1] }), mlpConnector(), small, 'clip'),
+    'clip',
+  ],
+  [
+    'llava',
+    made(
+      tower,
+      mlpConnector(),
+      qwen2('qwen2-7b', { numHiddenLayers: 1, slidingWindow: 99, layerTypes: ['sliding_attention'] }),
+      'siglip',
+    ),
+    'siglip',
+  ],
   ['weft', made(tower, linearConnector({ bias: false }), small, 'siglip'), 'siglip'],
-  ['weft', made(siglip('base-patch16-512', { postNorm: true }), pixelShuffleConnector({ scaleFactor: 4 }), small, 'split-tiles'), 'split-tiles'],
+  [
+    'weft',
+    made(
+      siglip('base-patch16-512', { postNorm: true }),
+      pixelShuffleConnector({ scaleFactor: 4 }),
+      small,
+      'split-tiles',
+    ),
+    'split-tiles',
+  ],
   ['weft', made(tower, mlpConnector(), small, 'clip'), 'clip'],
   ['weft', made(tower, mlpConnector(), small, 'siglip', true), 'siglip'],
-  ['weft', made(tower, mlpConnector(), llama('llama-2-7b', { numHiddenLayers: 1, qkvBias: true }), 'siglip'), 'siglip'],
-  ['weft', made(rawPatches({ patchSize: 8, numChannels: 3, imageSize: [32, 32] }), linearConnector(), small, 'siglip'), 'siglip'],
+  [
+    'weft',
+    made(tower, mlpConnector(), llama('llama-2-7b', { numHiddenLayers: 1, qkvBias: true }), 'siglip'),
+    'siglip',
+  ],
+  [
+    'weft',
+    made(
+      rawPatches({ patchSize: 8, numChannels: 3, imageSize: [32, 32] }),
+      linearConnector(),
+      small,
+      'siglip',
+    ),
+    'siglip',
+  ],
 ];
 
 describe('configOf', () => {
-  it.each(models.map((given, i) => [i, ...given] as const))('describes a composition so that the same parts come back, %i as %s', (_, type, model, processor) => {
-    const config = JSON.parse(JSON.stringify(configOf(model, { processor, maxPositionEmbeddings: 77 }))) as Json;
-    expect(config['model_type']).toBe(type);
-    const again = modelOf(config, { preprocessor });
-    expect(facts(again)).toEqual(facts(model));
-    const { rename = (name: string) => name } = again.checkpoint;
-    expect([...namedParameters(model.module).keys()].map(rename)).toEqual([...namedParameters(again.module).keys()]);
-  });
+  it.each(models.map((given, i) => [i, ...given] as const))(
+    'describes a composition so that the same parts come back, %i as %s',
+    (_, type, model, processor) => {
+      const config = JSON.parse(
+        JSON.stringify(configOf(model, { processor, maxPositionEmbeddings: 77 })),
+      ) as Json;
+      expect(config['model_type']).toBe(type);
+      const again = modelOf(config, { preprocessor });
+      expect(facts(again)).toEqual(facts(model));
+      const { rename = (name: string) => name } = again.checkpoint;
+      expect([...namedParameters(model.module).keys()].map(rename)).toEqual([
+        ...namedParameters(again.module).keys(),
+      ]);
+    },
+  );
 
   it('is for models with vision only', () => {
     expect(() => configOf({ ...models[0]![1], vision: null }, { processor: 'clip' })).toThrow(ConfigError);
@@ -66,12 +136,26 @@ describe('configOf', () => {
 describe('weftRecipe', () => {
   it('lists the parts that exist when one does not', () => {
     const config = configOf(models.find(([type]) => type === 'weft')![1], { processor: 'siglip' });
-    expect(() => modelOf({ ...config, connector: { id: 'connector-wire' } })).toThrow(/no connector 'connector-wire'[^]*connector-mlp/);
+    expect(() => modelOf({ ...config, connector: { id: 'connector-wire' } })).toThrow(
+      /no connector 'connector-wire'[^]*connector-mlp/,
+    );
     expect(() => modelOf({ ...config, processor: undefined })).toThrow(/image_processor_type/);
   });
 
   it('knows the kind of a preprocessor by its type', () => {
-    const kinds = ['CLIPImageProcessor', 'LlavaImageProcessorPil', 'SiglipImageProcessorFast', 'Idefics3ImageProcessor', 'SmolVLMImageProcessor'];
-    expect(kinds.map((image_processor_type) => processorKindOf({ image_processor_type }))).toEqual(['clip', 'clip', 'siglip', 'split-tiles', 'split-tiles']);
+    const kinds = [
+      'CLIPImageProcessor',
+      'LlavaImageProcessorPil',
+      'SiglipImageProcessorFast',
+      'Idefics3ImageProcessor',
+      'SmolVLMImageProcessor',
+    ];
+    expect(kinds.map((image_processor_type) => processorKindOf({ image_processor_type }))).toEqual([
+      'clip',
+      'clip',
+      'siglip',
+      'split-tiles',
+      'split-tiles',
+    ]);
   });
 });

@@ -102,13 +102,25 @@ export function processorOf(
     const { grid, inputs, config } = encoder;
     if (kind === 'packed-patches') {
       const c = config as unknown as Qwen2VisionConfig;
-      const sizes = { patchSize: c.patchSize, temporalPatchSize: c.temporalPatchSize, mergeSize: c.spatialMergeSize };
+      const sizes = {
+        patchSize: c.patchSize,
+        temporalPatchSize: c.temporalPatchSize,
+        mergeSize: c.spatialMergeSize,
+      };
       return packedPatches(readPackedPatches(preprocessor, sizes), { ...sizes, connector, placeholder });
     }
     if (kind === 'patch-rows') {
       const token = (name: string): string => String(preprocessor[name] ?? '');
-      const tokens = { image: placeholder, rowBreak: token('image_break_token'), imageEnd: token('image_end_token') };
-      return patchRows(readPatchRows(preprocessor), { patchSize: Number(config['patchSize']), connector, tokens });
+      const tokens = {
+        image: placeholder,
+        rowBreak: token('image_break_token'),
+        imageEnd: token('image_end_token'),
+      };
+      return patchRows(readPatchRows(preprocessor), {
+        patchSize: Number(config['patchSize']),
+        connector,
+        tokens,
+      });
     }
     if (!grid)
       throw new ConfigError({
@@ -118,7 +130,12 @@ export function processorOf(
     const tokens = connector.countTokens(grid);
     if (kind === 'split-tiles') return splitTiles(readSplitTiles(preprocessor), { tokensPerTile: tokens });
     const read = kind === 'siglip' ? readSiglipProcessor : readClipProcessor;
-    return singleTile(read(preprocessor), { tileSize: Number(inputs['pixel_values']!.shape[2]), grid, tokens, placeholder });
+    return singleTile(read(preprocessor), {
+      tileSize: Number(inputs['pixel_values']!.shape[2]),
+      grid,
+      tokens,
+      placeholder,
+    });
   };
 }
 
@@ -137,7 +154,9 @@ export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     return factory(section.section('config', {}) as Config);
   };
   const placeholder = read.string('placeholder', '<image>');
-  const kind = configReader(read.section('processor', {}), 'processor').string('kind', 'none') as ProcessorKind | 'none';
+  const kind = configReader(read.section('processor', {}), 'processor').string('kind', 'none') as
+    | ProcessorKind
+    | 'none';
   const backbone = part('backbone', backbones);
   return compose({
     name: read.string('name', 'weft'),
@@ -145,7 +164,9 @@ export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     connector: part('connector', connectors),
     backbone,
     fusion: part('fusion', fusions),
-    processor: processorOf(kind === 'none' ? processorKindOf(preprocessor) : kind, preprocessor, { placeholder }),
+    processor: processorOf(kind === 'none' ? processorKindOf(preprocessor) : kind, preprocessor, {
+      placeholder,
+    }),
     imageTokenId: read.number('image_token_id'),
     placeholder,
     paths: read.section('paths', {}) as Partial<PartPaths>,
@@ -169,7 +190,11 @@ export interface ConfigFacts {
  */
 export function configOf(model: Model, facts: ConfigFacts): Json {
   const { vision, backbone, fusion } = model;
-  if (!vision) throw new ConfigError({ message: `${model.name} has no vision encoder.`, hint: 'Save it with the config.json of its text model.' });
+  if (!vision)
+    throw new ConfigError({
+      message: `${model.name} has no vision encoder.`,
+      hint: 'Save it with the config.json of its text model.',
+    });
   if (model.positions)
     throw new ConfigError({
       message: `${model.name} has a rule for the positions of its tokens, which a composition's config.json cannot state.`,
@@ -195,22 +220,31 @@ export function configOf(model: Model, facts: ConfigFacts): Json {
 }
 
 /** LLaVA's `config.json` for a composition, or `undefined` if LLaVA's class cannot express it. */
-export function llavaConfigOf(model: Model, { processor, maxPositionEmbeddings }: ConfigFacts): Json | undefined {
+export function llavaConfigOf(
+  model: Model,
+  { processor, maxPositionEmbeddings }: ConfigFacts,
+): Json | undefined {
   const { vision, backbone, fusion } = model;
   if (!vision || fusion.id !== 'fusion-unified' || fusion.config['mode'] !== 'replace') return undefined;
   const { encoder, connector, placeholder, imageTokenId } = vision;
   const { paths } = model.module;
-  const named = /^vision_tower(\.vision_model)?$/.test(paths['encoder'] ?? '') && paths['connector'] === 'multi_modal_projector';
+  const named =
+    /^vision_tower(\.vision_model)?$/.test(paths['encoder'] ?? '') &&
+    paths['connector'] === 'multi_modal_projector';
   const tower = towerConfig(encoder);
   const text = textSections[backbone.id]?.(backbone.config as Config);
   const fits = named && paths['backbone'] === 'language_model' && placeholder === '<image>';
-  if (!fits || !tower || !text || connector.id !== 'connector-mlp' || processor !== tower.processor) return undefined;
+  if (!fits || !tower || !text || connector.id !== 'connector-mlp' || processor !== tower.processor)
+    return undefined;
   const layers = encoder.config['featureLayers'] as readonly number[];
   return {
     model_type: 'llava',
     architectures: ['LlavaForConditionalGeneration'],
     vision_config: tower.section,
-    text_config: maxPositionEmbeddings === undefined ? text : { ...text, max_position_embeddings: maxPositionEmbeddings },
+    text_config:
+      maxPositionEmbeddings === undefined
+        ? text
+        : { ...text, max_position_embeddings: maxPositionEmbeddings },
     image_token_index: imageTokenId,
     image_seq_length: connector.countTokens(encoder.grid!),
     vision_feature_layer: layers.length === 1 ? layers[0] : layers,
@@ -221,7 +255,10 @@ export function llavaConfigOf(model: Model, { processor, maxPositionEmbeddings }
   };
 }
 
-function towerConfig({ id, config }: VisionEncoder): { section: Json; strategy: string; processor: ProcessorKind } | undefined {
+function towerConfig({
+  id,
+  config,
+}: VisionEncoder): { section: Json; strategy: string; processor: ProcessorKind } | undefined {
   const c = config as unknown as SiglipConfig & SiglipOptions & ClipOptions;
   const section = {
     hidden_size: c.hiddenSize,
@@ -235,7 +272,11 @@ function towerConfig({ id, config }: VisionEncoder): { section: Json; strategy: 
     layer_norm_eps: c.layerNormEps,
   };
   if (id === 'encoder-clip')
-    return { section: { model_type: 'clip_vision_model', ...section }, strategy: c.classToken === 'keep' ? 'full' : 'default', processor: 'clip' };
+    return {
+      section: { model_type: 'clip_vision_model', ...section },
+      strategy: c.classToken === 'keep' ? 'full' : 'default',
+      processor: 'clip',
+    };
   if (id === 'encoder-siglip' && !c.postNorm && c.inputSize === c.imageSize)
     return {
       section: { model_type: 'siglip_vision_model', ...section, vision_use_head: c.visionUseHead },

@@ -18,6 +18,9 @@ export type ActivationName = keyof typeof activations;
 export function activation(name: string): (x: Value) => Value {
   const found = Object.hasOwn(activations, name) ? activations[name as ActivationName] : undefined;
   if (!found)
-    throw new ConfigError({ message: `There is no activation '${name}'.`, hint: `Known: ${Object.keys(activations).join(', ')}.` });
+    throw new ConfigError({
+      message: `There is no activation '${name}'.`,
+      hint: `Known: ${Object.keys(activations).join(', ')}.`,
+    });
   return found;
 }

@@ -9,7 +9,15 @@ import { layerNorm, rmsNorm } from './norm.js';
 import { captureLayers, patchEmbedding } from './vision-transformer.js';
 
 const sizes = { hiddenSize: 6, intermediateSize: 10, hiddenAct: 'silu' };
-const vision = { ...sizes, numHiddenLayers: 1, numAttentionHeads: 2, numChannels: 3, imageSize: 8, patchSize: 3, layerNormEps: 1e-6 };
+const vision = {
+  ...sizes,
+  numHiddenLayers: 1,
+  numAttentionHeads: 2,
+  numChannels: 3,
+  imageSize: 8,
+  patchSize: 3,
+  layerNormEps: 1e-6,
+};
 const float32 = (...shape: readonly (string | number)[]): TensorType => ({ dtype: 'float32', shape });
 const shapes = (part: Part): Record<string, readonly number[]> =>
   Object.fromEntries([...namedParameters(part)].map(([name, { shape }]) => [name, shape]));
@@ -20,8 +28,17 @@ describe('a block', () => {
     expect(shapes(linear(6, 4, { bias: false }))).toEqual({ weight: [4, 6] });
     expect(shapes(rmsNorm(6, 1e-5))).toEqual({ weight: [6] });
     expect(shapes(layerNorm(6, 1e-5))).toEqual({ weight: [6], bias: [6] });
-    expect(shapes(mlp(sizes))).toEqual({ 'fc1.weight': [10, 6], 'fc1.bias': [10], 'fc2.weight': [6, 10], 'fc2.bias': [6] });
-    expect(shapes(gatedMlp(sizes))).toEqual({ 'gate_proj.weight': [10, 6], 'up_proj.weight': [10, 6], 'down_proj.weight': [6, 10] });
+    expect(shapes(mlp(sizes))).toEqual({
+      'fc1.weight': [10, 6],
+      'fc1.bias': [10],
+      'fc2.weight': [6, 10],
+      'fc2.bias': [6],
+    });
+    expect(shapes(gatedMlp(sizes))).toEqual({
+      'gate_proj.weight': [10, 6],
+      'up_proj.weight': [10, 6],
+      'down_proj.weight': [6, 10],
+    });
     expect(shapes(patchEmbedding(vision, { bias: true }))).toEqual({ weight: [6, 3, 3, 3], bias: [6] });
   });
 
@@ -46,7 +63,9 @@ describe('captureLayers', () => {
   const captured = (wanted: readonly number[]) => {
     const ran: number[] = [];
     const layers = [1, 2, 3].map((layer) => (x: Value) => (ran.push(layer), add(x, layer)));
-    trace({}, { x: float32(2) }, ({ x }) => Object.fromEntries(captureLayers(layers, x, wanted).map((state, i) => [`${i}`, add(state, 0)])));
+    trace({}, { x: float32(2) }, ({ x }) =>
+      Object.fromEntries(captureLayers(layers, x, wanted).map((state, i) => [`${i}`, add(state, 0)])),
+    );
     return ran;
   };
 
@@ -60,7 +79,11 @@ describe('captureLayers', () => {
 
 describe('activation', () => {
   it('is found by its name in config.json', () => {
-    const graph = trace({}, { x: float32(2) }, ({ x }) => ({ exact: activation('gelu')(x), tanh: activation('gelu_pytorch_tanh')(x), swish: activation('swish')(x) }));
+    const graph = trace({}, { x: float32(2) }, ({ x }) => ({
+      exact: activation('gelu')(x),
+      tanh: activation('gelu_pytorch_tanh')(x),
+      swish: activation('swish')(x),
+    }));
     const { exact, tanh, swish } = graph.outputs;
     expect(exact?.node).toMatchObject({ op: 'Gelu', attributes: { approximation: 'none' } });
     expect(tanh?.node).toMatchObject({ op: 'Gelu', attributes: { approximation: 'tanh' } });

@@ -1,5 +1,26 @@
 import { ConfigError } from '@weft/errors';
-import { add, attend, cast, concat, constant, equal, expand, gather, less, module, mul, multiplyDims, or, Parameter, reduceMax, reshape, tanh, where, type AnyModule, type Value } from '@weft/graph';
+import {
+  add,
+  attend,
+  cast,
+  concat,
+  constant,
+  equal,
+  expand,
+  gather,
+  less,
+  module,
+  mul,
+  multiplyDims,
+  or,
+  Parameter,
+  reduceMax,
+  reshape,
+  tanh,
+  where,
+  type AnyModule,
+  type Value,
+} from '@weft/graph';
 import type { Backbone, DecoderContext, DecoderLayer, SeenTiles, VisionContext } from '@weft/spec';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
@@ -35,11 +56,17 @@ export function visionContext({ embeds, tiles, mask, tags }: SeenTiles): VisionC
   const open = or(seen, less(sees, 0.5));
   const bias = where(open, constant(0, 'float32'), constant(lowest, 'float32'));
   const byKey = expand(reshape(bias, [batch, length, count, 1]), [batch, length, count, rows]);
-  return { states: reshape(units, [batch, keys, size]), bias: reshape(byKey, [batch, 1, length, keys]), sees };
+  return {
+    states: reshape(units, [batch, keys, size]),
+    bias: reshape(byKey, [batch, 1, length, keys]),
+    sees,
+  };
 }
 
 /** Attention from text to images, its queries and keys normed per head: `[B, L, D]` to `[B, L, D]`. */
-const crossAttention = (c: CrossAttentionConfig): AnyModule & ((x: Value, vision: VisionContext) => Value) => {
+const crossAttention = (
+  c: CrossAttentionConfig,
+): AnyModule & ((x: Value, vision: VisionContext) => Value) => {
   const project = (heads: number) => linear(c.hiddenSize, heads * c.headDim, { bias: false });
   return module(
     'CrossAttention',
@@ -106,10 +133,16 @@ export interface CrossAttentionOptions extends Partial<CrossAttentionConfig> {
  * @param who name of the fusion, for messages
  * @throws ConfigError if the places are not layers of the backbone in ascending order
  */
-export function withCrossAttention(backbone: Backbone, { at, every, naming = 'separate', ...sizes }: CrossAttentionOptions, who: string): Backbone {
+export function withCrossAttention(
+  backbone: Backbone,
+  { at, every, naming = 'separate', ...sizes }: CrossAttentionOptions,
+  who: string,
+): Backbone {
   const { layers, shape, config } = backbone;
   const places = at ?? layers.flatMap((_, i) => ((i + 1) % (every ?? Infinity) === 0 ? [i] : []));
-  const isOrdered = places.every((place, i) => Number.isInteger(place) && place > (places[i - 1] ?? -1) && place <= layers.length);
+  const isOrdered = places.every(
+    (place, i) => Number.isInteger(place) && place > (places[i - 1] ?? -1) && place <= layers.length,
+  );
   if ((at === undefined) === (every === undefined) || places.length === 0 || !isOrdered)
     throw new ConfigError({
       message: `Cross-attention layers cannot stand ${at ? `at [${at.join(', ')}]` : `before every ${every ?? '?'} layers`}: the backbone has ${layers.length}.`,

@@ -33,7 +33,10 @@ export interface DecoderConfig extends DecoderStackConfig {
 export type SelfAttention = AnyModule & ((x: Value, context: DecoderContext) => Value);
 
 /** The window of a layer, if it has one. */
-export const windowOf = ({ slidingWindow, layerTypes }: DecoderStackConfig, index: number): number | undefined =>
+export const windowOf = (
+  { slidingWindow, layerTypes }: DecoderStackConfig,
+  index: number,
+): number | undefined =>
   layerTypes === undefined || layerTypes[index] === 'sliding_attention' ? slidingWindow : undefined;
 
 /**
@@ -44,7 +47,13 @@ export const windowOf = ({ slidingWindow, layerTypes }: DecoderStackConfig, inde
  * @param v `[B, L, K, H]`
  * @returns heads merged, `[B, L, N * H]`
  */
-export function rotaryAttention(q: Value, k: Value, v: Value, { cos, sin, interleaved }: DecoderContext, window?: number): Value {
+export function rotaryAttention(
+  q: Value,
+  k: Value,
+  v: Value,
+  { cos, sin, interleaved }: DecoderContext,
+  window?: number,
+): Value {
   const limit = window === undefined ? {} : { window };
   const [turnedQ, turnedK] = [q, k].map((x) => rope(x, cos, sin, { interleaved })) as [Value, Value];
   return mergeHeads(attend(turnedQ, turnedK, v, { mask: 'causal', cache: 'append', ...limit }));

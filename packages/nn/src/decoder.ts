@@ -1,4 +1,14 @@
-import { embedding, linear as linearOp, module, Parameter, repeat, slice, type Part, type Parts, type Value } from '@weft/graph';
+import {
+  embedding,
+  linear as linearOp,
+  module,
+  Parameter,
+  repeat,
+  slice,
+  type Part,
+  type Parts,
+  type Value,
+} from '@weft/graph';
 import type { Backbone, DecoderInputs, DecoderLayer, DecoderShape, Source } from '@weft/spec';
 import { decoderLayer, type DecoderConfig, type DecoderStackConfig } from './decoder-layer.js';
 import { linear, type Linear } from './linear.js';
@@ -7,10 +17,14 @@ import { rotary } from './rotary.js';
 
 /** Table of token embeddings `[V, D]`, and of extra tokens that are never predicted. */
 export const tokenEmbedding = (vocabSize: number, hiddenSize: number, extraTokens = 0) =>
-  module('Embedding', { weight: new Parameter([vocabSize + extraTokens, hiddenSize]) }, {
-    lookUp: (m, ids: Value) => embedding(ids, m.weight),
-    unembed: (m, hiddenStates: Value) => linearOp(hiddenStates, slice(m.weight, 0, 0, vocabSize)),
-  });
+  module(
+    'Embedding',
+    { weight: new Parameter([vocabSize + extraTokens, hiddenSize]) },
+    {
+      lookUp: (m, ids: Value) => embedding(ids, m.weight),
+      unembed: (m, hiddenStates: Value) => linearOp(hiddenStates, slice(m.weight, 0, 0, vocabSize)),
+    },
+  );
 
 /** Name and origin of a family of decoders. */
 export interface DecoderFamily {
@@ -44,18 +58,35 @@ export const decoder = (c: DecoderConfig, { id, source }: DecoderFamily): Backbo
  */
 export function assembleDecoder(c: DecoderStackConfig, assembly: DecoderAssembly): Backbone {
   const { layers, norm, normName = 'norm', headBias = false } = assembly;
-  const model = { embed_tokens: tokenEmbedding(c.vocabSize, c.hiddenSize, c.extraTokens), layers, [normName]: norm };
+  const model = {
+    embed_tokens: tokenEmbedding(c.vocabSize, c.hiddenSize, c.extraTokens),
+    layers,
+    [normName]: norm,
+  };
   const lm_head = c.tieWordEmbeddings ? null : linear(c.hiddenSize, c.vocabSize, { bias: headBias });
-  return overStack(c, assembly, { model, lm_head }, layers.map((_, i) => ['layers', `${i}`] as const));
+  return overStack(
+    c,
+    assembly,
+    { model, lm_head },
+    layers.map((_, i) => ['layers', `${i}`] as const),
+  );
 }
 
-type DecoderParts = { readonly model: Parts & { readonly embed_tokens: ReturnType<typeof tokenEmbedding> }; readonly lm_head: Linear | null };
+type DecoderParts = {
+  readonly model: Parts & { readonly embed_tokens: ReturnType<typeof tokenEmbedding> };
+  readonly lm_head: Linear | null;
+};
 
 /** Where a layer is in `model`: in which list, and where in it. */
 type LayerPlace = readonly [list: string, key: string];
 
 /** @param order places of the layers in the order in which they run */
-function overStack(c: DecoderStackConfig, family: DecoderAssembly, parts: DecoderParts, order: readonly LayerPlace[]): Backbone {
+function overStack(
+  c: DecoderStackConfig,
+  family: DecoderAssembly,
+  parts: DecoderParts,
+  order: readonly LayerPlace[],
+): Backbone {
   const { id, source, normName = 'norm' } = family;
   const layersOf = (model: object): DecoderLayer[] =>
     order.map(([list, key]) => (model as Record<string, Record<string, DecoderLayer>>)[list]![key]!);
@@ -66,7 +97,9 @@ function overStack(c: DecoderStackConfig, family: DecoderAssembly, parts: Decode
       embed: ({ model }, inputIds: Value) => model.embed_tokens.lookUp(inputIds),
       decode: ({ model }, { hiddenStates, positionIds, vision }: DecoderInputs) => {
         const context = { ...rotary(positionIds, c), interleaved: c.ropeInterleaved, vision };
-        return (model[normName] as Norm)(layersOf(model).reduce((x, layer) => layer(x, context), hiddenStates));
+        return (model[normName] as Norm)(
+          layersOf(model).reduce((x, layer) => layer(x, context), hiddenStates),
+        );
       },
       head: ({ model, lm_head }, hiddenStates: Value) =>
         lm_head ? lm_head(hiddenStates) : model.embed_tokens.unembed(hiddenStates),

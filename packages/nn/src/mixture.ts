@@ -14,7 +14,11 @@ export interface Routing {
  * @param x `[T, D]`
  * @param expert what the experts do: rows `[T * K, D]`, and the expert of each, int64 `[T * K]`, to `[T * K, D]`
  */
-export function mixExperts(x: Value, { experts, weights }: Routing, expert: (rows: Value, experts: Value) => Value): Value {
+export function mixExperts(
+  x: Value,
+  { experts, weights }: Routing,
+  expert: (rows: Value, experts: Value) => Value,
+): Value {
   const [tokens, size] = x.shape as [number, number];
   const chosen = experts.shape[1]!;
   const rows = multiplyDims(tokens, chosen);

@@ -7,7 +7,13 @@ const plain: RopeConfig = { ropeTheta: 10000, rotaryDim: 4 };
 const llama3: RopeConfig = {
   ropeTheta: 500000,
   rotaryDim: 128,
-  ropeScaling: { type: 'llama3', factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalMaxPositionEmbeddings: 8192 },
+  ropeScaling: {
+    type: 'llama3',
+    factor: 8,
+    lowFrequencyFactor: 1,
+    highFrequencyFactor: 4,
+    originalMaxPositionEmbeddings: 8192,
+  },
 };
 
 describe('ropeFrequencies', () => {
@@ -16,7 +22,10 @@ describe('ropeFrequencies', () => {
   });
 
   it('are divided by the factor of linear scaling', () => {
-    expect([...ropeFrequencies({ ...plain, ropeScaling: { type: 'linear', factor: 4 } })]).toEqual([0.25, Math.fround(0.0025)]);
+    expect([...ropeFrequencies({ ...plain, ropeScaling: { type: 'linear', factor: 4 } })]).toEqual([
+      0.25,
+      Math.fround(0.0025),
+    ]);
   });
 
   it('of Llama 3 stay where waves are short, and are divided by the factor where they are long', () => {
@@ -31,20 +40,38 @@ describe('ropeFrequencies', () => {
 
 describe('rotary', () => {
   it('gives half as many angles as channels turn', () => {
-    const graph = trace({}, { position_ids: { dtype: 'int64', shape: ['batch', 'sequence'] } }, ({ position_ids }) => ({ ...rotary(position_ids, llama3) }));
+    const graph = trace(
+      {},
+      { position_ids: { dtype: 'int64', shape: ['batch', 'sequence'] } },
+      ({ position_ids }) => ({ ...rotary(position_ids, llama3) }),
+    );
     expect(graph.outputs['cos']).toMatchObject({ dtype: 'float32', shape: ['batch', 'sequence', 64] });
     expect(graph.outputs['sin']?.shape).toEqual(['batch', 'sequence', 64]);
   });
 });
 
 describe('readRope', () => {
-  const scaling = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
+  const scaling = {
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 8192,
+  };
 
   it('reads the published spelling and that of transformers 5 alike', () => {
-    const published = readRope({ rope_theta: 500000, rope_scaling: { rope_type: 'llama3', ...scaling } }, 128);
+    const published = readRope(
+      { rope_theta: 500000, rope_scaling: { rope_type: 'llama3', ...scaling } },
+      128,
+    );
     expect(published).toMatchObject(llama3);
-    expect(readRope({ rope_parameters: { rope_type: 'llama3', rope_theta: 500000, ...scaling } }, 128)).toEqual(published);
-    expect(readRope({ rope_scaling: { type: 'linear', factor: 2 } }, 64)).toMatchObject({ ropeTheta: 10000, rotaryDim: 64, ropeScaling: { type: 'linear', factor: 2 } });
+    expect(
+      readRope({ rope_parameters: { rope_type: 'llama3', rope_theta: 500000, ...scaling } }, 128),
+    ).toEqual(published);
+    expect(readRope({ rope_scaling: { type: 'linear', factor: 2 } }, 64)).toMatchObject({
+      ropeTheta: 10000,
+      rotaryDim: 64,
+      ropeScaling: { type: 'linear', factor: 2 },
+    });
   });
 
   it('turns a part of the channels where the config says so', () => {
@@ -52,7 +79,9 @@ describe('readRope', () => {
   });
 
   it('refuses scaling that it does not know, and fields that are no numbers', () => {
-    expect(() => readRope({ rope_scaling: { type: 'yarn', factor: 4 } }, 128)).toThrow(/'yarn' is not known\.\n {2}Known: default, linear, llama3/);
+    expect(() => readRope({ rope_scaling: { type: 'yarn', factor: 4 } }, 128)).toThrow(
+      /'yarn' is not known\.\n {2}Known: default, linear, llama3/,
+    );
     expect(() => readRope({ rope_theta: '10000' }, 128)).toThrow(ConfigError);
   });
 });

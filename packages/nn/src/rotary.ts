@@ -1,5 +1,19 @@
 import { ConfigError, ShapeError } from '@weft/errors';
-import { cast, concat, constant, cos, currentPath, expand, mul, printShape, reshape, sin, slice, type Dim, type Value } from '@weft/graph';
+import {
+  cast,
+  concat,
+  constant,
+  cos,
+  currentPath,
+  expand,
+  mul,
+  printShape,
+  reshape,
+  sin,
+  slice,
+  type Dim,
+  type Value,
+} from '@weft/graph';
 import type { Json } from '@weft/spec';
 
 /** Rotary embedding of a decoder, as `config.json` gives it. */
@@ -35,7 +49,12 @@ export function ropeFrequencies({ ropeTheta, rotaryDim, ropeScaling }: RopeConfi
     const frequency = f(1 / f(ropeTheta ** f((2 * j) / rotaryDim)));
     if (!ropeScaling) return frequency;
     if (ropeScaling.type === 'linear') return f(frequency / ropeScaling.factor);
-    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositionEmbeddings: context } = ropeScaling;
+    const {
+      factor,
+      lowFrequencyFactor: low,
+      highFrequencyFactor: high,
+      originalMaxPositionEmbeddings: context,
+    } = ropeScaling;
     const wavelength = (2 * Math.PI) / frequency;
     if (wavelength > context / low) return frequency / factor;
     if (wavelength < context / high) return frequency;
@@ -58,10 +77,14 @@ export interface RotaryAngles {
  */
 export function rotary(positionIds: Value, config: RopeConfig): RotaryAngles {
   const frequencies = ropeFrequencies(config);
-  if (positionIds.rank === 2) return axialRotary(reshape(positionIds, [1, ...positionIds.shape]), [{ axis: 0, frequencies }]);
+  if (positionIds.rank === 2)
+    return axialRotary(reshape(positionIds, [1, ...positionIds.shape]), [{ axis: 0, frequencies }]);
   const { mropeSection } = config;
   if (!mropeSection)
-    throw new ConfigError({ message: 'Positions of several axes need an mropeSection.', hint: 'Give the decoder positions [batch, sequence].' });
+    throw new ConfigError({
+      message: 'Positions of several axes need an mropeSection.',
+      hint: 'Give the decoder positions [batch, sequence].',
+    });
   let taken = 0;
   // Some configs list the three sections twice.
   const sections = mropeSection.map((size, i) => ({
@@ -87,7 +110,10 @@ export function axialRotary(positions: Value, sections: readonly RotarySection[]
   const axes = 1 + Math.max(...sections.map(({ axis }) => axis));
   const rest = positions.shape.slice(1);
   if (positions.shape[0] !== axes)
-    throw new ShapeError({ message: `Rotary positions are ${printShape(positions.shape)}, expected ${axes} axes first.`, where: currentPath() || undefined });
+    throw new ShapeError({
+      message: `Rotary positions are ${printShape(positions.shape)}, expected ${axes} axes first.`,
+      where: currentPath() || undefined,
+    });
   const parts = sections.map(({ axis, frequencies }) => {
     const along = reshape(slice(positions, 0, axis, axis + 1), [...rest, 1]);
     return mul(cast(along, 'float32'), constant(frequencies, 'float32'));
@@ -101,14 +127,19 @@ export function axialRotary(positions: Value, sections: readonly RotarySection[]
  *
  * @param frequencies of rows and of columns, radians per patch
  */
-export function patchRotary(positions: Value, tiles: Dim, frequencies: { readonly rows: Float32Array; readonly columns: Float32Array }): RotaryAngles {
+export function patchRotary(
+  positions: Value,
+  tiles: Dim,
+  frequencies: { readonly rows: Float32Array; readonly columns: Float32Array },
+): RotaryAngles {
   const { rows, columns } = frequencies;
   const angles = axialRotary(positions, [
     { axis: 0, frequencies: rows },
     { axis: 1, frequencies: columns },
   ]);
   const size = rows.length + columns.length;
-  const spread = (angle: Value): Value => expand(reshape(angle, [1, positions.shape[1]!, size]), [tiles, positions.shape[1]!, size]);
+  const spread = (angle: Value): Value =>
+    expand(reshape(angle, [1, positions.shape[1]!, size]), [tiles, positions.shape[1]!, size]);
   return { cos: spread(angles.cos), sin: spread(angles.sin) };
 }
 
@@ -123,15 +154,26 @@ export interface RopeDefaults {
  *
  * @throws ConfigError if the scaling is of a kind that Weft does not know
  */
-export function readRope(section: Json, headDim: number, { ropeTheta = 10000, partialRotaryFactor = 1 }: RopeDefaults = {}): RopeConfig {
+export function readRope(
+  section: Json,
+  headDim: number,
+  { ropeTheta = 10000, partialRotaryFactor = 1 }: RopeDefaults = {},
+): RopeConfig {
   const parameters = (section['rope_parameters'] ?? section['rope_scaling'] ?? {}) as Json;
   const number = (key: string, fallback?: number): number => {
     const value = parameters[key] ?? section[key] ?? fallback;
-    if (typeof value !== 'number') throw new ConfigError(`config.json: the rope field '${key}' is ${JSON.stringify(value)}, expected a number.`);
+    if (typeof value !== 'number')
+      throw new ConfigError(
+        `config.json: the rope field '${key}' is ${JSON.stringify(value)}, expected a number.`,
+      );
     return value;
   };
   const rotaryDim = Math.trunc(headDim * number('partial_rotary_factor', partialRotaryFactor));
-  const base = { ropeTheta: number('rope_theta', ropeTheta), rotaryDim, ...readSections(parameters['mrope_section'], rotaryDim) };
+  const base = {
+    ropeTheta: number('rope_theta', ropeTheta),
+    rotaryDim,
+    ...readSections(parameters['mrope_section'], rotaryDim),
+  };
   const type = parameters['rope_type'] ?? parameters['type'] ?? 'default';
   if (type === 'default' || type === 'mrope') return base;
   if (type === 'linear') return { ...base, ropeScaling: { type, factor: number('factor') } };
@@ -164,11 +206,18 @@ function readSections(section: unknown, rotaryDim: number): Pick<RopeConfig, 'mr
 }
 
 /** The `rope_parameters` of a text config, as transformers 5 spells them. */
-export function ropeSection({ ropeTheta, rotaryDim, ropeScaling, mropeSection }: RopeConfig, headDim: number): Json {
+export function ropeSection(
+  { ropeTheta, rotaryDim, ropeScaling, mropeSection }: RopeConfig,
+  headDim: number,
+): Json {
   const share = rotaryDim / headDim;
   // Readers truncate the product, which rounding may have left just below the whole number.
   const factor = Math.trunc(headDim * share) === rotaryDim ? share : (rotaryDim + 0.5) / headDim;
-  const base = { rope_theta: ropeTheta, ...(rotaryDim === headDim ? {} : { partial_rotary_factor: factor }), ...(mropeSection ? { mrope_section: mropeSection } : {}) };
+  const base = {
+    rope_theta: ropeTheta,
+    ...(rotaryDim === headDim ? {} : { partial_rotary_factor: factor }),
+    ...(mropeSection ? { mrope_section: mropeSection } : {}),
+  };
   if (!ropeScaling) return { rope_type: 'default', ...base };
   if (ropeScaling.type === 'linear') return { rope_type: 'linear', ...base, factor: ropeScaling.factor };
   return {

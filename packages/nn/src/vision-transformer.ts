@@ -1,4 +1,14 @@
-import { add, attend, linear as linearOp, module, Parameter, patchEmbed, reshape, type AnyModule, type Value } from '@weft/graph';
+import {
+  add,
+  attend,
+  linear as linearOp,
+  module,
+  Parameter,
+  patchEmbed,
+  reshape,
+  type AnyModule,
+  type Value,
+} from '@weft/graph';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
 import { mlp, type MlpConfig } from './mlp.js';
@@ -17,7 +27,10 @@ export interface VisionTransformerConfig extends MlpConfig {
 }
 
 /** Patch projection; a convolution whose stride is its kernel. `[T, C, S, S]` to `[T, P, D]`. */
-export const patchEmbedding = (c: VisionTransformerConfig, { bias }: { bias: boolean }): AnyModule & ((pixels: Value) => Value) =>
+export const patchEmbedding = (
+  c: VisionTransformerConfig,
+  { bias }: { bias: boolean },
+): AnyModule & ((pixels: Value) => Value) =>
   module(
     'PatchEmbedding',
     {
@@ -33,7 +46,10 @@ export const patchEmbedding = (c: VisionTransformerConfig, { bias }: { bias: boo
  *
  * @param kernel sizes of a patch, channels first; `[3, 16, 16]`, or with time `[3, 2, 14, 14]`
  */
-export const cutPatchEmbedding = (hiddenSize: number, kernel: readonly number[]): AnyModule & ((patches: Value) => Value) =>
+export const cutPatchEmbedding = (
+  hiddenSize: number,
+  kernel: readonly number[],
+): AnyModule & ((patches: Value) => Value) =>
   module('CutPatchEmbedding', { weight: new Parameter([hiddenSize, ...kernel]) }, (m, patches: Value) =>
     linearOp(patches, reshape(m.weight, [hiddenSize, -1])),
   );
@@ -64,7 +80,9 @@ const visionAttention = (c: VisionTransformerConfig) =>
       out_proj: linear(c.hiddenSize, c.hiddenSize),
     },
     (m, x: Value) => {
-      const [q, k, v] = [m.q_proj(x), m.k_proj(x), m.v_proj(x)].map((t) => splitHeads(t, c.numAttentionHeads));
+      const [q, k, v] = [m.q_proj(x), m.k_proj(x), m.v_proj(x)].map((t) =>
+        splitHeads(t, c.numAttentionHeads),
+      );
       return m.out_proj(mergeHeads(attend(q!, k!, v!)));
     },
   );
@@ -73,7 +91,11 @@ const visionAttention = (c: VisionTransformerConfig) =>
  * States of a stack by the numbering of `hidden_states`: 0 is the input, `i + 1` the output of layer `i`,
  * negative numbers count from the end.
  */
-export function captureLayers(layers: readonly ((x: Value) => Value)[], x: Value, wanted: readonly number[]): Value[] {
+export function captureLayers(
+  layers: readonly ((x: Value) => Value)[],
+  x: Value,
+  wanted: readonly number[],
+): Value[] {
   const indices = wanted.map((index) => (index < 0 ? layers.length + 1 + index : index));
   const states = [x];
   for (const layer of layers.slice(0, Math.max(...indices))) states.push(layer(states.at(-1)!));

@@ -40,21 +40,36 @@ export function emitModel(graph: Graph, options: EmitOptions): EmittedModel {
   const e = new Emitter(lowered);
   const inputs: ValueInfo[] = [];
   for (const [name, value] of lowered.inputs) inputs.push(declare(e, value, name));
-  if (options.weights === 'input') for (const [path, value] of lowered.parameters) inputs.push(declare(e, value, path));
+  if (options.weights === 'input')
+    for (const [path, value] of lowered.parameters) inputs.push(declare(e, value, path));
 
   for (const node of lowered.nodes) {
     if (node.op === 'Input') continue;
     if (isOp(node, 'Parameter')) {
-      if (options.weights !== 'input') e.bind(node.outputs[0]!, bindWeight(e, node, options.weights(node.attributes.path)));
+      if (options.weights !== 'input')
+        e.bind(node.outputs[0]!, bindWeight(e, node, options.weights(node.attributes.path)));
       continue;
     }
     const rule = (primitives[node.op as 'Add'] ?? lowering[node.op as 'Linear']) as EmitRule<Node['op']>;
-    const names = e.at(node.path, () => rule(e, node, node.inputs.map((value) => e.nameOf(value))));
+    const names = e.at(node.path, () =>
+      rule(
+        e,
+        node,
+        node.inputs.map((value) => e.nameOf(value)),
+      ),
+    );
     for (const [i, output] of node.outputs.entries()) e.bind(output, names[i]!);
   }
 
   const outputs = Object.entries(lowered.outputs).map(([name, value]) => {
-    e.nodes.push({ type: 'Identity', domain: '', name: `output/${name}`, inputs: [e.nameOf(value)], outputs: [name], attributes: {} });
+    e.nodes.push({
+      type: 'Identity',
+      domain: '',
+      name: `output/${name}`,
+      inputs: [e.nameOf(value)],
+      outputs: [name],
+      attributes: {},
+    });
     return { name, dtype: value.dtype, shape: value.shape };
   });
   const bytes = serializeModel({
@@ -99,5 +114,7 @@ function bindWeight(e: Emitter, node: Node<'Parameter'>, weight: ExternalTensor)
     });
   const name = e.unique(path);
   e.weights.set(name, { ...weight, shape: parameter.shape });
-  return weight.dtype === 'float32' ? name : e.at(path, () => e.node('Cast', [name], { to: dataTypes.float32 }));
+  return weight.dtype === 'float32'
+    ? name
+    : e.at(path, () => e.node('Cast', [name], { to: dataTypes.float32 }));
 }

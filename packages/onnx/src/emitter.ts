@@ -57,12 +57,19 @@ export class Emitter {
     { domain = '', outputs = 1 }: { domain?: string; outputs?: number } = {},
   ): string[] {
     const name = this.unique(this.#path ? `${this.#path}/${type}` : type);
-    const results = Array.from({ length: outputs }, (_, i) => this.unique(i === 0 ? `${name}:0` : `${name}:${i}`));
+    const results = Array.from({ length: outputs }, (_, i) =>
+      this.unique(i === 0 ? `${name}:0` : `${name}:${i}`),
+    );
     this.nodes.push({ type, domain, name, inputs, outputs: results, attributes });
     return results;
   }
 
-  node(type: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>, domain?: string): string {
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, OnnxAttribute>>,
+    domain?: string,
+  ): string {
     return this.nodeOf(type, inputs, attributes, domain ? { domain } : {})[0]!;
   }
 
@@ -131,12 +138,18 @@ export class Emitter {
   shape(shape: Shape): string {
     if (shape.every((dim) => typeof dim === 'number')) return this.ints(shape as number[]);
     return this.shared(`shape ${shape.join()}`, () =>
-      this.node('Concat', shape.map((dim) => this.dim(dim)), { axis: 0 }),
+      this.node(
+        'Concat',
+        shape.map((dim) => this.dim(dim)),
+        { axis: 0 },
+      ),
     );
   }
 
   reshape(name: string, from: Shape, to: Shape): string {
     if (sameShape(from, to)) return name;
-    return this.shared(`reshape ${name} ${to.join()}`, () => this.node('Reshape', [name, this.reshapeTarget(from, to)]));
+    return this.shared(`reshape ${name} ${to.join()}`, () =>
+      this.node('Reshape', [name, this.reshapeTarget(from, to)]),
+    );
   }
 }

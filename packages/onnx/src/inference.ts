@@ -147,10 +147,16 @@ export function inference(graph: Graph, { past = 'past' }: InferenceOptions = {}
       transpose(reshape(q!, [batch!, length!, keyHeads, group, size!]), [0, 2, 3, 1, 4]),
       [...stacked, size!],
     );
-    const pastScores = overPast(queries, pastKeys, [...stacked, past], { transB: 1, alpha: { float: scale } });
+    const pastScores = overPast(queries, pastKeys, [...stacked, past], {
+      transB: 1,
+      alpha: { float: scale },
+    });
     const newScores = matmul(queries, transpose(k!, perHead), { transposeB: true, alpha: scale });
     let scores = reshape(concat([pastScores, newScores], 3), [...split, total]);
-    scores = add(scores, reshape(visibility(batch!, length!, mask === 'causal', window), [batch!, 1, 1, length!, total]));
+    scores = add(
+      scores,
+      reshape(visibility(batch!, length!, mask === 'causal', window), [batch!, 1, 1, length!, total]),
+    );
     if (bias) scores = add(scores, bias);
     const weights = reshape(softmax(scores), [...stacked, total]);
     const context = add(
@@ -188,23 +194,60 @@ function heldGraph(computed: Readonly<Record<string, Value>>): Graph {
  * @param values `[S, B, K, Hv]`
  * @param bias broadcasts to `[B, N, L, S]`
  */
-function overHeld(q: Value, keys: Value, values: Value, { scale }: AttentionAttributes, bias?: Value): readonly Value[] {
+function overHeld(
+  q: Value,
+  keys: Value,
+  values: Value,
+  { scale }: AttentionAttributes,
+  bias?: Value,
+): readonly Value[] {
   const [batch, length, heads, size] = q.shape as [Dim, Dim, number, number];
   const [count, , keyHeads] = keys.shape as [Dim, Dim, number];
   const valueSize = values.shape[3]!;
   const group = heads / keyHeads;
   const stacked = [batch, keyHeads, multiplyDims(group, length)];
-  const queries = reshape(transpose(reshape(q, [batch, length, keyHeads, group, size]), [0, 2, 3, 1, 4]), [...stacked, size]);
+  const queries = reshape(transpose(reshape(q, [batch, length, keyHeads, group, size]), [0, 2, 3, 1, 4]), [
+    ...stacked,
+    size,
+  ]);
   let scores = overPast(queries, keys, [...stacked, count], { transB: 1, alpha: { float: scale } });
   if (bias) {
-    const [rows, biasHeads, ...rest] = [...Array.from({ length: 4 - bias.rank }, () => 1), ...bias.shape] as Dim[];
-    const split = reshape(bias, [rows!, biasHeads === 1 ? 1 : keyHeads, biasHeads === 1 ? 1 : group, ...rest]);
-    scores = reshape(add(reshape(scores, [batch, keyHeads, group, length, count]), split), [...stacked, count]);
+    const [rows, biasHeads, ...rest] = [
+      ...Array.from({ length: 4 - bias.rank }, () => 1),
+      ...bias.shape,
+    ] as Dim[];
+    const split = reshape(bias, [
+      rows!,
+      biasHeads === 1 ? 1 : keyHeads,
+      biasHeads === 1 ? 1 : group,
+      ...rest,
+    ]);
+    scores = reshape(add(reshape(scores, [batch, keyHeads, group, length, count]), split), [
+      ...stacked,
+      count,
+    ]);
   }
-  const context = reshape(overPast(softmax(scores), values, [...stacked, valueSize], {}), [batch, keyHeads, group, length, valueSize]);
+  const context = reshape(overPast(softmax(scores), values, [...stacked, valueSize], {}), [
+    batch,
+    keyHeads,
+    group,
+    length,
+    valueSize,
+  ]);
   return [reshape(transpose(context, [0, 3, 1, 2, 4]), [batch, length, heads, valueSize])];
 }
 
 /** Product with a cache `[past, batch, K, H]`, read as `[batch, K, past, H]` without a copy. */
-const overPast = (a: Value, cache: Value, shape: readonly Dim[], attributes: Record<string, number | { float: number }>): Value =>
-  onnx('FusedMatMul', [a, cache], [{ dtype: 'float32', shape }], { ...attributes, transBatchB: 1 }, 'com.microsoft')[0]!;
+const overPast = (
+  a: Value,
+  cache: Value,
+  shape: readonly Dim[],
+  attributes: Record<string, number | { float: number }>,
+): Value =>
+  onnx(
+    'FusedMatMul',
+    [a, cache],
+    [{ dtype: 'float32', shape }],
+    { ...attributes, transBatchB: 1 },
+    'com.microsoft',
+  )[0]!;

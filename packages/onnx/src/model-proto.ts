@@ -72,7 +72,8 @@ export function serializeModel(model: ModelProto): Uint8Array {
   for (const value of model.outputs) graph.message(12, valueInfoProto(value));
 
   const proto = new MessageWriter().int(1, irVersion).string(2, 'weft').message(7, graph);
-  for (const [domain, version] of opsets) proto.message(8, new MessageWriter().string(1, domain).int(2, version));
+  for (const [domain, version] of opsets)
+    proto.message(8, new MessageWriter().string(1, domain).int(2, version));
   for (const [key, value] of Object.entries(model.metadata)) proto.message(14, entry(key, value));
   return proto.finish();
 }
@@ -101,7 +102,10 @@ function constantProto(name: string, { dtype, shape, data }: TensorData): Messag
   return new MessageWriter().ints(1, shape).int(2, dataTypes[dtype]).string(8, name).bytes(9, bytes);
 }
 
-function externalProto(name: string, { dtype, shape, location, offset, length }: ExternalTensor): MessageWriter {
+function externalProto(
+  name: string,
+  { dtype, shape, location, offset, length }: ExternalTensor,
+): MessageWriter {
   return new MessageWriter()
     .ints(1, shape)
     .int(2, dataTypes[dtype])
@@ -115,7 +119,10 @@ function externalProto(name: string, { dtype, shape, location, offset, length }:
 function valueInfoProto({ name, dtype, shape }: ValueInfo): MessageWriter {
   const dims = new MessageWriter();
   for (const dim of shape)
-    dims.message(1, typeof dim === 'number' ? new MessageWriter().int(1, dim) : new MessageWriter().string(2, dim));
+    dims.message(
+      1,
+      typeof dim === 'number' ? new MessageWriter().int(1, dim) : new MessageWriter().string(2, dim),
+    );
   const tensor = new MessageWriter().int(1, dataTypes[dtype]).message(2, dims);
   return new MessageWriter().string(1, name).message(2, new MessageWriter().message(1, tensor));
 }

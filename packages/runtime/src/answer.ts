@@ -1,4 +1,10 @@
-import { createStopMatcher, createStreamingDecoder, type StopMatcher, type StreamingDecoder, type Tokenizer } from '@weft/text';
+import {
+  createStopMatcher,
+  createStreamingDecoder,
+  type StopMatcher,
+  type StreamingDecoder,
+  type Tokenizer,
+} from '@weft/text';
 import type { GenerationSettings } from './generation-options.js';
 import type { FinishReason, GenerationChunk } from './generation-stream.js';
 import { seededRandom, type Random } from './random.js';
@@ -23,7 +29,10 @@ export class Answer {
     promptIds: readonly number[],
     settings: GenerationSettings,
     tokenizer: Tokenizer,
-    { maxPositions, emit }: { readonly maxPositions: number; readonly emit: (chunk: GenerationChunk) => void },
+    {
+      maxPositions,
+      emit,
+    }: { readonly maxPositions: number; readonly emit: (chunk: GenerationChunk) => void },
   ) {
     this.#ids = [...promptIds];
     this.#settings = settings;
@@ -86,6 +95,9 @@ export async function continueAnswers(
     const rows = open.flatMap((answer, i) => (answer.finishReason ? [] : [i]));
     if (rows.length === 0) return;
     open = rows.map((row) => open[row]!);
-    current = await next(rows.map((row) => tokens[row]!), rows);
+    current = await next(
+      rows.map((row) => tokens[row]!),
+      rows,
+    );
   }
 }

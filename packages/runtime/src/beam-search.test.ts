@@ -14,7 +14,9 @@ interface Case {
   readonly sequences: number[][];
   readonly scores: number[];
 }
-const { folder, cases } = JSON.parse(readFileSync(new URL('./__fixtures__/beams.json', import.meta.url), 'utf8')) as {
+const { folder, cases } = JSON.parse(
+  readFileSync(new URL('./__fixtures__/beams.json', import.meta.url), 'utf8'),
+) as {
   folder: string;
   cases: Case[];
 };
@@ -26,24 +28,34 @@ beforeAll(async () => {
 afterAll(() => model.close());
 
 describe('beam search', () => {
-  it.each(cases.map((given) => [JSON.stringify(given.settings), given] as const))('finds the beams of transformers: %s', async (_, given) => {
-    const context = model.parts;
-    const settings = resolveSettings(given.settings, {}, new Set(given.ends));
-    const times = startTimes(context);
-    const prompt = await preparePrompt(context, { prompt: given.prompt }, { times });
-    const sequence = await Sequence.open(context.engine, shapeOf(context), 1);
-    const result = await answerPrompt(context, { prompt, settings, sequence, from: 0 }, { times, emit: () => undefined });
-    sequence.release();
-    expect(result.tokenIds).toEqual(given.sequences[0]);
-    if (settings.numReturnSequences === 1) return;
-    expect(result.sequences!.map(({ tokenIds }) => tokenIds)).toEqual(given.sequences);
-    for (const [i, { score }] of result.sequences!.entries()) expect(score / given.scores[i]!).toBeCloseTo(1, 4);
-  });
+  it.each(cases.map((given) => [JSON.stringify(given.settings), given] as const))(
+    'finds the beams of transformers: %s',
+    async (_, given) => {
+      const context = model.parts;
+      const settings = resolveSettings(given.settings, {}, new Set(given.ends));
+      const times = startTimes(context);
+      const prompt = await preparePrompt(context, { prompt: given.prompt }, { times });
+      const sequence = await Sequence.open(context.engine, shapeOf(context), 1);
+      const result = await answerPrompt(
+        context,
+        { prompt, settings, sequence, from: 0 },
+        { times, emit: () => undefined },
+      );
+      sequence.release();
+      expect(result.tokenIds).toEqual(given.sequences[0]);
+      if (settings.numReturnSequences === 1) return;
+      expect(result.sequences!.map(({ tokenIds }) => tokenIds)).toEqual(given.sequences);
+      for (const [i, { score }] of result.sequences!.entries())
+        expect(score / given.scores[i]!).toBeCloseTo(1, 4);
+    },
+  );
 
   it('ends at a stop string', async () => {
     const plain = await model.generate({ prompt: 'The quick', numBeams: 3, maxNewTokens: 10 }).result();
     const stop = plain.text.slice(2, 5);
-    const stopped = await model.generate({ prompt: 'The quick', numBeams: 3, maxNewTokens: 10, stop: [stop] }).result();
+    const stopped = await model
+      .generate({ prompt: 'The quick', numBeams: 3, maxNewTokens: 10, stop: [stop] })
+      .result();
     expect(stopped.text).not.toContain(stop);
   });
 

@@ -16,7 +16,10 @@ export interface BeamSearch {
   /** Logits of the prompt's last token, `[V]`. */
   readonly first: Float32Array;
   /** Makes the cache rows those of the given parents, appends one token to each and returns the new logits. */
-  readonly next: (parents: readonly number[], tokenIds: readonly number[]) => Promise<readonly Float32Array[]>;
+  readonly next: (
+    parents: readonly number[],
+    tokenIds: readonly number[],
+  ) => Promise<readonly Float32Array[]>;
   /** Whether an answer ends here, beside end tokens and the length. */
   readonly isStopped: (tokenIds: readonly number[]) => boolean;
 }
@@ -35,7 +38,14 @@ interface Candidate {
  *
  * @returns the best finished beams, best first
  */
-export async function beamSearch({ promptIds, settings, most, first, next, isStopped }: BeamSearch): Promise<Beam[]> {
+export async function beamSearch({
+  promptIds,
+  settings,
+  most,
+  first,
+  next,
+  isStopped,
+}: BeamSearch): Promise<Beam[]> {
   const { numBeams, lengthPenalty, earlyStopping, endTokenIds, numReturnSequences } = settings;
   const considered = Math.max(2, 1 + endTokenIds.size) * numBeams;
   let finished: Beam[] = [];
@@ -51,11 +61,19 @@ export async function beamSearch({ promptIds, settings, most, first, next, isSto
     });
     best = topContinuations(scored, considered).map(([parent, token, score]) => {
       const tokenIds = [...running[parent]!.tokenIds, token];
-      return { parent, tokenIds, score, ends: endTokenIds.has(token) || length >= most || isStopped(tokenIds) };
+      return {
+        parent,
+        tokenIds,
+        score,
+        ends: endTokenIds.has(token) || length >= most || isStopped(tokenIds),
+      };
     });
     const isFull = earlyStopping === true && finished.length >= numBeams;
     const done = best.slice(0, numBeams).filter(({ ends }) => ends && !isFull);
-    finished = [...finished, ...done.map(({ tokenIds, score }) => ({ tokenIds, score: score / length ** lengthPenalty }))]
+    finished = [
+      ...finished,
+      ...done.map(({ tokenIds, score }) => ({ tokenIds, score: score / length ** lengthPenalty })),
+    ]
       .sort((a, b) => b.score - a.score)
       .slice(0, numBeams);
 

@@ -56,14 +56,20 @@ describe.each(['text-llama3', 'text-qwen2-tied'])('generation on the cache (%s)'
   afterAll(() => model.close());
 
   it('equals the argmax without a cache on 25 random prompts', async () => {
-    for (const [i, prompt] of prompts.entries()) expect(await cached(model, prompt), `prompt ${i}`).toEqual(expected[i]);
+    for (const [i, prompt] of prompts.entries())
+      expect(await cached(model, prompt), `prompt ${i}`).toEqual(expected[i]);
   });
 
   it('is the same in a batch of different lengths', async () => {
     for (let start = 0; start < prompts.length; start += 5) {
       const group = prompts.slice(start, start + 5);
       const times = startTimes(model.parts);
-      const results = await answerBatch(model.parts, group, group.map(() => settings), { times, signal: undefined });
+      const results = await answerBatch(
+        model.parts,
+        group,
+        group.map(() => settings),
+        { times, signal: undefined },
+      );
       expect(results.map(({ tokenIds }) => tokenIds)).toEqual(expected.slice(start, start + 5));
     }
   });
@@ -71,7 +77,12 @@ describe.each(['text-llama3', 'text-qwen2-tied'])('generation on the cache (%s)'
   it('goes on in a batch after some rows have ended', async () => {
     const group = prompts.slice(0, 4);
     const each = [1, 7, 3, 10].map((maxNewTokens) => ({ ...settings, maxNewTokens }));
-    const results = await answerBatch(model.parts, group, each, { times: startTimes(model.parts), signal: undefined });
-    expect(results.map(({ tokenIds }) => tokenIds)).toEqual(group.map((_, i) => expected[i]!.slice(0, each[i]!.maxNewTokens)));
+    const results = await answerBatch(model.parts, group, each, {
+      times: startTimes(model.parts),
+      signal: undefined,
+    });
+    expect(results.map(({ tokenIds }) => tokenIds)).toEqual(
+      group.map((_, i) => expected[i]!.slice(0, each[i]!.maxNewTokens)),
+    );
   });
 });

@@ -40,7 +40,12 @@ describe('chat', () => {
   it('takes a new picture in a later turn', async () => {
     const chat = model.chat(greedy);
     const first = await chat.send('Look.', { images: [image] }).result();
-    const second = await chat.send([{ type: 'text', text: 'Now this:' }, { type: 'image', image: other }]).result();
+    const second = await chat
+      .send([
+        { type: 'text', text: 'Now this:' },
+        { type: 'image', image: other },
+      ])
+      .result();
     expect(second.cachedTokens).toBeGreaterThanOrEqual(first.promptTokens);
     expect(second.imageTokens).toBeGreaterThan(first.imageTokens);
     expect(second.tokenIds).toEqual((await fresh(chat)).tokenIds);
@@ -48,7 +53,8 @@ describe('chat', () => {
 
   it('does not take another picture of the same size for the one it knows', async () => {
     const chat = model.chat(greedy);
-    const picture = (value: number) => ({ width: 40, height: 40, channels: 3, data: new Uint8Array(4800).fill(value) }) as const;
+    const picture = (value: number) =>
+      ({ width: 40, height: 40, channels: 3, data: new Uint8Array(4800).fill(value) }) as const;
     const first = await chat.send('What is it?', { images: [picture(0)] }).result();
     chat.reset();
     const second = await chat.send('What is it?', { images: [picture(200)] }).result();
@@ -73,7 +79,9 @@ describe('chat', () => {
     const chat = model.chat(greedy);
     const first = await chat.send('Hello').result();
     const before = chat.messages;
-    await expect(chat.send('Look', { images: [join(folder, 'nothing.png')] }).result()).rejects.toThrow(/nothing\.png/);
+    await expect(chat.send('Look', { images: [join(folder, 'nothing.png')] }).result()).rejects.toThrow(
+      /nothing\.png/,
+    );
     expect(chat.messages).toEqual(before);
     expect((await chat.send('Again').result()).cachedTokens).toBeGreaterThanOrEqual(first.promptTokens);
   });
@@ -100,7 +108,14 @@ describe('chat', () => {
 
   it('reads the picture of a data URL', async () => {
     const url = `data:image/png;base64,${(await readFile(image)).toString('base64')}`;
-    const [a, b] = await Promise.all([url, image].map((source) => model.chat(greedy).send('What?', { images: [source] }).result()));
+    const [a, b] = await Promise.all(
+      [url, image].map((source) =>
+        model
+          .chat(greedy)
+          .send('What?', { images: [source] })
+          .result(),
+      ),
+    );
     expect(a!.tokenIds).toEqual(b!.tokenIds);
   });
 });

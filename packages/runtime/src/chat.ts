@@ -1,7 +1,16 @@
 import { InputError } from '@weft/errors';
 import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
-import { abortedResult, answerPrompt, preparePrompt, sharedPrefix, shapeOf, startTimes, type GenerationContext, type SeenTokens } from './generator.js';
+import {
+  abortedResult,
+  answerPrompt,
+  preparePrompt,
+  sharedPrefix,
+  shapeOf,
+  startTimes,
+  type GenerationContext,
+  type SeenTokens,
+} from './generator.js';
 import type { Message, MessagePart } from './prompt.js';
 import { Sequence } from './sequence.js';
 import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';
@@ -53,24 +62,38 @@ export class Chat {
   send(content: string | readonly MessagePart[], options: SendOptions = {}): GenerationStream {
     checkOptions(options, ['images', 'videos'], 'chat.send');
     if (this.#busy)
-      throw new InputError({ message: 'The chat is still answering.', hint: 'Await the result of the last answer, or cancel it.' });
+      throw new InputError({
+        message: 'The chat is still answering.',
+        hint: 'Await the result of the last answer, or cancel it.',
+      });
     const { system: _, ...always } = this.#options;
     const { images = [], videos = [], ...own } = options;
-    const settings = resolveSettings({ ...always, ...own }, this.#context.generation, this.#context.endTokenIds);
+    const settings = resolveSettings(
+      { ...always, ...own },
+      this.#context.generation,
+      this.#context.endTokenIds,
+    );
     const signals = [always.signal, own.signal].filter((signal) => signal !== undefined);
     this.#busy = true;
-    return new GenerationStream(async (emit, signal) => {
-      try {
-        return await this.#turn({ content, images, videos, settings, emit, signal });
-      } finally {
-        this.#busy = false;
-      }
-    }, signals.length > 0 ? AbortSignal.any(signals) : undefined);
+    return new GenerationStream(
+      async (emit, signal) => {
+        try {
+          return await this.#turn({ content, images, videos, settings, emit, signal });
+        } finally {
+          this.#busy = false;
+        }
+      },
+      signals.length > 0 ? AbortSignal.any(signals) : undefined,
+    );
   }
 
   /** Forgets the conversation. @throws InputError while an answer is under way */
   reset(): void {
-    if (this.#busy) throw new InputError({ message: 'The chat is still answering.', hint: 'Await the result, or cancel it.' });
+    if (this.#busy)
+      throw new InputError({
+        message: 'The chat is still answering.',
+        hint: 'Await the result, or cancel it.',
+      });
     this.#sequence?.release();
     this.#sequence = undefined;
     this.#seen = nothing;
@@ -95,7 +118,10 @@ export class Chat {
     let messages = this.#messages;
     let prompt;
     try {
-      messages = [...messages, { role: 'user', content: await withVisuals(content, { images, videos }, signal) }];
+      messages = [
+        ...messages,
+        { role: 'user', content: await withVisuals(content, { images, videos }, signal) },
+      ];
       prompt = await preparePrompt(this.#context, { messages }, { times, signal });
       this.#sequence ??= await Sequence.open(this.#context.engine, shapeOf(this.#context), 1);
     } catch (error) {
@@ -106,7 +132,11 @@ export class Chat {
     const from = sharedPrefix(prompt, this.#seen);
     await sequence.truncate(from);
     this.#seen = { ids: prompt.ids.slice(0, from), pictures: prompt.pictures, imageAt: prompt.imageAt };
-    const result = await answerPrompt(this.#context, { prompt, settings, sequence, from }, { times, emit, signal });
+    const result = await answerPrompt(
+      this.#context,
+      { prompt, settings, sequence, from },
+      { times, emit, signal },
+    );
     // Beams leave several rows, which agree on the prompt only.
     if (settings.numBeams > 1) await sequence.select([0]);
     const kept = settings.numBeams > 1 ? prompt.ids : [...prompt.ids, ...result.tokenIds];
@@ -126,7 +156,8 @@ async function withVisuals(
   { images, videos }: { readonly images: readonly ImageInput[]; readonly videos: readonly VideoInput[] },
   signal: AbortSignal,
 ): Promise<MessagePart[]> {
-  const parts: readonly MessagePart[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+  const parts: readonly MessagePart[] =
+    typeof content === 'string' ? [{ type: 'text', text: content }] : content;
   const pictures = images.map((image): MessagePart => ({ type: 'image', image }));
   const films = videos.map((video): MessagePart => ({ type: 'video', ...video }));
   const filled = parts.map((part) => {
@@ -136,8 +167,10 @@ async function withVisuals(
   });
   const result: MessagePart[] = [];
   for (const part of [...pictures, ...films, ...filled])
-    if (part.type === 'image' && part.image !== undefined) result.push({ type: 'image', image: await readPicture(part.image, signal) });
-    else if (part.type === 'video' && part.frames !== undefined) result.push({ type: 'video', ...(await readVideo(part as VideoInput, signal)) });
+    if (part.type === 'image' && part.image !== undefined)
+      result.push({ type: 'image', image: await readPicture(part.image, signal) });
+    else if (part.type === 'video' && part.frames !== undefined)
+      result.push({ type: 'video', ...(await readVideo(part as VideoInput, signal)) });
     else result.push(part);
   return result;
 }

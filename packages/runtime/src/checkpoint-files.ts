@@ -46,8 +46,15 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
   const processor = await readJsonObject(join(path, 'processor_config.json'));
   const generation = await readJsonObject(join(path, 'generation_config.json'));
   const preprocessor = own ?? ((processor?.['image_processor'] ?? {}) as Json);
-  const video = (processor?.['video_processor'] ?? (await readJsonObject(join(path, 'video_preprocessor_config.json')))) as Json | undefined;
-  return { folder: path, config, preprocessor, videoPreprocessor: video ?? preprocessor, generation: generation ?? {} };
+  const video = (processor?.['video_processor'] ??
+    (await readJsonObject(join(path, 'video_preprocessor_config.json')))) as Json | undefined;
+  return {
+    folder: path,
+    config,
+    preprocessor,
+    videoPreprocessor: video ?? preprocessor,
+    generation: generation ?? {},
+  };
 }
 
 /** A file's JSON object, or `undefined` if there is no such file. @throws ConfigError if it holds something else */
@@ -57,7 +64,11 @@ export async function readJsonObject(path: string): Promise<Json | undefined> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new ConfigError({ message: `The file cannot be read: ${(cause as Error).message}.`, where: path, cause });
+    throw new ConfigError({
+      message: `The file cannot be read: ${(cause as Error).message}.`,
+      where: path,
+      cause,
+    });
   }
   let value: unknown;
   try {
@@ -71,12 +82,18 @@ export async function readJsonObject(path: string): Promise<Json | undefined> {
     });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ConfigError({ message: 'The file does not hold a JSON object.', where: path, hint: 'Download it again.' });
+    throw new ConfigError({
+      message: 'The file does not hold a JSON object.',
+      where: path,
+      hint: 'Download it again.',
+    });
   return value as Json;
 }
 
 const sectionsOf = (config: Json): Json[] =>
-  [config['text_config'], config].filter((section): section is Json => typeof section === 'object' && section !== null);
+  [config['text_config'], config].filter(
+    (section): section is Json => typeof section === 'object' && section !== null,
+  );
 
 /** Most tokens that the language model was made for; no limit if the config does not say. */
 export function maxPositionsOf(config: Json): number {
@@ -88,7 +105,10 @@ export function maxPositionsOf(config: Json): number {
 }
 
 /** Ids that end an answer: those of `generation_config.json`, else of `config.json`, else the tokenizer's. */
-export function endTokensOf({ config, generation }: CheckpointFiles, tokenizerEnd: number | undefined): Set<number> {
+export function endTokensOf(
+  { config, generation }: CheckpointFiles,
+  tokenizerEnd: number | undefined,
+): Set<number> {
   for (const section of [generation, ...sectionsOf(config)]) {
     const value = section['eos_token_id'];
     if (typeof value === 'number') return new Set([value]);

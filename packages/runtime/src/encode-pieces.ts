@@ -24,9 +24,7 @@ export function encodePieces(
   const result = pieces.map((piece, i): number[] => {
     const end = from + piece.length;
     const all = bare(segments.slice(0, end));
-    const own = before.every((id, at) => all[at] === id)
-      ? all.slice(before.length)
-      : bare(segments.slice(from, end));
+    const own = after(before, all) ?? encodeWithin(bare, segments.slice(from, end));
     [from, before] = [end, all];
     return i === 0 && isWhole
       ? [...firstTokens(encode(tokenizer, segments.slice(0, end), true), own), ...own]
@@ -34,6 +32,23 @@ export function encodePieces(
   });
   if (vision) locate(result.flat(), vision, pictures, placements);
   return result;
+}
+
+/** The ids that follow a beginning, if they begin so. */
+const after = (beginning: readonly number[], ids: readonly number[]): number[] | undefined =>
+  beginning.every((id, i) => ids[i] === id) ? ids.slice(beginning.length) : undefined;
+
+/**
+ * Ids of a text that does not begin a sequence: tokenizers such as Llama's put a space before a text, so it is encoded
+ * after a sign that no token joins with it.
+ */
+function encodeWithin(bare: (text: readonly Segment[]) => number[], piece: readonly Segment[]): number[] {
+  for (const text of ['\n', '.', ':']) {
+    const sign: Segment = { kind: 'user', text };
+    const own = after(bare([sign]), bare([sign, ...piece]));
+    if (own) return own;
+  }
+  return bare(piece);
 }
 
 /** The tokens that the tokenizer puts before a text. */

@@ -8,7 +8,10 @@ import type { EncoderRun, Model } from '@weft/spec';
  *
  * @throws InputError if tiles have another size than the encoder takes
  */
-export function expectedInputs(model: Pick<Model, 'vision'>, inputs: Readonly<Record<string, TensorData>>): Record<string, TensorData> | undefined {
+export function expectedInputs(
+  model: Pick<Model, 'vision'>,
+  inputs: Readonly<Record<string, TensorData>>,
+): Record<string, TensorData> | undefined {
   const wanted = Object.entries(model.vision?.encoder.inputs ?? {});
   const found = wanted.filter(([name]) => name in inputs);
   if (found.length === 0) return undefined;
@@ -20,7 +23,9 @@ export function expectedInputs(model: Pick<Model, 'vision'>, inputs: Readonly<Re
   return Object.fromEntries(
     found.map(([name, { shape }]) => {
       const tensor = withoutPadding(inputs[name]!, shape.length);
-      const fits = shape.length === tensor.shape.length && shape.every((size, i) => typeof size === 'string' || size === tensor.shape[i]);
+      const fits =
+        shape.length === tensor.shape.length &&
+        shape.every((size, i) => typeof size === 'string' || size === tensor.shape[i]);
       if (!fits)
         throw new InputError({
           message: `${name} is [${inputs[name]!.shape.join(', ')}], but the encoder takes [${shape.join(', ')}].`,
@@ -54,9 +59,9 @@ export function withoutPadding(tensor: TensorData, rank: number): TensorData {
   if (shape.length !== rank + 1) return tensor;
   const [samples = 0, views = 0, ...rest] = shape;
   const size = rest.reduce((product, side) => product * side, 1);
-  const kept = Array.from({ length: samples * views }, (_, i) => data.subarray(i * size, (i + 1) * size)).filter((view) =>
-    view.some((value) => value !== 0),
-  ) as Float32Array[];
+  const kept = Array.from({ length: samples * views }, (_, i) =>
+    data.subarray(i * size, (i + 1) * size),
+  ).filter((view) => view.some((value) => value !== 0)) as Float32Array[];
   const joined = new (data.constructor as Float32ArrayConstructor)(kept.length * size);
   for (const [i, view] of kept.entries()) joined.set(view, i * size);
   return { dtype, shape: [kept.length, ...rest], data: joined };

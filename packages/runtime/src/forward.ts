@@ -49,17 +49,26 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
   const { shape } = inputs.input_ids;
   const [batch = 0, length = 0] = shape;
   if (shape.length !== 2 || batch * length === 0)
-    throw new InputError({ message: `input_ids is [${shape.join(', ')}], expected [batch, length].`, where: 'forward' });
+    throw new InputError({
+      message: `input_ids is [${shape.join(', ')}], expected [batch, length].`,
+      where: 'forward',
+    });
   const { vocabSize, hiddenSize } = model.backbone.shape;
   const inputIds = integers(inputs.input_ids);
   const outside = inputIds.find((id) => id < 0n || id >= vocabSize);
   if (outside !== undefined)
-    throw new InputError({ message: `The id ${outside} is outside of the vocabulary of ${vocabSize}.`, where: 'input_ids' });
+    throw new InputError({
+      message: `The id ${outside} is outside of the vocabulary of ${vocabSize}.`,
+      where: 'input_ids',
+    });
   const optional = (name: string, shape: readonly number[] = [batch, length]): BigInt64Array | undefined => {
     const tensor = inputs[name];
     if (!tensor) return undefined;
     if (tensor.shape.join() !== shape.join())
-      throw new InputError({ message: `${name} is [${tensor.shape.join(', ')}], expected [${shape.join(', ')}].`, where: 'forward' });
+      throw new InputError({
+        message: `${name} is [${tensor.shape.join(', ')}], expected [${shape.join(', ')}].`,
+        where: 'forward',
+      });
     return integers(tensor);
   };
   const mask = optional('attention_mask') ?? new BigInt64Array(batch * length).fill(1n);
@@ -90,11 +99,19 @@ const isVisualToken = (model: Model): ((id: bigint) => boolean) => {
 /** Runs in the order of their tokens: videos may stand between pictures. */
 function inTokenOrder(runs: readonly SightRun[], ids: BigInt64Array, { vision }: Model): readonly SightRun[] {
   if (!vision?.video) return runs;
-  const kinds = { image: runs.filter(({ layout }) => layout?.kind !== 'video'), video: runs.filter(({ layout }) => layout?.kind === 'video') };
+  const kinds = {
+    image: runs.filter(({ layout }) => layout?.kind !== 'video'),
+    video: runs.filter(({ layout }) => layout?.kind === 'video'),
+  };
   const ordered: SightRun[] = [];
   for (let at = 0; at < ids.length; at++) {
     const id = Number(ids[at]);
-    const run = id === vision.imageTokenId ? kinds.image.shift() : id === vision.video.tokenId ? kinds.video.shift() : undefined;
+    const run =
+      id === vision.imageTokenId
+        ? kinds.image.shift()
+        : id === vision.video.tokenId
+          ? kinds.video.shift()
+          : undefined;
     if (!run) continue;
     ordered.push(run);
     at += tokensOf(run, vision) - 1;
@@ -110,7 +127,7 @@ const tokensOf = ({ layout }: Pick<SightRun, 'layout'>, { connector }: Vision): 
 function takeLayouts(waiting: VisualLayout[], tokens: number, vision: Vision | null): VisualLayout[] {
   const taken: VisualLayout[] = [];
   if (!vision) return taken;
-  for (let left = tokens; left > 0 && waiting.length > 0; ) {
+  for (let left = tokens; left > 0 && waiting.length > 0;) {
     const layout = waiting.shift()!;
     taken.push(layout);
     left -= tokensOf({ layout }, vision);
@@ -129,12 +146,18 @@ function countPositions(
   const visual = isVisualToken(model);
   const positionIds = new BigInt64Array((rule?.axes ?? 1) * batch * length);
   const next = Array.from({ length: batch }, (_, row) => {
-    const places = Array.from({ length }, (_, column) => row * length + column).filter((flat) => mask[flat] === 1n);
+    const places = Array.from({ length }, (_, column) => row * length + column).filter(
+      (flat) => mask[flat] === 1n,
+    );
     const ids = places.map((flat) => Number(inputIds[flat]!));
     const tokens = places.filter((flat) => visual(inputIds[flat]!)).length;
-    const assigned = rule?.assign(ids, takeLayouts(waiting, tokens, model.vision)) ?? { axes: [ids.map((_, i) => i)], next: ids.length };
+    const assigned = rule?.assign(ids, takeLayouts(waiting, tokens, model.vision)) ?? {
+      axes: [ids.map((_, i) => i)],
+      next: ids.length,
+    };
     for (const [axis, values] of assigned.axes.entries())
-      for (const [i, value] of values.entries()) positionIds[axis * batch * length + places[i]!] = BigInt(value);
+      for (const [i, value] of values.entries())
+        positionIds[axis * batch * length + places[i]!] = BigInt(value);
     return assigned.next;
   });
   return { positionIds, next };
@@ -148,7 +171,13 @@ const integers = ({ data }: TensorData): BigInt64Array =>
  *
  * @returns logits of all these tokens, `[B, end - start, V]`
  */
-export async function runColumns(engine: Engine, cache: number, model: Model, batch: PaddedBatch, range: readonly [start: number, end: number]): Promise<Float32Array> {
+export async function runColumns(
+  engine: Engine,
+  cache: number,
+  model: Model,
+  batch: PaddedBatch,
+  range: readonly [start: number, end: number],
+): Promise<Float32Array> {
   const [start, end] = range;
   const length = end - start;
   const cut = (all: BigInt64Array): BigInt64Array => {

@@ -49,21 +49,32 @@ describe.each(['qwen2-vl-two', 'qwen2.5-vl-video', 'pixtral-hub'])('pictures of 
 
   it('answers several questions with different pictures in one batch as one by one', async () => {
     const requests = [[wide], [tall, small], []].map((images, i) => ({
-      messages: [{ role: 'user', content: [...images.map((image) => ({ type: 'image', image }) as const), text(`What is it? ${i}`)] }],
+      messages: [
+        {
+          role: 'user',
+          content: [...images.map((image) => ({ type: 'image', image }) as const), text(`What is it? ${i}`)],
+        },
+      ],
       ...greedy,
     }));
     const batch = await model.generateBatch(requests);
-    for (const [i, request] of requests.entries()) expect(batch[i]!.tokenIds).toEqual((await model.generate(request).result()).tokenIds);
+    for (const [i, request] of requests.entries())
+      expect(batch[i]!.tokenIds).toEqual((await model.generate(request).result()).tokenIds);
   });
 
   it('scores beams as the whole forward does', async () => {
     const messages = [{ role: 'user', content: [{ type: 'image', image: tall } as const, text('What?')] }];
-    const { sequences } = await model.generate({ messages, ...greedy, numBeams: 3, numReturnSequences: 3 }).result();
+    const { sequences } = await model
+      .generate({ messages, ...greedy, numBeams: 3, numReturnSequences: 3 })
+      .result();
     const { ids } = buildPrompt(model.parts, { messages }, [tall]);
     const { inputs } = model.model.vision!.processor.process([tall]);
     for (const { tokenIds, score } of sequences!) {
       const all = [...ids, ...tokenIds];
-      const { data } = await model.forward({ ...inputs, input_ids: { dtype: 'int64', shape: [1, all.length], data: BigInt64Array.from(all, BigInt) } });
+      const { data } = await model.forward({
+        ...inputs,
+        input_ids: { dtype: 'int64', shape: [1, all.length], data: BigInt64Array.from(all, BigInt) },
+      });
       const size = data.length / all.length;
       const sum = tokenIds.reduce((total, token, i) => {
         const logits = data.subarray((ids.length + i - 1) * size, (ids.length + i) * size);
@@ -77,13 +88,25 @@ describe.each(['qwen2-vl-two', 'qwen2.5-vl-video', 'pixtral-hub'])('pictures of 
     const rows = await model.encodeImages([wide, small]);
     const { processor } = model.model.vision!;
     const { hiddenSize } = model.model.backbone.shape;
-    expect(rows.map(({ length }) => length / hiddenSize)).toEqual([wide, small].map((one) => processor.place(one).tokens));
+    expect(rows.map(({ length }) => length / hiddenSize)).toEqual(
+      [wide, small].map((one) => processor.place(one).tokens),
+    );
   });
 
   it('names a picture that is too elongated, its sides, and its place', async () => {
-    const messages = [{ role: 'user', content: [{ type: 'image', image: small } as const, { type: 'image', image: picture(1, 999, 1) } as const] }];
+    const messages = [
+      {
+        role: 'user',
+        content: [
+          { type: 'image', image: small } as const,
+          { type: 'image', image: picture(1, 999, 1) } as const,
+        ],
+      },
+    ];
     await expect(model.generate({ messages, ...greedy }).result()).rejects.toThrow(InputError);
-    await expect(model.generate({ messages, ...greedy }).result()).rejects.toThrow(/Picture 1 is 1 x 999 pixels/);
+    await expect(model.generate({ messages, ...greedy }).result()).rejects.toThrow(
+      /Picture 1 is 1 x 999 pixels/,
+    );
   });
 });
 
@@ -104,10 +127,12 @@ describe('videos', () => {
     expect(second.imageTokens).toBe(again.imageTokens);
 
     const messages = [{ role: 'user', content: [film, { type: 'image', image: small } as const, text('?')] }];
-    const written = '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|><|video_pad|><|vision_end|><|vision_start|><|image_pad|><|vision_end|>?<|im_end|>\n<|im_start|>assistant\n';
+    const written =
+      '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|><|video_pad|><|vision_end|><|vision_start|><|image_pad|><|vision_end|>?<|im_end|>\n<|im_start|>assistant\n';
     const raw = { prompt: written, images: [small], videos: [film] };
     const prompts = [];
-    for (const question of [{ messages }, raw]) prompts.push(buildPrompt(model.parts, question, await readVisuals(question)));
+    for (const question of [{ messages }, raw])
+      prompts.push(buildPrompt(model.parts, question, await readVisuals(question)));
     expect(prompts[0]!.ids).toEqual(prompts[1]!.ids);
     expect(prompts[0]!.positions).toEqual(prompts[1]!.positions);
     expect(prompts[0]!.pictures).toEqual([film, small]);
@@ -115,19 +140,32 @@ describe('videos', () => {
 
   it('are refused without a place, and where a model sees pictures only', async () => {
     const question = { prompt: 'nothing here', videos: [film] };
-    expect(() => buildPrompt(model.parts, question, [{ frames: film.frames, fps: 1 }])).toThrow(/0 places for videos \(<\|video_pad\|>\), but 1 videos were given[^]*video 0: 5 frames of 20 x 12 pixels/);
-    await expect(readVisuals({ messages: [{ role: 'user', content: [{ type: 'video' }] }] })).rejects.toThrow(/more video parts than the 0 videos/);
-    await expect(readVisuals({ messages: [], videos: [{ ...film, fps: 0 }] })).rejects.toThrow(/places for 0/);
+    expect(() => buildPrompt(model.parts, question, [{ frames: film.frames, fps: 1 }])).toThrow(
+      /0 places for videos \(<\|video_pad\|>\), but 1 videos were given[^]*video 0: 5 frames of 20 x 12 pixels/,
+    );
+    await expect(readVisuals({ messages: [{ role: 'user', content: [{ type: 'video' }] }] })).rejects.toThrow(
+      /more video parts than the 0 videos/,
+    );
+    await expect(readVisuals({ messages: [], videos: [{ ...film, fps: 0 }] })).rejects.toThrow(
+      /places for 0/,
+    );
     const llava = await load(fixture('llava-clip'), { worker: false });
-    await expect(llava.generate({ prompt: 'USER: hello', videos: [film], ...greedy }).result()).rejects.toThrow(/llava sees pictures only/);
+    await expect(
+      llava.generate({ prompt: 'USER: hello', videos: [film], ...greedy }).result(),
+    ).rejects.toThrow(/llava sees pictures only/);
     await llava.close();
   });
 
   it('follow the rule that the caller chooses', async () => {
-    const other = await load(fixture('qwen2.5-vl-video'), { worker: false, recipe: { positionRule: 'side' } });
+    const other = await load(fixture('qwen2.5-vl-video'), {
+      worker: false,
+      recipe: { positionRule: 'side' },
+    });
     const question = { messages: [{ role: 'user', content: [film, text('?')] }] };
     const visuals = await readVisuals(question);
-    const [largest, side] = [model, other].map(({ parts }) => buildPrompt(parts, question, visuals).positions!);
+    const [largest, side] = [model, other].map(
+      ({ parts }) => buildPrompt(parts, question, visuals).positions!,
+    );
     await other.close();
     expect(largest!.axes[0]!.at(-1)).toBeGreaterThan(side!.axes[0]!.at(-1)!);
     expect(largest!.next).toBe(largest!.axes[0]!.at(-1)! + 1);
@@ -146,11 +184,16 @@ describe('verify', () => {
     await cp(fixture('qwen2.5-vl-video'), folder, { recursive: true });
     const golden = await openSafetensors(join(folder, 'golden.safetensors'));
     const tensors = [];
-    for (const [name, { dtype, shape }] of golden.tensors) tensors.push({ name, dtype, shape, data: await golden.read(name) });
+    for (const [name, { dtype, shape }] of golden.tensors)
+      tensors.push({ name, dtype, shape, data: await golden.read(name) });
     await golden.close();
-    await writeSafetensors(join(folder, 'golden.safetensors'), tensors, { metadata: { ...golden.metadata, recipe_options: '{"positionRule":"side"}' } });
+    await writeSafetensors(join(folder, 'golden.safetensors'), tensors, {
+      metadata: { ...golden.metadata, recipe_options: '{"positionRule":"side"}' },
+    });
     const { checks } = await verify(folder);
-    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(expect.arrayContaining(['position_ids', 'logits']));
+    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['position_ids', 'logits']),
+    );
   });
 
   it("takes values from Mistral's own file", async () => {
@@ -163,30 +206,43 @@ describe('verify', () => {
 });
 
 describe('writeModel', () => {
-  it.each(['qwen2-vl-two', 'pixtral-native'])('saves what it read, and the answers stay (%s)', async (name) => {
-    const root = await mkdtemp(join(tmpdir(), 'weft-saved-'));
-    const folder = fixture(name);
-    const { config, preprocessor } = await readCheckpointFiles(folder);
-    const model = modelOf(config, { preprocessor });
-    const weights = [];
-    for (const part of ['encoder', 'connector', 'backbone'] as const) weights.push(...(await partWeights(folder, part, model)));
-    await writeModel(root, { model, weights, preprocessor, tokenizerFrom: folder });
-    const answers = [];
-    for (const place of [folder, root]) {
-      const loaded = await load(place, { worker: false });
-      answers.push((await loaded.generate({ messages: [{ role: 'user', content: [{ type: 'image', image: wide }, text('?')] }], ...greedy }).result()).tokenIds);
-      await loaded.close();
-    }
-    expect(answers[1]).toEqual(answers[0]);
-    await rm(root, { recursive: true });
-  });
+  it.each(['qwen2-vl-two', 'pixtral-native'])(
+    'saves what it read, and the answers stay (%s)',
+    async (name) => {
+      const root = await mkdtemp(join(tmpdir(), 'weft-saved-'));
+      const folder = fixture(name);
+      const { config, preprocessor } = await readCheckpointFiles(folder);
+      const model = modelOf(config, { preprocessor });
+      const weights = [];
+      for (const part of ['encoder', 'connector', 'backbone'] as const)
+        weights.push(...(await partWeights(folder, part, model)));
+      await writeModel(root, { model, weights, preprocessor, tokenizerFrom: folder });
+      const answers = [];
+      for (const place of [folder, root]) {
+        const loaded = await load(place, { worker: false });
+        answers.push(
+          (
+            await loaded
+              .generate({
+                messages: [{ role: 'user', content: [{ type: 'image', image: wide }, text('?')] }],
+                ...greedy,
+              })
+              .result()
+          ).tokenIds,
+        );
+        await loaded.close();
+      }
+      expect(answers[1]).toEqual(answers[0]);
+      await rm(root, { recursive: true });
+    },
+  );
 });
 
 describe('partWeights', () => {
   it('does not mix parts whose queries and keys have other orders', async () => {
     const { config, preprocessor } = await readCheckpointFiles(fixture('pixtral-hub'));
-    await expect(partWeights(fixture('pixtral-native'), 'backbone', modelOf(config, { preprocessor }))).rejects.toThrow(
-      /turn other channels of queries and keys together[^]*ropeInterleaved: true/,
-    );
+    await expect(
+      partWeights(fixture('pixtral-native'), 'backbone', modelOf(config, { preprocessor })),
+    ).rejects.toThrow(/turn other channels of queries and keys together[^]*ropeInterleaved: true/);
   });
 });

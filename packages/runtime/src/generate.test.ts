@@ -35,8 +35,15 @@ describe('generate', () => {
     const result = await stream.result();
     expect(chunks.map(({ text }) => text).join('')).toBe(result.text);
     expect(chunks.map(({ tokenId }) => tokenId)).toEqual(result.tokenIds);
-    expect(result).toMatchObject({ finishReason: 'length', promptTokens: 56, imageTokens: 18, generatedTokens: 9, cachedTokens: 0 });
-    for (const key of ['load', 'preprocess', 'encode', 'prefill', 'decode'] as const) expect(result.timings[key]).toBeGreaterThan(0);
+    expect(result).toMatchObject({
+      finishReason: 'length',
+      promptTokens: 56,
+      imageTokens: 18,
+      generatedTokens: 9,
+      cachedTokens: 0,
+    });
+    for (const key of ['load', 'preprocess', 'encode', 'prefill', 'decode'] as const)
+      expect(result.timings[key]).toBeGreaterThan(0);
   });
 
   it('answers the same from a path, bytes and samples, in the worker and without', async () => {
@@ -52,11 +59,14 @@ describe('generate', () => {
   });
 
   it('draws the same for a seed, and 0 degrees is greedy', async () => {
-    const draw = (seed: number, temperature = 1.5) => model.generate({ prompt, images, seed, temperature, maxNewTokens: 12 }).result();
+    const draw = (seed: number, temperature = 1.5) =>
+      model.generate({ prompt, images, seed, temperature, maxNewTokens: 12 }).result();
     const [a, b, c] = [await draw(1), await draw(1), await draw(2)];
     expect(a!.tokenIds).toEqual(b!.tokenIds);
     expect(a!.tokenIds).not.toEqual(c!.tokenIds);
-    expect((await draw(1, 0)).tokenIds).toEqual((await model.generate({ prompt, images, maxNewTokens: 12 }).result()).tokenIds);
+    expect((await draw(1, 0)).tokenIds).toEqual(
+      (await model.generate({ prompt, images, maxNewTokens: 12 }).result()).tokenIds,
+    );
   });
 
   it('ends before a stop string, wherever tokens cut it', async () => {
@@ -69,10 +79,16 @@ describe('generate', () => {
 
   it('ends at an end token, which is among the ids but not in the text', async () => {
     const end = model.tokenizer.eosTokenId!;
-    const result = await ask('What?', { logitsProcessors: [(logits: Float32Array, ids: readonly number[]) => void (ids.length % 5 === 0 && (logits[end] = 1e9))] }).result();
+    const result = await ask('What?', {
+      logitsProcessors: [
+        (logits: Float32Array, ids: readonly number[]) => void (ids.length % 5 === 0 && (logits[end] = 1e9)),
+      ],
+    }).result();
     expect(result.tokenIds.at(-1)).toBe(end);
     expect(result.finishReason).toBe('stop');
-    expect(result.text).toBe(model.tokenizer.decode(result.tokenIds.slice(0, -1), { skipSpecialTokens: true }));
+    expect(result.text).toBe(
+      model.tokenizer.decode(result.tokenIds.slice(0, -1), { skipSpecialTokens: true }),
+    );
   });
 
   it('stops when the reader leaves the loop, when it is cancelled, and when the signal is aborted', async () => {
@@ -87,7 +103,10 @@ describe('generate', () => {
     expect(finishReason).toBe('abort');
     expect(generatedTokens).toBeLessThan(400);
     expect(text.length).toBeGreaterThan(0);
-    expect(await ask('What?', { signal: AbortSignal.abort() }).result()).toMatchObject({ finishReason: 'abort', generatedTokens: 0 });
+    expect(await ask('What?', { signal: AbortSignal.abort() }).result()).toMatchObject({
+      finishReason: 'abort',
+      generatedTokens: 0,
+    });
     expect((await ask('What?').result()).generatedTokens).toBe(8);
   });
 
@@ -104,7 +123,11 @@ describe('generate', () => {
     const other = await load(fixture('text-qwen2-tied'));
     const alone = [(await ask('What?').result()).tokenIds, (await ask('Where?').result()).tokenIds];
     const text = await other.generate({ prompt: 'A house', maxNewTokens: 8 }).result();
-    const [a, b, c] = await Promise.all([ask('What?').result(), ask('Where?').result(), other.generate({ prompt: 'A house', maxNewTokens: 8 }).result()]);
+    const [a, b, c] = await Promise.all([
+      ask('What?').result(),
+      ask('Where?').result(),
+      other.generate({ prompt: 'A house', maxNewTokens: 8 }).result(),
+    ]);
     expect([a.tokenIds, b.tokenIds]).toEqual(alone);
     expect(c.tokenIds).toEqual(text.tokenIds);
     await other.close();
@@ -113,16 +136,32 @@ describe('generate', () => {
   it('answers a batch with pictures as it answers each alone', async () => {
     const requests = [
       { messages: [{ role: 'user', content: 'Just text, and a longer one than the others.' }] },
-      { messages: [{ role: 'user', content: [{ type: 'image', image: images[1]! }, { type: 'text', text: 'What?' }] }] },
+      {
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'image', image: images[1]! },
+              { type: 'text', text: 'What?' },
+            ],
+          },
+        ],
+      },
       { prompt, images },
     ] as const;
     const options = { doSample: false, maxNewTokens: 7 };
     const batch = await model.generateBatch(requests.map((request) => ({ ...request, ...options })));
     for (const [i, request] of requests.entries())
-      expect(batch[i]!.tokenIds, `request ${i}`).toEqual((await model.generate({ ...request, ...options }).result()).tokenIds);
+      expect(batch[i]!.tokenIds, `request ${i}`).toEqual(
+        (await model.generate({ ...request, ...options }).result()).tokenIds,
+      );
     expect(await model.generateBatch([])).toEqual([]);
-    await expect(model.generateBatch([{ prompt: 'a', numBeams: 2, doSample: false }])).rejects.toThrow(UnsupportedError);
-    expect((await model.generateBatch([{ prompt: 'a' }], { signal: AbortSignal.abort() }))[0]!.finishReason).toBe('abort');
+    await expect(model.generateBatch([{ prompt: 'a', numBeams: 2, doSample: false }])).rejects.toThrow(
+      UnsupportedError,
+    );
+    expect(
+      (await model.generateBatch([{ prompt: 'a' }], { signal: AbortSignal.abort() }))[0]!.finishReason,
+    ).toBe('abort');
   });
 
   it('refuses options that do not exist or are out of range, before it starts', () => {

@@ -61,13 +61,22 @@ const checks: { readonly [K in keyof Required<GenerationOptions>]: [Check, strin
   maxNewTokens: whole(1),
   temperature: [(value) => isNumber(value) && (value as number) >= 0, 'a number of at least 0'],
   topK: whole(0),
-  topP: [(value) => isNumber(value) && (value as number) > 0 && (value as number) <= 1, 'a number above 0, at most 1'],
-  minP: [(value) => isNumber(value) && (value as number) >= 0 && (value as number) <= 1, 'a number from 0 to 1'],
+  topP: [
+    (value) => isNumber(value) && (value as number) > 0 && (value as number) <= 1,
+    'a number above 0, at most 1',
+  ],
+  minP: [
+    (value) => isNumber(value) && (value as number) >= 0 && (value as number) <= 1,
+    'a number from 0 to 1',
+  ],
   repetitionPenalty: [(value) => isNumber(value) && (value as number) > 0, 'a number above 0'],
   noRepeatNgramSize: whole(0),
   doSample: [(value) => typeof value === 'boolean', 'true or false'],
   seed: whole(0),
-  stop: [(value) => list('string')[0](value) && !(value as string[]).includes(''), 'a list of texts that are not empty'],
+  stop: [
+    (value) => list('string')[0](value) && !(value as string[]).includes(''),
+    'a list of texts that are not empty',
+  ],
   numBeams: whole(1),
   lengthPenalty: [isNumber, 'a number'],
   earlyStopping: [(value) => typeof value === 'boolean' || value === 'never', "true, false or 'never'"],
@@ -92,11 +101,13 @@ export function checkOptions(options: object, more: readonly string[], where: st
         hint: `Options are ${[...more, ...Object.keys(checks)].join(', ')}.`,
       });
     const [check, wanted] = checks[key as keyof GenerationOptions];
-    if (!check(value)) throw new InputError({ message: `${key} is ${show(value)}, expected ${wanted}.`, where });
+    if (!check(value))
+      throw new InputError({ message: `${key} is ${show(value)}, expected ${wanted}.`, where });
   }
 }
 
-const show = (value: unknown): string => (typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value)));
+const show = (value: unknown): string =>
+  typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value));
 
 /**
  * The request's options over those of `generation_config.json`.
@@ -104,14 +115,19 @@ const show = (value: unknown): string => (typeof value === 'function' ? 'a funct
  * @throws UnsupportedError for beam search that samples
  * @throws InputError if more sequences are asked for than there are beams
  */
-export function resolveSettings(options: GenerationOptions, defaults: Json, endTokenIds: ReadonlySet<number>): GenerationSettings {
+export function resolveSettings(
+  options: GenerationOptions,
+  defaults: Json,
+  endTokenIds: ReadonlySet<number>,
+): GenerationSettings {
   const number = (given: number | undefined, key: string): number | undefined => {
     const value = given ?? defaults[key];
     return typeof value === 'number' ? value : undefined;
   };
   const { temperature, topK, topP, minP } = options;
   const wanted = [temperature, topK, topP, minP].some((value) => value !== undefined);
-  const doSample = temperature === 0 ? false : (options.doSample ?? (wanted || defaults['do_sample'] === true));
+  const doSample =
+    temperature === 0 ? false : (options.doSample ?? (wanted || defaults['do_sample'] === true));
   const numBeams = number(options.numBeams, 'num_beams') ?? 1;
   const numReturnSequences = options.numReturnSequences ?? 1;
   if (numBeams > 1 && doSample)

@@ -37,7 +37,11 @@ export interface GenerationResult {
   readonly generatedTokens: number;
   readonly timings: Timings;
   /** The best beams, best first, when several were asked for. */
-  readonly sequences?: readonly { readonly text: string; readonly tokenIds: readonly number[]; readonly score: number }[];
+  readonly sequences?: readonly {
+    readonly text: string;
+    readonly tokenIds: readonly number[];
+    readonly score: number;
+  }[];
 }
 
 /**
@@ -52,7 +56,10 @@ export class GenerationStream implements AsyncIterable<GenerationChunk> {
   #done = false;
 
   /** @param generate calls `emit` for each chunk, and ends with reason `abort` once the signal is aborted */
-  constructor(generate: (emit: (chunk: GenerationChunk) => void, signal: AbortSignal) => Promise<GenerationResult>, signal?: AbortSignal) {
+  constructor(
+    generate: (emit: (chunk: GenerationChunk) => void, signal: AbortSignal) => Promise<GenerationResult>,
+    signal?: AbortSignal,
+  ) {
     const both = signal ? AbortSignal.any([signal, this.#controller.signal]) : this.#controller.signal;
     const emit = (chunk: GenerationChunk): void => {
       this.#chunks.push(chunk);
@@ -79,7 +86,7 @@ export class GenerationStream implements AsyncIterable<GenerationChunk> {
   async *[Symbol.asyncIterator](): AsyncGenerator<GenerationChunk, void, undefined> {
     let finished = false;
     try {
-      for (let next = 0; ; ) {
+      for (let next = 0; ;) {
         const chunk = this.#chunks[next];
         if (chunk) {
           next++;

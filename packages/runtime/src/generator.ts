@@ -5,7 +5,14 @@ import { beamSearch, type Beam } from './beam-search.js';
 import type { Engine } from './engine.js';
 import type { GenerationSettings } from './generation-options.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
-import { buildPrompt, readVisuals, visualTokenIds, type Prompt, type PromptTools, type Question } from './prompt.js';
+import {
+  buildPrompt,
+  readVisuals,
+  visualTokenIds,
+  type Prompt,
+  type PromptTools,
+  type Question,
+} from './prompt.js';
 import { abortable, joined, Sequence, type RowTokens, type SequenceShape } from './sequence.js';
 import { isVideo, type Visual } from './visuals.js';
 
@@ -22,7 +29,13 @@ export interface GenerationContext extends PromptTools {
 /** Times of one answer while they add up. */
 export type Times = { -readonly [K in keyof Timings]: number };
 
-export const startTimes = ({ loadTime }: GenerationContext): Times => ({ load: loadTime, preprocess: 0, encode: 0, prefill: 0, decode: 0 });
+export const startTimes = ({ loadTime }: GenerationContext): Times => ({
+  load: loadTime,
+  preprocess: 0,
+  encode: 0,
+  prefill: 0,
+  decode: 0,
+});
 
 /** Where an answer's parts go while it is generated. */
 export interface Progress {
@@ -52,17 +65,30 @@ const positionsFrom = ({ positions }: Prompt, from: number): TokenPositions | un
   positions && { axes: positions.axes.map((axis) => axis.slice(from)), next: positions.next };
 
 /** Reads the pictures of a question and makes its prompt. */
-export async function preparePrompt(context: GenerationContext, question: Question, { times, signal }: Omit<Progress, 'emit'>): Promise<Prompt> {
+export async function preparePrompt(
+  context: GenerationContext,
+  question: Question,
+  { times, signal }: Omit<Progress, 'emit'>,
+): Promise<Prompt> {
   if ((question.messages === undefined) === (question.prompt === undefined))
-    throw new InputError({ message: 'A request needs either messages or a prompt.', hint: 'Give one of the two.' });
-  return timed(times, 'preprocess', async () => buildPrompt(context, question, await readVisuals(question, signal)));
+    throw new InputError({
+      message: 'A request needs either messages or a prompt.',
+      hint: 'Give one of the two.',
+    });
+  return timed(times, 'preprocess', async () =>
+    buildPrompt(context, question, await readVisuals(question, signal)),
+  );
 }
 
 /** Image embeddings `[tokens, D]` for a prompt from one of its tokens on; only pictures that are needed are encoded. */
 export async function embedPictures(
   { engine, model }: GenerationContext,
   prompt: Prompt,
-  { from, times, signal }: { readonly from: number; readonly times: Times; readonly signal?: AbortSignal | undefined },
+  {
+    from,
+    times,
+    signal,
+  }: { readonly from: number; readonly times: Times; readonly signal?: AbortSignal | undefined },
 ): Promise<Float32Array | undefined> {
   const { hiddenSize } = model.backbone.shape;
   const rows: Float32Array[] = [];
@@ -89,7 +115,17 @@ export async function embedPictures(
 /** One answer to a prompt, of which the sequence holds the first `from` tokens already. */
 export async function answerPrompt(
   context: GenerationContext,
-  { prompt, settings, sequence, from }: { readonly prompt: Prompt; readonly settings: GenerationSettings; readonly sequence: Sequence; readonly from: number },
+  {
+    prompt,
+    settings,
+    sequence,
+    from,
+  }: {
+    readonly prompt: Prompt;
+    readonly settings: GenerationSettings;
+    readonly sequence: Sequence;
+    readonly from: number;
+  },
   { times, emit, signal }: Progress,
 ): Promise<GenerationResult> {
   const { tokenizer, maxPositions } = context;
@@ -97,9 +133,15 @@ export async function answerPrompt(
   let beams: Beam[] | undefined;
   try {
     const embeds = await embedPictures(context, prompt, { from, times, signal });
-    const logits = await timed(times, 'prefill', () => sequence.extend([{ ids: prompt.ids.slice(from), embeds, positions: positionsFrom(prompt, from) }], signal));
+    const logits = await timed(times, 'prefill', () =>
+      sequence.extend(
+        [{ ids: prompt.ids.slice(from), embeds, positions: positionsFrom(prompt, from) }],
+        signal,
+      ),
+    );
     await timed(times, 'decode', async () => {
-      if (settings.numBeams > 1) beams = await searchBeams(context, { prompt, settings, sequence, first: logits[0]!, answer }, signal);
+      if (settings.numBeams > 1)
+        beams = await searchBeams(context, { prompt, settings, sequence, first: logits[0]!, answer }, signal);
       else
         await continueAnswers([answer], logits, (tokens) => {
           signal?.throwIfAborted();
@@ -112,12 +154,25 @@ export async function answerPrompt(
   }
   const result = resultOf(answer, prompt, { times, cachedTokens: from });
   if (!beams || settings.numReturnSequences === 1) return result;
-  return { ...result, sequences: beams.map(({ tokenIds, score }) => ({ tokenIds, score, text: spoken(context, prompt, settings, tokenIds) })) };
+  return {
+    ...result,
+    sequences: beams.map(({ tokenIds, score }) => ({
+      tokenIds,
+      score,
+      text: spoken(context, prompt, settings, tokenIds),
+    })),
+  };
 }
 
 async function searchBeams(
   { tokenizer }: GenerationContext,
-  given: { readonly prompt: Prompt; readonly settings: GenerationSettings; readonly sequence: Sequence; readonly first: Float32Array; readonly answer: Answer },
+  given: {
+    readonly prompt: Prompt;
+    readonly settings: GenerationSettings;
+    readonly sequence: Sequence;
+    readonly first: Float32Array;
+    readonly answer: Answer;
+  },
   signal: AbortSignal | undefined,
 ): Promise<Beam[]> {
   const { prompt, settings, sequence, first, answer } = given;
@@ -129,7 +184,10 @@ async function searchBeams(
     next: async (parents, tokenIds) => {
       signal?.throwIfAborted();
       await sequence.select(parents);
-      return sequence.extend(tokenIds.map((id) => ({ ids: [id] })), signal);
+      return sequence.extend(
+        tokenIds.map((id) => ({ ids: [id] })),
+        signal,
+      );
     },
     isStopped: (tokenIds) => {
       if (settings.stop.length === 0) return false;
@@ -142,7 +200,12 @@ async function searchBeams(
 }
 
 /** Text of ids that were generated, without the stop string. */
-function spoken({ tokenizer, maxPositions }: GenerationContext, prompt: Prompt, settings: GenerationSettings, tokenIds: readonly number[]): string {
+function spoken(
+  { tokenizer, maxPositions }: GenerationContext,
+  prompt: Prompt,
+  settings: GenerationSettings,
+  tokenIds: readonly number[],
+): string {
   const answer = new Answer(prompt.ids, settings, tokenizer, { maxPositions, emit: () => undefined });
   for (const id of tokenIds) answer.take(id);
   return answer.text;
@@ -157,17 +220,27 @@ export async function answerBatch(
 ): Promise<GenerationResult[]> {
   const { tokenizer, maxPositions, engine } = context;
   const emit = (): void => undefined;
-  const answers = prompts.map(({ ids }, i) => new Answer(ids, settings[i]!, tokenizer, { maxPositions, emit }));
+  const answers = prompts.map(
+    ({ ids }, i) => new Answer(ids, settings[i]!, tokenizer, { maxPositions, emit }),
+  );
   const sequence = await Sequence.open(engine, shapeOf(context), prompts.length);
   try {
     const rows: RowTokens[] = [];
-    for (const prompt of prompts) rows.push({ ids: prompt.ids, embeds: await embedPictures(context, prompt, { from: 0, times, signal }), positions: prompt.positions });
+    for (const prompt of prompts)
+      rows.push({
+        ids: prompt.ids,
+        embeds: await embedPictures(context, prompt, { from: 0, times, signal }),
+        positions: prompt.positions,
+      });
     const logits = await timed(times, 'prefill', () => sequence.extend(rows, signal));
     await timed(times, 'decode', () =>
       continueAnswers(answers, logits, async (tokens, open) => {
         signal?.throwIfAborted();
         await sequence.select(open);
-        return sequence.extend(tokens.map((id) => ({ ids: [id] })), signal);
+        return sequence.extend(
+          tokens.map((id) => ({ ids: [id] })),
+          signal,
+        );
       }),
     );
   } catch (error) {
@@ -179,7 +252,11 @@ export async function answerBatch(
   return answers.map((answer, i) => resultOf(answer, prompts[i]!, { times, cachedTokens: 0 }));
 }
 
-function resultOf(answer: Answer, prompt: Prompt, { times, cachedTokens }: { times: Times; cachedTokens: number }): GenerationResult {
+function resultOf(
+  answer: Answer,
+  prompt: Prompt,
+  { times, cachedTokens }: { times: Times; cachedTokens: number },
+): GenerationResult {
   return {
     text: answer.text,
     tokenIds: answer.tokenIds,
@@ -208,12 +285,18 @@ export const abortedResult = (times: Times): GenerationResult => ({
 export type SeenTokens = Pick<Prompt, 'ids' | 'pictures' | 'imageAt'>;
 
 /** The picture whose embedding stands at a place, by identity. */
-const pictureAt = ({ pictures, imageAt }: SeenTokens, at: number): Visual | undefined => pictures[imageAt[at] ?? -1];
+const pictureAt = ({ pictures, imageAt }: SeenTokens, at: number): Visual | undefined =>
+  pictures[imageAt[at] ?? -1];
 
 /** Tokens at the start that a prompt shares with what was read before, pictures included; one at least is left to read. */
 export function sharedPrefix(prompt: Prompt, seen: SeenTokens): number {
   const most = Math.min(prompt.ids.length - 1, seen.ids.length);
   let shared = 0;
-  while (shared < most && prompt.ids[shared] === seen.ids[shared] && pictureAt(prompt, shared) === pictureAt(seen, shared)) shared++;
+  while (
+    shared < most &&
+    prompt.ids[shared] === seen.ids[shared] &&
+    pictureAt(prompt, shared) === pictureAt(seen, shared)
+  )
+    shared++;
   return shared;
 }

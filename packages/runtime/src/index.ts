@@ -3,11 +3,24 @@ export { maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './che
 export { encodePieces } from './encode-pieces.js';
 export type { ForwardInputs, Logits } from './forward.js';
 export type { GenerationOptions } from './generation-options.js';
-export { GenerationStream, type FinishReason, type GenerationChunk, type GenerationResult, type Timings } from './generation-stream.js';
+export {
+  GenerationStream,
+  type FinishReason,
+  type GenerationChunk,
+  type GenerationResult,
+  type Timings,
+} from './generation-stream.js';
 export { findChatTemplate, load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
 export { partWeights, type PartWeightsOptions } from './part-weights.js';
-export { readPictures, renderConversation, type ConversationTools, type Message, type MessagePart, type Question } from './prompt.js';
+export {
+  readPictures,
+  renderConversation,
+  type ConversationTools,
+  type Message,
+  type MessagePart,
+  type Question,
+} from './prompt.js';
 export { seededRandom, type Random } from './random.js';
 export type { LogitsProcessor } from './sampling.js';
 export { verify, type VerifyReport } from './verify.js';

@@ -35,7 +35,10 @@ export class KvCache {
   }
 
   /** The mask over the past and `length` new tokens, `[batch, past + length]`, given that of the new ones. */
-  mask(next: BigInt64Array, length: number): { readonly data: BigInt64Array; readonly shape: readonly number[] } {
+  mask(
+    next: BigInt64Array,
+    length: number,
+  ): { readonly data: BigInt64Array; readonly shape: readonly number[] } {
     this.#reserve(this.#length + length);
     const total = this.#length + length;
     for (let row = 0; row < this.#batch; row++)
@@ -91,7 +94,10 @@ export class KvCache {
     });
     const mask = new BigInt64Array(this.#batch * capacity);
     for (let row = 0; row < this.#batch; row++)
-      mask.set(this.#mask.subarray(row * this.#capacity, row * this.#capacity + this.#length), row * capacity);
+      mask.set(
+        this.#mask.subarray(row * this.#capacity, row * this.#capacity + this.#length),
+        row * capacity,
+      );
     this.#mask = mask;
     this.#capacity = capacity;
   }

@@ -34,7 +34,8 @@ describe('load', () => {
     const folder = await copy('text-qwen2-tied');
     const checkpoint = await openCheckpoint(folder);
     const tensors = [];
-    for (const [name, { dtype, shape }] of checkpoint.tensors) tensors.push({ name, dtype, shape, data: await checkpoint.read(name) });
+    for (const [name, { dtype, shape }] of checkpoint.tensors)
+      tensors.push({ name, dtype, shape, data: await checkpoint.read(name) });
     const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
     const table = tensors.find(({ name }) => name === 'model.embed_tokens.weight')!;
     await checkpoint.close();
@@ -62,7 +63,10 @@ describe('load', () => {
       await rename(join(folder, name), join(blobs, `${i}`, 'blob'));
       await symlink(join(blobs, `${i}`, 'blob'), join(folder, name));
     }
-    const [linked, plain] = await Promise.all([load(folder, { worker: false }), load(fixture('llava-sharded'), { worker: false })]);
+    const [linked, plain] = await Promise.all([
+      load(folder, { worker: false }),
+      load(fixture('llava-sharded'), { worker: false }),
+    ]);
     const image = join(folder, 'image-0.png');
     expect(await linked.encodeImages([image])).toEqual(await plain.encodeImages([image]));
     await Promise.all([linked.close(), plain.close()]);
@@ -88,7 +92,10 @@ describe('load', () => {
     await edit(join(unknown, 'config.json'), (config) => (config['model_type'] = 'elephant'));
     expect((await failure(unknown)).message).toMatch(/no recipe for model_type 'elephant'/);
     const cut = await copy('llava-clip');
-    await writeFile(join(cut, 'model.safetensors'), (await readFile(join(cut, 'model.safetensors'))).subarray(0, -4));
+    await writeFile(
+      join(cut, 'model.safetensors'),
+      (await readFile(join(cut, 'model.safetensors'))).subarray(0, -4),
+    );
     expect(await failure(cut)).toBeInstanceOf(WeightError);
     expect((await failure(join(root, 'nowhere'))).message).toMatch(/no such folder/);
   });
@@ -96,7 +103,9 @@ describe('load', () => {
   it('refuses a tokenizer whose image token is another', async () => {
     const folder = await copy('llava-clip');
     await edit(join(folder, 'config.json'), (config) => (config['image_token_index'] = 5));
-    expect((await failure(folder)).message).toMatch(/'<image>' the id 312, but config\.json says that the image token is 5/);
+    expect((await failure(folder)).message).toMatch(
+      /'<image>' the id 312, but config\.json says that the image token is 5/,
+    );
   });
 
   it('refuses options that do not exist', async () => {
@@ -105,7 +114,9 @@ describe('load', () => {
   });
 
   it('stops when the signal is aborted', async () => {
-    await expect(load(fixture('text-llama3'), { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+    await expect(
+      load(fixture('text-llama3'), { signal: AbortSignal.abort(new Error('enough')) }),
+    ).rejects.toThrow('enough');
   });
 
   it('passes errors of ONNX Runtime on with the name of the session, also from the worker', async () => {

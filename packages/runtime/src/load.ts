@@ -5,7 +5,12 @@ import { emitModel, inference } from '@weft/onnx';
 import type { Json, Model } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
-import { endTokensOf, maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
+import {
+  endTokensOf,
+  maxPositionsOf,
+  readCheckpointFiles,
+  type CheckpointFiles,
+} from './checkpoint-files.js';
 import type { EngineSetup } from './engine.js';
 import { LocalEngine } from './local-engine.js';
 import { LoadedModel } from './loaded-model.js';
@@ -72,10 +77,17 @@ function checkLoadOptions(options: LoadOptions): void {
   const known = ['worker', 'threads', 'recipe', 'signal'];
   for (const key of Object.keys(options))
     if (!known.includes(key))
-      throw new InputError({ message: `There is no option '${key}'.`, where: 'load', hint: `Options are ${known.join(', ')}.` });
+      throw new InputError({
+        message: `There is no option '${key}'.`,
+        where: 'load',
+        hint: `Options are ${known.join(', ')}.`,
+      });
   const { threads } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw new InputError({ message: `threads is ${threads}, expected a whole number of at least 1.`, where: 'load' });
+    throw new InputError({
+      message: `threads is ${threads}, expected a whole number of at least 1.`,
+      where: 'load',
+    });
 }
 
 /** The chat template of a checkpoint folder. A base model may have none; its prompts are plain text. */
@@ -89,11 +101,15 @@ export async function findChatTemplate(folder: string): Promise<string | undefin
 }
 
 /** Placeholders of pictures and videos, and the ids that stand for them. */
-const placesOf = ({ vision }: Model): readonly { readonly placeholder: string; readonly id: number; readonly kind: string }[] =>
+const placesOf = ({
+  vision,
+}: Model): readonly { readonly placeholder: string; readonly id: number; readonly kind: string }[] =>
   vision
     ? [
         { placeholder: vision.placeholder, id: vision.imageTokenId, kind: 'image' },
-        ...(vision.video ? [{ placeholder: vision.video.placeholder, id: vision.video.tokenId, kind: 'video' }] : []),
+        ...(vision.video
+          ? [{ placeholder: vision.video.placeholder, id: vision.video.tokenId, kind: 'video' }]
+          : []),
       ]
     : [];
 
@@ -120,14 +136,22 @@ async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promi
 }
 
 /** The graphs of a model over the weights of its files. */
-function setUp(model: Model, given: Pick<EngineSetup, 'config' | 'files' | 'threads'>, entries: MatchedWeights['entries']): EngineSetup {
+function setUp(
+  model: Model,
+  given: Pick<EngineSetup, 'config' | 'files' | 'threads'>,
+  entries: MatchedWeights['entries'],
+): EngineSetup {
   const { folder, locate } = locateWeights(entries);
   const { graph, cache } = inference(textGraph(model));
-  const emit = (name: string, source: Parameters<typeof emitModel>[0]) => emitModel(source, { name, weights: locate }).bytes;
+  const emit = (name: string, source: Parameters<typeof emitModel>[0]) =>
+    emitModel(source, { name, weights: locate }).bytes;
   return {
     ...given,
     weightFolder: folder,
     text: { bytes: emit('text', graph), cache },
-    vision: model.vision && { bytes: emit('vision', visionGraph(model)), hiddenSize: model.backbone.shape.hiddenSize },
+    vision: model.vision && {
+      bytes: emit('vision', visionGraph(model)),
+      hiddenSize: model.backbone.shape.hiddenSize,
+    },
   };
 }

@@ -3,9 +3,23 @@ import type { Json, Model } from '@weft/spec';
 import type { Tokenizer } from '@weft/text';
 import { Chat, type ChatOptions } from './chat.js';
 import { forward, type ForwardInputs, type Logits } from './forward.js';
-import { checkOptions, resolveSettings, type GenerationOptions, type GenerationSettings } from './generation-options.js';
+import {
+  checkOptions,
+  resolveSettings,
+  type GenerationOptions,
+  type GenerationSettings,
+} from './generation-options.js';
 import { GenerationStream, type GenerationResult } from './generation-stream.js';
-import { abortedResult, answerBatch, answerPrompt, preparePrompt, shapeOf, startTimes, type GenerationContext, type Progress } from './generator.js';
+import {
+  abortedResult,
+  answerBatch,
+  answerPrompt,
+  preparePrompt,
+  shapeOf,
+  startTimes,
+  type GenerationContext,
+  type Progress,
+} from './generator.js';
 import type { Question } from './prompt.js';
 import { abortable, Sequence } from './sequence.js';
 import { readPicture, type ImageInput } from './visuals.js';
@@ -55,7 +69,10 @@ export class LoadedModel {
    * @throws InputError if a picture cannot be used
    * @throws UnsupportedError if the model has no sight
    */
-  async encodeImages(images: readonly ImageInput[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
+  async encodeImages(
+    images: readonly ImageInput[],
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<Float32Array[]> {
     const results: Float32Array[] = [];
     for (const image of images) {
       const { embeds } = await abortable(this.#parts.engine.encode(await readPicture(image, signal)), signal);
@@ -71,16 +88,27 @@ export class LoadedModel {
    */
   generate(request: GenerationRequest): GenerationStream {
     const settings = this.#settings(request);
-    return new GenerationStream((emit, signal) => this.#answer(request, settings, { emit, signal }), request.signal);
+    return new GenerationStream(
+      (emit, signal) => this.#answer(request, settings, { emit, signal }),
+      request.signal,
+    );
   }
 
-  async #answer(request: GenerationRequest, settings: GenerationSettings, { emit, signal }: Omit<Progress, 'times'>): Promise<GenerationResult> {
+  async #answer(
+    request: GenerationRequest,
+    settings: GenerationSettings,
+    { emit, signal }: Omit<Progress, 'times'>,
+  ): Promise<GenerationResult> {
     const times = startTimes(this.#parts);
     let sequence: Sequence | undefined;
     try {
       const prompt = await preparePrompt(this.#parts, request, { times, signal });
       sequence = await Sequence.open(this.#parts.engine, shapeOf(this.#parts), 1);
-      return await answerPrompt(this.#parts, { prompt, settings, sequence, from: 0 }, { times, emit, signal });
+      return await answerPrompt(
+        this.#parts,
+        { prompt, settings, sequence, from: 0 },
+        { times, emit, signal },
+      );
     } catch (error) {
       if (!signal?.aborted) throw error;
       return abortedResult(times);
@@ -96,17 +124,27 @@ export class LoadedModel {
    * @throws InputError for bad options or inputs
    * @throws UnsupportedError for beam search
    */
-  async generateBatch(requests: readonly GenerationRequest[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<GenerationResult[]> {
+  async generateBatch(
+    requests: readonly GenerationRequest[],
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<GenerationResult[]> {
     const settings = requests.map((request) => this.#settings(request));
     if (settings.some(({ numBeams }) => numBeams > 1))
-      throw new UnsupportedError({ message: 'Beam search of a batch is not supported.', hint: 'Call generate for each request.' });
+      throw new UnsupportedError({
+        message: 'Beam search of a batch is not supported.',
+        hint: 'Call generate for each request.',
+      });
     if (requests.some((request) => request.signal))
-      throw new InputError({ message: 'One request of a batch cannot be aborted on its own.', hint: 'Pass { signal } for the whole batch.' });
+      throw new InputError({
+        message: 'One request of a batch cannot be aborted on its own.',
+        hint: 'Pass { signal } for the whole batch.',
+      });
     if (requests.length === 0) return [];
     const times = startTimes(this.#parts);
     try {
       const prompts = [];
-      for (const request of requests) prompts.push(await preparePrompt(this.#parts, request, { times, signal }));
+      for (const request of requests)
+        prompts.push(await preparePrompt(this.#parts, request, { times, signal }));
       return await answerBatch(this.#parts, prompts, settings, { times, signal });
     } catch (error) {
       if (!signal?.aborted) throw error;

@@ -89,8 +89,11 @@ export class LocalEngine implements Engine {
   #prepare(visual: Visual): Readonly<Record<string, TensorData>> {
     const { vision } = this.#model;
     if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
-    if (isVideo(visual) && !vision.video) throw new UnsupportedError({ message: 'The model takes no videos.' });
-    const { inputs } = isVideo(visual) ? vision.video!.processor.process([visual]) : vision.processor.process([visual]);
+    if (isVideo(visual) && !vision.video)
+      throw new UnsupportedError({ message: 'The model takes no videos.' });
+    const { inputs } = isVideo(visual)
+      ? vision.video!.processor.process([visual])
+      : vision.processor.process([visual]);
     return vision.encoder.prepare ? vision.encoder.prepare(inputs)[0]!.inputs : inputs;
   }
 
@@ -132,9 +135,13 @@ export class LocalEngine implements Engine {
       if (this.#setup.vision) {
         const images = step.imagePositions.length;
         feeds['image_positions'] = new Tensor('int64', step.imagePositions, [images]);
-        feeds['image_embeds'] = new Tensor('float32', step.imageEmbeds, [images, this.#setup.vision.hiddenSize]);
+        feeds['image_embeds'] = new Tensor('float32', step.imageEmbeds, [
+          images,
+          this.#setup.vision.hiddenSize,
+        ]);
       }
-      for (const [name, past, pastShape] of cache.past()) feeds[name] = new Tensor('float32', past, pastShape);
+      for (const [name, past, pastShape] of cache.past())
+        feeds[name] = new Tensor('float32', past, pastShape);
       const results = await wrapped("session 'text'", () => this.#guard(() => this.#text.run(feeds)));
       cache.append((name) => results[name]!.data as Float32Array, length);
       return results['logits']!.data as Float32Array;
@@ -163,7 +170,11 @@ export class LocalEngine implements Engine {
 
   #cache(id: number): KvCache {
     const cache = this.#caches.get(id);
-    if (!cache) throw new SessionError({ message: `There is no cache ${id}; it was released.`, where: "session 'text'" });
+    if (!cache)
+      throw new SessionError({
+        message: `There is no cache ${id}; it was released.`,
+        where: "session 'text'",
+      });
     return cache;
   }
 

@@ -7,14 +7,17 @@ import { describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { partWeights } from './part-weights.js';
 
-const configOf = async (folder: string): Promise<Json> => JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Json;
+const configOf = async (folder: string): Promise<Json> =>
+  JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Json;
 
 describe('partWeights', () => {
   it('gives the experts of a checkpoint that keeps them as one tensor as tensors of their own', async () => {
     const [vlm, llm] = [fixture('llava-clip'), fixture('text-olmoe-merged')];
     const text = await configOf(llm);
     const model = modelOf({ ...(await configOf(vlm)), text_config: text, image_token_index: 3 });
-    const weights = new Map((await partWeights(llm, 'backbone', model)).map((tensor) => [tensor.name, tensor]));
+    const weights = new Map(
+      (await partWeights(llm, 'backbone', model)).map((tensor) => [tensor.name, tensor]),
+    );
     const bytesOf = async (name: string): Promise<Uint8Array> => {
       const { data } = weights.get(name)! as TensorToWrite & { data: () => Promise<Uint8Array> };
       return data();

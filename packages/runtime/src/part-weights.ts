@@ -3,7 +3,14 @@ import { ConfigError, WeightError } from '@weft/errors';
 import { isModule, namedParameters, Parameter, type Part } from '@weft/graph';
 import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
 import type { Component, Model } from '@weft/spec';
-import { fromFloat32, openCheckpoint, splitTensors, toFloat32, type TensorEntry, type TensorToWrite } from '@weft/weights';
+import {
+  fromFloat32,
+  openCheckpoint,
+  splitTensors,
+  toFloat32,
+  type TensorEntry,
+  type TensorToWrite,
+} from '@weft/weights';
 import { readCheckpointFiles } from './checkpoint-files.js';
 
 export interface PartWeightsOptions {
@@ -59,12 +66,23 @@ export async function partWeights(
     if (!entry) wrong.push(`${name}: not in the folder`);
     else if (sameShape(entry.shape, parameter.shape)) result.push({ name, ...copyOf(entry) });
     else if (newTokens === 'mean' && tokenTables.test(name) && isLonger(parameter.shape, entry.shape))
-      result.push({ name, dtype: 'F32', shape: parameter.shape, data: () => withMeanRows(entry, parameter.shape[0]!) });
-    else wrong.push(`${name}: the model has [${parameter.shape.join(', ')}], the folder [${entry.shape.join(', ')}]`);
+      result.push({
+        name,
+        dtype: 'F32',
+        shape: parameter.shape,
+        data: () => withMeanRows(entry, parameter.shape[0]!),
+      });
+    else
+      wrong.push(
+        `${name}: the model has [${parameter.shape.join(', ')}], the folder [${entry.shape.join(', ')}]`,
+      );
   }
   if (wrong.length > 0)
     throw new WeightError({
-      message: [`The ${part} of the folder does not fit: ${wrong.length} parameters differ.`, ...wrong.slice(0, 8).map((line) => `    ${line}`)].join('\n'),
+      message: [
+        `The ${part} of the folder does not fit: ${wrong.length} parameters differ.`,
+        ...wrong.slice(0, 8).map((line) => `    ${line}`),
+      ].join('\n'),
       where: folder,
       hint: mend(part, source.part, target),
     });
@@ -72,9 +90,17 @@ export async function partWeights(
 }
 
 /** The part's tensors in the folder, by their keys in the tree of the part. */
-async function tensorsOf(folder: string, { part, path, rename, split }: PartInCheckpoint): Promise<Map<string, TensorEntry>> {
+async function tensorsOf(
+  folder: string,
+  { part, path, rename, split }: PartInCheckpoint,
+): Promise<Map<string, TensorEntry>> {
   const keys = new Map([...parametersByKey(part)].map(([key, parameter]) => [parameter, key]));
-  const keyOf = new Map([...namedParameters(part)].map(([name, parameter]) => [path === '' ? name : `${path}.${name}`, keys.get(parameter)!]));
+  const keyOf = new Map(
+    [...namedParameters(part)].map(([name, parameter]) => [
+      path === '' ? name : `${path}.${name}`,
+      keys.get(parameter)!,
+    ]),
+  );
   const checkpoint = await openCheckpoint(folder);
   await checkpoint.close();
   const found = new Map<string, TensorEntry>();
@@ -91,25 +117,41 @@ function parametersByKey(root: Part): Map<string, Parameter> {
   const visit = (part: Part, key: string): void => {
     if (part instanceof Parameter) found.set(key, part);
     else if (part !== null)
-      for (const [name, child] of Object.entries(isModule(part) ? part.parts : part)) visit(child as Part, key === '' ? name : `${key}.${name}`);
+      for (const [name, child] of Object.entries(isModule(part) ? part.parts : part))
+        visit(child as Part, key === '' ? name : `${key}.${name}`);
   };
   visit(root, '');
   return found;
 }
 
-const sameShape = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((size, i) => size === b[i]);
-const isLonger = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a[0]! > b[0]! && sameShape(a.slice(1), b.slice(1));
+const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((size, i) => size === b[i]);
+const isLonger = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a[0]! > b[0]! && sameShape(a.slice(1), b.slice(1));
 
-const copyOf = (entry: TensorEntry): Omit<TensorToWrite, 'name'> => ({ dtype: entry.dtype, shape: entry.shape, data: () => readEntry(entry) });
+const copyOf = (entry: TensorEntry): Omit<TensorToWrite, 'name'> => ({
+  dtype: entry.dtype,
+  shape: entry.shape,
+  data: () => readEntry(entry),
+});
 
 /** The bytes of a tensor whose checkpoint is not open any more. */
 async function readEntry({ file, offset, byteLength, name }: TensorEntry): Promise<Uint8Array<ArrayBuffer>> {
   const handle = await open(file, 'r');
   try {
     const bytes = new Uint8Array(byteLength);
-    for (let done = 0; done < byteLength; ) {
-      const { bytesRead } = await handle.read(bytes, done, Math.min(byteLength - done, 2 ** 30), offset + done);
-      if (bytesRead === 0) throw new WeightError({ message: 'The file became shorter while it was read.', where: `${file}, ${name}` });
+    for (let done = 0; done < byteLength;) {
+      const { bytesRead } = await handle.read(
+        bytes,
+        done,
+        Math.min(byteLength - done, 2 ** 30),
+        offset + done,
+      );
+      if (bytesRead === 0)
+        throw new WeightError({
+          message: 'The file became shorter while it was read.',
+          where: `${file}, ${name}`,
+        });
       done += bytesRead;
     }
     return bytes;
@@ -136,8 +178,13 @@ function mend(part: PartName, source: Component, target: Component): string {
   const fields = Object.keys({ ...source.config, ...target.config }).filter(
     (key) => JSON.stringify(source.config[key]) !== JSON.stringify(target.config[key]),
   );
-  const values = fields.map((key) => `${key}: ${JSON.stringify(source.config[key])} (the model has ${JSON.stringify(target.config[key])})`);
-  const table = fields.includes('vocabSize') ? " A larger vocabulary is filled up with { newTokens: 'mean' }." : '';
+  const values = fields.map(
+    (key) =>
+      `${key}: ${JSON.stringify(source.config[key])} (the model has ${JSON.stringify(target.config[key])})`,
+  );
+  const table = fields.includes('vocabSize')
+    ? " A larger vocabulary is filled up with { newTokens: 'mean' }."
+    : '';
   return fields.length === 0
     ? `Both have the same configuration; the ${part} of the folder is incomplete, or stands between parts of other widths.`
     : `Build the ${part} with the folder's values: ${values.join(', ')}.${table}`;

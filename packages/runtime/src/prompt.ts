@@ -62,7 +62,10 @@ export interface Prompt {
  *
  * @throws InputError if one cannot be read, or if there are more or fewer than places for them
  */
-export async function readVisuals({ messages, images = [], videos = [] }: Question, signal?: AbortSignal): Promise<Visual[]> {
+export async function readVisuals(
+  { messages, images = [], videos = [] }: Question,
+  signal?: AbortSignal,
+): Promise<Visual[]> {
   const waiting = { image: [...images], video: [...videos] };
   const given = { image: images.length, video: videos.length };
   const visuals: Visual[] = [];
@@ -107,7 +110,10 @@ export async function readPictures(question: Question, signal?: AbortSignal): Pr
   const visuals = await readVisuals(question, signal);
   return visuals.map((visual) => {
     if (!isVideo(visual)) return visual;
-    throw new InputError({ message: 'A video was given where only pictures are taken.', hint: 'Pass single frames as images.' });
+    throw new InputError({
+      message: 'A video was given where only pictures are taken.',
+      hint: 'Pass single frames as images.',
+    });
   });
 }
 
@@ -118,7 +124,9 @@ export async function readPictures(question: Question, signal?: AbortSignal): Pr
  */
 export function buildPrompt(tools: PromptTools, question: Question, visuals: readonly Visual[]): Prompt {
   const { tokenizer, model } = tools;
-  const segments = question.messages ? renderConversation(tools, question.messages, { addGenerationPrompt: true }) : rawPrompt(question.prompt);
+  const segments = question.messages
+    ? renderConversation(tools, question.messages, { addGenerationPrompt: true })
+    : rawPrompt(question.prompt);
   const placed = placeImages(segments, model, visuals);
   const { pictures, placements } = placed;
   const ids = encode(tokenizer, placed.segments, isFramed(tools, question, placed.segments));
@@ -130,8 +138,17 @@ export function buildPrompt(tools: PromptTools, question: Question, visuals: rea
       where: describe(pictures, placements),
       hint: 'Shorten the text, or send fewer or smaller images.',
     });
-  const positions = model.positions?.assign(ids, placements.map(({ layout }) => layout!));
-  return { ids, pictures, imageAt, imageTokens: placements.reduce((sum, { tokens }) => sum + tokens, 0), positions };
+  const positions = model.positions?.assign(
+    ids,
+    placements.map(({ layout }) => layout!),
+  );
+  return {
+    ids,
+    pictures,
+    imageAt,
+    imageTokens: placements.reduce((sum, { tokens }) => sum + tokens, 0),
+    positions,
+  };
 }
 
 const rawPrompt = (prompt: string | undefined): Segment[] => {
@@ -144,7 +161,11 @@ const rawPrompt = (prompt: string | undefined): Segment[] => {
  * Whether the tokenizer's own first and last tokens are added: as transformers' processors do, unless the text begins
  * with the first one; for text models a chat template writes them itself.
  */
-export function isFramed({ model, tokenizer, chatTemplate }: ConversationTools, { messages }: Question, segments: readonly Segment[]): boolean {
+export function isFramed(
+  { model, tokenizer, chatTemplate }: ConversationTools,
+  { messages }: Question,
+  segments: readonly Segment[],
+): boolean {
   if (!messages || chatTemplate === undefined) return true;
   if (!model.vision) return false;
   const first = segments[0];
@@ -152,7 +173,11 @@ export function isFramed({ model, tokenizer, chatTemplate }: ConversationTools, 
 }
 
 /** Ids of a text, of which that of users stays free of control tokens. */
-export function encode(tokenizer: Tokenizer, segments: readonly Segment[], addSpecialTokens: boolean): number[] {
+export function encode(
+  tokenizer: Tokenizer,
+  segments: readonly Segment[],
+  addSpecialTokens: boolean,
+): number[] {
   const literal: TextRange[] = [];
   let text = '';
   for (const segment of segments) {
@@ -174,10 +199,22 @@ export function renderConversation(
   messages: readonly Message[],
   { addGenerationPrompt }: { readonly addGenerationPrompt: boolean },
 ): Segment[] {
-  if (!messages.some(({ content }) => (typeof content === 'string' ? content.trim() !== '' : content.length > 0)))
-    throw new InputError({ message: 'The prompt is empty: no message has content.', hint: 'Write a question.' });
+  if (
+    !messages.some(({ content }) =>
+      typeof content === 'string' ? content.trim() !== '' : content.length > 0,
+    )
+  )
+    throw new InputError({
+      message: 'The prompt is empty: no message has content.',
+      hint: 'Write a question.',
+    });
   if (chatTemplate !== undefined && model.vision && /['"]image['"]/.test(chatTemplate))
-    return renderChat({ template: chatTemplate, tokenizer, messages: messages.map(inParts), addGenerationPrompt });
+    return renderChat({
+      template: chatTemplate,
+      tokenizer,
+      messages: messages.map(inParts),
+      addGenerationPrompt,
+    });
 
   // The template knows texts only: characters that occur nowhere else stand for what is seen until it is rendered.
   const used = JSON.stringify(messages.map(inParts)) + (chatTemplate ?? '');
@@ -185,7 +222,9 @@ export function renderConversation(
   const marks = { image, video: freeCharacter(used + image) };
   const inText = messages.map(({ role, content }) => ({
     role,
-    content: partsOf(content).map((part) => (part.type === 'text' ? part.text : marks[part.type])).join(''),
+    content: partsOf(content)
+      .map((part) => (part.type === 'text' ? part.text : marks[part.type]))
+      .join(''),
   }));
   const rendered: Segment[] =
     chatTemplate === undefined
@@ -210,12 +249,17 @@ const partsOf = (content: Message['content']): readonly MessagePart[] =>
 /** The message as transformers' templates for pictures take it. Pictures themselves stay out of the template. */
 const inParts = ({ role, content }: Message): ChatMessage => ({
   role,
-  content: partsOf(content).map((part) => (part.type === 'text' ? { type: 'text', text: part.text } : { type: part.type })),
+  content: partsOf(content).map((part) =>
+    part.type === 'text' ? { type: 'text', text: part.text } : { type: part.type },
+  ),
 });
 
 function freeCharacter(used: string): string {
-  for (let code = 0xe000; code <= 0xf8ff; code++) if (!used.includes(String.fromCharCode(code))) return String.fromCharCode(code);
-  throw new InputError({ message: 'The messages use every private-use character (U+E000 to U+F8FF); one must stay free.' });
+  for (let code = 0xe000; code <= 0xf8ff; code++)
+    if (!used.includes(String.fromCharCode(code))) return String.fromCharCode(code);
+  throw new InputError({
+    message: 'The messages use every private-use character (U+E000 to U+F8FF); one must stay free.',
+  });
 }
 
 /** What `placeImages` finds out. */
@@ -233,7 +277,11 @@ export interface PlacedImages {
  * @param visuals each kind in the order of its placeholders
  * @throws InputError if there are more or fewer of a kind than placeholders
  */
-export function placeImages(segments: readonly Segment[], { vision, name }: Model, visuals: readonly Visual[]): PlacedImages {
+export function placeImages(
+  segments: readonly Segment[],
+  { vision, name }: Model,
+  visuals: readonly Visual[],
+): PlacedImages {
   if (!vision && visuals.length > 0)
     throw new InputError({
       message: `${visuals.length} images were given, but ${name} is a text model.`,
@@ -242,13 +290,23 @@ export function placeImages(segments: readonly Segment[], { vision, name }: Mode
   if (!vision) return { segments, pictures: [], placements: [] };
   const kinds = { image: visuals.filter((visual) => !isVideo(visual)), video: visuals.filter(isVideo) };
   if (!vision.video && kinds.video.length > 0)
-    throw new InputError({ message: `${kinds.video.length} videos were given, but ${name} sees pictures only.`, hint: 'Pass single frames as images.' });
+    throw new InputError({
+      message: `${kinds.video.length} videos were given, but ${name} sees pictures only.`,
+      hint: 'Pass single frames as images.',
+    });
   const placementOf = new Map<Visual, ImagePlacement>();
-  for (const [i, visual] of [...kinds.image.entries(), ...kinds.video.entries()]) placementOf.set(visual, place(vision, visual, i));
+  for (const [i, visual] of [...kinds.image.entries(), ...kinds.video.entries()])
+    placementOf.set(visual, place(vision, visual, i));
 
   const placeholders = { image: vision.placeholder, video: vision.video?.placeholder };
-  const kindOf = new Map(Object.entries(placeholders).map(([kind, text]) => [text, kind as keyof typeof kinds]));
-  const pattern = new RegExp(`(${Object.values(placeholders).flatMap((text) => (text === undefined ? [] : [escaped(text)])).join('|')})`);
+  const kindOf = new Map(
+    Object.entries(placeholders).map(([kind, text]) => [text, kind as keyof typeof kinds]),
+  );
+  const pattern = new RegExp(
+    `(${Object.values(placeholders)
+      .flatMap((text) => (text === undefined ? [] : [escaped(text)]))
+      .join('|')})`,
+  );
   const found = { image: 0, video: 0 };
   const pictures: Visual[] = [];
   const placed = segments.map((segment): Segment => {
@@ -266,7 +324,10 @@ export function placeImages(segments: readonly Segment[], { vision, name }: Mode
     if (found[kind] !== kinds[kind].length)
       throw new InputError({
         message: `The prompt has ${found[kind]} places for ${kind}s (${placeholders[kind]}), but ${kinds[kind].length} ${kind}s were given.`,
-        where: describe(visuals, visuals.map((visual) => placementOf.get(visual)!)),
+        where: describe(
+          visuals,
+          visuals.map((visual) => placementOf.get(visual)!),
+        ),
         hint: `Pass as many ${kind}s as the prompt has placeholders.`,
       });
   return { segments: placed, pictures, placements: pictures.map((visual) => placementOf.get(visual)!) };
@@ -275,7 +336,10 @@ export function placeImages(segments: readonly Segment[], { vision, name }: Mode
 function place({ processor, video }: Vision, visual: Visual, index: number): ImagePlacement {
   if (!isVideo(visual)) return processor.place(visual, index);
   const [first] = visual.frames;
-  return video!.processor.place({ width: first?.width ?? 0, height: first?.height ?? 0, frames: visual.frames.length, fps: visual.fps }, index);
+  return video!.processor.place(
+    { width: first?.width ?? 0, height: first?.height ?? 0, frames: visual.frames.length, fps: visual.fps },
+    index,
+  );
 }
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
@@ -298,7 +362,9 @@ export function locate(
 ): (number | undefined)[] {
   const owners = placements.flatMap(({ tokens }, i) => Array.from({ length: tokens }, () => i));
   let next = 0;
-  const imageAt = ids.map((id) => (id === imageTokenId || id === video?.tokenId ? owners[next++] : undefined));
+  const imageAt = ids.map((id) =>
+    id === imageTokenId || id === video?.tokenId ? owners[next++] : undefined,
+  );
   if (next !== owners.length)
     throw new InputError({
       message: `The images need ${owners.length} tokens '${placeholder}' (id ${imageTokenId}), but the prompt has ${next}.`,

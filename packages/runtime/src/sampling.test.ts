@@ -2,7 +2,15 @@ import { readFileSync } from 'node:fs';
 import { SessionError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from './random.js';
-import { argmax, chooseToken, keepTopK, keepTopP, processLogits, warpLogits, type SamplingSettings } from './sampling.js';
+import {
+  argmax,
+  chooseToken,
+  keepTopK,
+  keepTopP,
+  processLogits,
+  warpLogits,
+  type SamplingSettings,
+} from './sampling.js';
 
 interface Sample {
   readonly settings: Partial<SamplingSettings>;
@@ -10,7 +18,9 @@ interface Sample {
   readonly logits: number[];
   readonly expected: (number | null)[];
 }
-const { samples } = JSON.parse(readFileSync(new URL('./__fixtures__/logits.json', import.meta.url), 'utf8')) as {
+const { samples } = JSON.parse(
+  readFileSync(new URL('./__fixtures__/logits.json', import.meta.url), 'utf8'),
+) as {
   samples: Sample[];
 };
 const sampling = { doSample: true, logitsProcessors: [] } as const;
@@ -44,7 +54,12 @@ describe('processors and warpers', () => {
   it('run a caller’s processor after the penalties and before the temperature', () => {
     const seen: number[] = [];
     const logitsProcessors = [(logits: Float32Array) => void seen.push(logits[0]!)];
-    chooseToken(Float32Array.of(4, 1), [0], { doSample: true, temperature: 8, repetitionPenalty: 2, logitsProcessors }, seededRandom(1));
+    chooseToken(
+      Float32Array.of(4, 1),
+      [0],
+      { doSample: true, temperature: 8, repetitionPenalty: 2, logitsProcessors },
+      seededRandom(1),
+    );
     expect(seen).toEqual([2]);
   });
 });
@@ -52,7 +67,14 @@ describe('processors and warpers', () => {
 describe('chooseToken', () => {
   it('takes the first of equal largest logits when greedy', () => {
     expect(argmax(Float32Array.of(1, 5, 5, 2))).toBe(1);
-    expect(chooseToken(Float32Array.of(1, 5, 5, 2), [], { doSample: false, logitsProcessors: [] }, seededRandom(1))).toBe(1);
+    expect(
+      chooseToken(
+        Float32Array.of(1, 5, 5, 2),
+        [],
+        { doSample: false, logitsProcessors: [] },
+        seededRandom(1),
+      ),
+    ).toBe(1);
   });
 
   it('draws tokens as often as their probabilities say', () => {
@@ -60,9 +82,11 @@ describe('chooseToken', () => {
     const probabilities = [0.5, 0.3, 0.15, 0.05];
     const counts = [0, 0, 0, 0];
     const draws = 20_000;
-    for (let i = 0; i < draws; i++) counts[chooseToken(Float32Array.from(probabilities, Math.log), [], sampling, random)]!++;
+    for (let i = 0; i < draws; i++)
+      counts[chooseToken(Float32Array.from(probabilities, Math.log), [], sampling, random)]!++;
     // Four standard deviations of the largest count.
-    for (const [i, count] of counts.entries()) expect(Math.abs(count / draws - probabilities[i]!)).toBeLessThan(0.0142);
+    for (const [i, count] of counts.entries())
+      expect(Math.abs(count / draws - probabilities[i]!)).toBeLessThan(0.0142);
   });
 
   it('draws the same tokens for the same seed and others for another', () => {
@@ -77,9 +101,14 @@ describe('chooseToken', () => {
 
   it('refuses logits that leave no token', () => {
     expect(() => chooseToken(Float32Array.of(NaN, NaN), [], sampling, seededRandom(1))).toThrow(SessionError);
-    expect(() => chooseToken(Float32Array.of(1, 2), [], { ...sampling, logitsProcessors: [(l) => l.fill(-Infinity)] }, seededRandom(1))).toThrow(
-      /No token can follow/,
-    );
+    expect(() =>
+      chooseToken(
+        Float32Array.of(1, 2),
+        [],
+        { ...sampling, logitsProcessors: [(l) => l.fill(-Infinity)] },
+        seededRandom(1),
+      ),
+    ).toThrow(/No token can follow/);
   });
 });
 

@@ -96,7 +96,11 @@ export function softmax(logits: Float32Array): Float64Array {
 }
 
 /** Penalties, then the caller's own processors: what transformers applies before it looks at `do_sample`. */
-export function processLogits(logits: Float32Array, ids: readonly number[], settings: SamplingSettings): void {
+export function processLogits(
+  logits: Float32Array,
+  ids: readonly number[],
+  settings: SamplingSettings,
+): void {
   const { repetitionPenalty = 1, noRepeatNgramSize = 0, logitsProcessors } = settings;
   if (repetitionPenalty !== 1) penalizeRepetition(logits, ids, repetitionPenalty);
   if (noRepeatNgramSize > 0) forbidRepeatedNgrams(logits, ids, noRepeatNgramSize);
@@ -104,7 +108,10 @@ export function processLogits(logits: Float32Array, ids: readonly number[], sett
 }
 
 /** Temperature, top-k, top-p, min-p, in the order of transformers. */
-export function warpLogits(logits: Float32Array, { temperature = 1, topK = 0, topP = 1, minP }: SamplingSettings): void {
+export function warpLogits(
+  logits: Float32Array,
+  { temperature = 1, topK = 0, topP = 1, minP }: SamplingSettings,
+): void {
   if (temperature !== 1) applyTemperature(logits, temperature);
   if (topK > 0) keepTopK(logits, topK);
   if (topP < 1) keepTopP(logits, topP);
@@ -116,7 +123,12 @@ export function warpLogits(logits: Float32Array, { temperature = 1, topK = 0, to
  *
  * @throws SessionError if no token is left, or the logits are no numbers
  */
-export function chooseToken(logits: Float32Array, ids: readonly number[], settings: SamplingSettings, random: Random): number {
+export function chooseToken(
+  logits: Float32Array,
+  ids: readonly number[],
+  settings: SamplingSettings,
+  random: Random,
+): number {
   processLogits(logits, ids, settings);
   if (settings.doSample) warpLogits(logits, settings);
   const best = argmax(logits);

@@ -68,21 +68,32 @@ export class Sequence {
       signal?.throwIfAborted();
       const length = Math.min(chunkLength, columns - start);
       const isLast = start + length === columns;
-      logits = await abortable(this.#engine.run(this.#cache, this.#chunk(rows, { columns, start, length, isLast, used })), signal);
+      logits = await abortable(
+        this.#engine.run(this.#cache, this.#chunk(rows, { columns, start, length, isLast, used })),
+        signal,
+      );
     }
     for (const [row, { ids, embeds, positions }] of rows.entries()) {
       this.#counts[row]! += ids.length;
       this.#next[row] = positions?.next ?? this.#next[row]! + ids.length;
       const given = (embeds?.length ?? 0) / this.#shape.hiddenSize;
       if (embeds && used[row] !== given)
-        throw new InputError(`Row ${row} has ${used[row]} image tokens, but ${given} image embeddings were given.`);
+        throw new InputError(
+          `Row ${row} has ${used[row]} image tokens, but ${given} image embeddings were given.`,
+        );
     }
     return rows.map((_, row) => logits.subarray(row * vocabSize, (row + 1) * vocabSize));
   }
 
   #chunk(
     rows: readonly RowTokens[],
-    { columns, start, length, isLast, used }: { columns: number; start: number; length: number; isLast: boolean; used: number[] },
+    {
+      columns,
+      start,
+      length,
+      isLast,
+      used,
+    }: { columns: number; start: number; length: number; isLast: boolean; used: number[] },
   ) {
     const { hiddenSize, visualTokenIds, axes } = this.#shape;
     const inputIds = new BigInt64Array(rows.length * length);
@@ -98,7 +109,9 @@ export class Sequence {
         const token = start + column - padding;
         inputIds[flat] = BigInt(ids[token]!);
         for (let axis = 0; axis < axes; axis++)
-          positionIds[axis * inputIds.length + flat] = BigInt(positions?.axes[axis]?.[token] ?? this.#next[row]! + token);
+          positionIds[axis * inputIds.length + flat] = BigInt(
+            positions?.axes[axis]?.[token] ?? this.#next[row]! + token,
+          );
         mask[flat] = 1n;
         if (given && visualTokenIds.includes(ids[token]!) && (used[row]! + 1) * hiddenSize <= given.length) {
           places.push(flat);

@@ -15,4 +15,9 @@ export type Tensors = Readonly<Record<string, TensorData>>;
 /** Metadata of a golden file. */
 export type Metadata = Readonly<Record<string, string>>;
 
-export const check = (name: string, maxDiff: number, tolerance: number): VerifyCheck => ({ name, maxDiff, tolerance, ok: maxDiff <= tolerance });
+export const check = (name: string, maxDiff: number, tolerance: number): VerifyCheck => ({
+  name,
+  maxDiff,
+  tolerance,
+  ok: maxDiff <= tolerance,
+});

@@ -13,17 +13,30 @@ import { readPicture } from './visuals.js';
 const unequalShare = 1e-3;
 
 /** `prompt.txt`, `image-*` and `video-*` through tokenizer and processors. */
-export async function processorChecks(loaded: LoadedModel, golden: Tensors, metadata: Metadata): Promise<VerifyCheck[]> {
+export async function processorChecks(
+  loaded: LoadedModel,
+  golden: Tensors,
+  metadata: Metadata,
+): Promise<VerifyCheck[]> {
   const { folder, model } = loaded;
-  const { expected_input_ids: ids, expected_pixel_values: pixels, expected_pixel_values_videos: videoPixels } = golden;
+  const {
+    expected_input_ids: ids,
+    expected_pixel_values: pixels,
+    expected_pixel_values_videos: videoPixels,
+  } = golden;
   if (!ids && !pixels && !videoPixels) return [];
   const pictures: Picture[] = [];
-  for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/)) pictures.push(await readPicture(join(folder, name)));
+  for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/))
+    pictures.push(await readPicture(join(folder, name)));
   const videos = await readFrames(folder, Number(metadata['fps'] ?? 2));
   const checks: VerifyCheck[] = [];
   if (ids) {
     const text = await readFile(join(folder, 'prompt.txt'), 'utf8').catch((cause: unknown) => {
-      throw new ConfigError({ message: 'The folder has expected_input_ids, but no prompt.txt.', where: folder, cause });
+      throw new ConfigError({
+        message: 'The folder has expected_input_ids, but no prompt.txt.',
+        where: folder,
+        cause,
+      });
     });
     const prompt = buildPrompt(loaded.parts, { prompt: text }, [...pictures, ...videos]);
     const wanted = Array.from(ids.data as BigInt64Array, Number);
@@ -32,20 +45,45 @@ export async function processorChecks(loaded: LoadedModel, golden: Tensors, meta
   }
   const { processor, video } = model.vision ?? {};
   if (pixels && processor)
-    checks.push(...pixelChecks(model, 'pixel_values', pixels, { own: processor.process(pictures), uniform: (byte) => processor.process(pictures.map((one) => filled(one, byte))) }));
+    checks.push(
+      ...pixelChecks(model, 'pixel_values', pixels, {
+        own: processor.process(pictures),
+        uniform: (byte) => processor.process(pictures.map((one) => filled(one, byte))),
+      }),
+    );
   if (videoPixels && video) {
     const process = (byte?: number): ProcessedImages =>
-      video.processor.process(videos.map(({ frames, fps }) => ({ fps, frames: byte === undefined ? frames : frames.map((one) => filled(one, byte)) })));
-    checks.push(...pixelChecks(model, 'pixel_values_videos', videoPixels, { own: process(), uniform: process }));
+      video.processor.process(
+        videos.map(({ frames, fps }) => ({
+          fps,
+          frames: byte === undefined ? frames : frames.map((one) => filled(one, byte)),
+        })),
+      );
+    checks.push(
+      ...pixelChecks(model, 'pixel_values_videos', videoPixels, { own: process(), uniform: process }),
+    );
   }
   return checks;
 }
 
 /** Files whose names match, in the order of the numbers in their names. */
-async function numberedFiles(folder: string, pattern: RegExp): Promise<readonly (readonly [name: string, ...numbers: readonly number[]])[]> {
+async function numberedFiles(
+  folder: string,
+  pattern: RegExp,
+): Promise<readonly (readonly [name: string, ...numbers: readonly number[]])[]> {
   const found = (await readdir(folder)).flatMap((name) => {
     const match = pattern.exec(name);
-    return match ? [[name, ...match.slice(1).filter((text) => /^\d+$/.test(text)).map(Number)] as const] : [];
+    return match
+      ? [
+          [
+            name,
+            ...match
+              .slice(1)
+              .filter((text) => /^\d+$/.test(text))
+              .map(Number),
+          ] as const,
+        ]
+      : [];
   });
   return found.toSorted(([, ...a], [, ...b]) => {
     const at = a.findIndex((number, i) => number !== b[i]);
@@ -56,11 +94,17 @@ async function numberedFiles(folder: string, pattern: RegExp): Promise<readonly 
 /** Videos whose frames are `video-N-M.png`. */
 async function readFrames(folder: string, fps: number): Promise<Video[]> {
   const videos: Picture[][] = [];
-  for (const [name, number] of await numberedFiles(folder, /^video-(\d+)-(\d+)\.png$/)) (videos[number!] ??= []).push(await readPicture(join(folder, name)));
+  for (const [name, number] of await numberedFiles(folder, /^video-(\d+)-(\d+)\.png$/))
+    (videos[number!] ??= []).push(await readPicture(join(folder, name)));
   return videos.map((frames) => ({ frames, fps }));
 }
 
-const filled = ({ width, height }: Picture, byte: number): Picture => ({ width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(byte) });
+const filled = ({ width, height }: Picture, byte: number): Picture => ({
+  width,
+  height,
+  channels: 3,
+  data: new Uint8Array(width * height * 3).fill(byte),
+});
 
 /**
  * Pixel values, with normalisation undone so that 1 is the range of a byte. What a byte becomes is asked of the
@@ -83,7 +127,9 @@ function pixelChecks(
   if (actual.length !== expected.length || own.inputs[name]!.shape.join() !== wanted.shape.join())
     return [check(name, Infinity, 1 / 255), check(`${name}-unequal`, 1, unequalShare)];
 
-  const [black, white] = [uniform(0), uniform(255)].map(({ inputs }) => inputs[name]!.data as Float32Array) as [Float32Array, Float32Array];
+  const [black, white] = [uniform(0), uniform(255)].map(
+    ({ inputs }) => inputs[name]!.data as Float32Array,
+  ) as [Float32Array, Float32Array];
   const ranges = white.map((value, i) => Math.abs(value - black[i]!));
   const widest = ranges.reduce((most, range) => Math.max(most, range), 0);
   let [largest, unequal] = [0, 0];
@@ -95,5 +141,8 @@ function pixelChecks(
     if (!(difference <= 1e-3 / 255)) unequal++;
   }
   // A difference of one byte comes out as 1/255 with the same rounding.
-  return [check(name, largest, 1.001 / 255), check(`${name}-unequal`, unequal / expected.length, unequalShare)];
+  return [
+    check(name, largest, 1.001 / 255),
+    check(`${name}-unequal`, unequal / expected.length, unequalShare),
+  ];
 }

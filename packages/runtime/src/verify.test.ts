@@ -14,12 +14,16 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 
 /** A copy of a fixture whose golden file is changed tensor by tensor. */
-async function changed(name: string, change: (tensor: TensorToWrite & { data: Uint8Array }) => TensorToWrite): Promise<string> {
+async function changed(
+  name: string,
+  change: (tensor: TensorToWrite & { data: Uint8Array }) => TensorToWrite,
+): Promise<string> {
   const folder = await mkdtemp(join(root, `${name}-`));
   await cp(fixture(name), folder, { recursive: true });
   const file = await openSafetensors(join(folder, 'golden.safetensors'));
   const tensors: TensorToWrite[] = [];
-  for (const [key, { dtype, shape }] of file.tensors) tensors.push(change({ name: key, dtype, shape, data: await file.read(key) }));
+  for (const [key, { dtype, shape }] of file.tensors)
+    tensors.push(change({ name: key, dtype, shape, data: await file.read(key) }));
   await file.close();
   await writeSafetensors(join(folder, 'golden.safetensors'), tensors);
   return folder;
@@ -54,7 +58,10 @@ describe('verify', () => {
     expect(await failing(await spoil('generated'))).toEqual(['generated']);
     expect(await failing(await spoil('expected_input_ids'))).toEqual(['input_ids']);
     // One of the 864 values is more than the thousandth part that may differ.
-    expect(await failing(await spoil('expected_pixel_values'))).toEqual(['pixel_values', 'pixel_values-unequal']);
+    expect(await failing(await spoil('expected_pixel_values'))).toEqual([
+      'pixel_values',
+      'pixel_values-unequal',
+    ]);
   });
 
   it('does not let values pass that are no numbers', async () => {
@@ -71,7 +78,9 @@ describe('verify', () => {
       tensor.name === 'expected_pixel_values' ? { ...tensor, shape: [2, 3, 9, 16] } : tensor,
     );
     await expect(verify(folder)).rejects.toThrow(InputError);
-    await expect(verify(folder)).rejects.toThrow(/pixel_values is \[2, 3, 9, 16\], but the encoder takes \[tiles, 3, 12, 12\]/);
+    await expect(verify(folder)).rejects.toThrow(
+      /pixel_values is \[2, 3, 9, 16\], but the encoder takes \[tiles, 3, 12, 12\]/,
+    );
   });
 
   it('names a folder without golden outputs, and damaged golden outputs', async () => {

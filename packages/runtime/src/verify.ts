@@ -29,7 +29,10 @@ const relativeTolerance = 1e-4;
  * @throws ConfigError if there is no `golden.safetensors`
  * @throws InputError if its inputs do not fit the model
  */
-export async function verify(folder: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
+export async function verify(
+  folder: string,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<VerifyReport> {
   const path = resolve(folder);
   const { tensors: golden, metadata } = await readGolden(path);
   const loaded = await load(path, { recipe: recipeOptions(path, metadata), signal });
@@ -52,7 +55,9 @@ export async function verify(folder: string, { signal }: { readonly signal?: Abo
   }
 }
 
-async function readGolden(folder: string): Promise<{ readonly tensors: Tensors; readonly metadata: Metadata }> {
+async function readGolden(
+  folder: string,
+): Promise<{ readonly tensors: Tensors; readonly metadata: Metadata }> {
   const path = join(folder, 'golden.safetensors');
   if (!(await readdir(folder).catch(() => [] as string[])).includes('golden.safetensors'))
     throw new ConfigError({
@@ -75,13 +80,18 @@ function recipeOptions(folder: string, { recipe_options: text = '{}' }: Metadata
   try {
     return JSON.parse(text) as Json;
   } catch (cause) {
-    throw new ConfigError({ message: `recipe_options of golden.safetensors is not JSON: ${text}.`, where: folder, cause });
+    throw new ConfigError({
+      message: `recipe_options of golden.safetensors is not JSON: ${text}.`,
+      where: folder,
+      cause,
+    });
   }
 }
 
 async function readTensor(file: SafetensorsFile, name: string): Promise<TensorData> {
   const { dtype, shape } = file.tensors.get(name)!;
-  if (dtype.startsWith('F') || dtype === 'BF16') return { dtype: 'float32', shape, data: await file.readFloat32(name) };
+  if (dtype.startsWith('F') || dtype === 'BF16')
+    return { dtype: 'float32', shape, data: await file.readFloat32(name) };
   const bytes = await file.read(name);
   if (dtype === 'I64') return { dtype: 'int64', shape, data: new BigInt64Array(bytes.buffer) };
   if (dtype === 'I32') return { dtype: 'int32', shape, data: new Int32Array(bytes.buffer) };
@@ -89,7 +99,12 @@ async function readTensor(file: SafetensorsFile, name: string): Promise<TensorDa
 }
 
 /** Largest difference over the places that count, relative to the largest reference value there. */
-function relativeDifference(name: string, actual: Float32Array, reference: TensorData, counts: (at: number) => boolean = () => true): VerifyCheck {
+function relativeDifference(
+  name: string,
+  actual: Float32Array,
+  reference: TensorData,
+  counts: (at: number) => boolean = () => true,
+): VerifyCheck {
   const wanted = reference.data as Float32Array;
   if (actual.length !== wanted.length)
     throw new InputError({
@@ -114,16 +129,29 @@ function featureChecks(golden: Tensors, { imageEmbeds }: PaddedBatch): VerifyChe
 }
 
 /** Positions by the model's rule. The measure is the number of positions that differ. */
-function positionChecks({ expected_position_ids: reference }: Tensors, { counted, mask }: PaddedBatch): VerifyCheck[] {
+function positionChecks(
+  { expected_position_ids: reference }: Tensors,
+  { counted, mask }: PaddedBatch,
+): VerifyCheck[] {
   if (!reference) return [];
   const wanted = reference.data as BigInt64Array;
   const actual = counted.positionIds;
   if (actual.length !== wanted.length) return [check('position_ids', Infinity, 0)];
-  return [check('position_ids', actual.filter((position, i) => mask[i % mask.length] === 1n && position !== wanted[i]).length, 0)];
+  return [
+    check(
+      'position_ids',
+      actual.filter((position, i) => mask[i % mask.length] === 1n && position !== wanted[i]).length,
+      0,
+    ),
+  ];
 }
 
 /** The full forward, and the same tokens in two pieces and then one by one on the cache. */
-async function logitChecks({ model, parts: { engine } }: LoadedModel, reference: TensorData, batch: PaddedBatch): Promise<VerifyCheck[]> {
+async function logitChecks(
+  { model, parts: { engine } }: LoadedModel,
+  reference: TensorData,
+  batch: PaddedBatch,
+): Promise<VerifyCheck[]> {
   const { vocabSize } = model.backbone.shape;
   const counts = (at: number): boolean => batch.mask[Math.floor(at / vocabSize)] === 1n;
   const runAll = async (cuts: readonly number[]): Promise<Float32Array> => {
@@ -140,7 +168,9 @@ async function logitChecks({ model, parts: { engine } }: LoadedModel, reference:
     return result;
   };
   const half = Math.ceil(batch.length / 2);
-  const steps = [...new Set([0, Math.ceil(half / 2), ...Array.from({ length: batch.length - half }, (_, i) => half + i)])];
+  const steps = [
+    ...new Set([0, Math.ceil(half / 2), ...Array.from({ length: batch.length - half }, (_, i) => half + i)]),
+  ];
   return [
     relativeDifference('logits', await runAll([0]), reference, counts),
     relativeDifference('logits-cached', await runAll(steps), reference, counts),
@@ -148,11 +178,18 @@ async function logitChecks({ model, parts: { engine } }: LoadedModel, reference:
 }
 
 /** Greedy continuation on the cache. The measure is the number of tokens that differ. */
-async function generatedCheck({ model, parts: { engine } }: LoadedModel, reference: TensorData, batch: PaddedBatch): Promise<VerifyCheck> {
+async function generatedCheck(
+  { model, parts: { engine } }: LoadedModel,
+  reference: TensorData,
+  batch: PaddedBatch,
+): Promise<VerifyCheck> {
   const { vocabSize } = model.backbone.shape;
   const [rows = 0, count = 0] = reference.shape;
   if (rows !== batch.batch)
-    throw new InputError({ message: `generated has ${rows} rows, but input_ids has ${batch.batch}.`, where: 'golden.safetensors' });
+    throw new InputError({
+      message: `generated has ${rows} rows, but input_ids has ${batch.batch}.`,
+      where: 'golden.safetensors',
+    });
   const { positionIds, next } = batch.counted;
   const axes = positionIds.length / (rows * batch.length);
   const cache = await engine.open(rows);
@@ -160,7 +197,9 @@ async function generatedCheck({ model, parts: { engine } }: LoadedModel, referen
   let width = batch.length * vocabSize;
   let different = 0;
   for (let step = 0; step < count; step++) {
-    const tokens = Array.from({ length: rows }, (_, row) => argmax(logits.subarray((row + 1) * width - vocabSize, (row + 1) * width)));
+    const tokens = Array.from({ length: rows }, (_, row) =>
+      argmax(logits.subarray((row + 1) * width - vocabSize, (row + 1) * width)),
+    );
     const wanted = reference.data as BigInt64Array;
     different += tokens.filter((token, row) => BigInt(token) !== wanted[row * count + step]).length;
     if (step === count - 1) break;

@@ -36,7 +36,11 @@ export async function readPicture(source: ImageInput, signal?: AbortSignal): Pro
  */
 export async function readVideo(source: VideoInput, signal?: AbortSignal): Promise<Video> {
   const { frames, fps = usualRate } = source;
-  if (!(fps > 0)) throw new InputError({ message: `A video has ${fps} frames a second, expected more than 0.`, hint: 'fps is how many of the frames make a second.' });
+  if (!(fps > 0))
+    throw new InputError({
+      message: `A video has ${fps} frames a second, expected more than 0.`,
+      hint: 'fps is how many of the frames make a second.',
+    });
   if (source.fps !== undefined && frames.every(isPicture)) return source as Video;
   const pictures: Picture[] = [];
   for (const frame of frames) pictures.push(await readPicture(frame, signal));

@@ -34,7 +34,13 @@ export function locateWeights(entries: ReadonlyMap<string, TensorEntry>): Weight
           where: path,
           hint: 'Convert the checkpoint to bfloat16.',
         });
-      return { location: relative(folder, file).split(sep).join('/'), offset, length: byteLength, dtype: type, shape };
+      return {
+        location: relative(folder, file).split(sep).join('/'),
+        offset,
+        length: byteLength,
+        dtype: type,
+        shape,
+      };
     },
   };
 }

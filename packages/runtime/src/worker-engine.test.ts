@@ -15,7 +15,9 @@ async function program(body: string): Promise<{ code: number; stdout: string; st
     const model = await load(${folder});
     const long = () => model.forward({ input_ids: { dtype: 'int64', shape: [24, 400], data: new BigInt64Array(24 * 400).fill(7n) } });
     ${body}`;
-  return run(process.execPath, ['--input-type=module', '-e', source], { cwd: fileURLToPath(new URL('..', import.meta.url)) }).then(
+  return run(process.execPath, ['--input-type=module', '-e', source], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+  }).then(
     (output) => ({ code: 0, ...output }),
     (error: { code: number; stdout: string; stderr: string }) => error,
   );
@@ -23,7 +25,9 @@ async function program(body: string): Promise<{ code: number; stdout: string; st
 
 describe('a model in a worker', () => {
   it('does not keep the process alive, nor needs to be closed', async () => {
-    const { code, stdout } = await program(`console.log((await model.generate({ prompt: 'A', maxNewTokens: 3 }).result()).generatedTokens);`);
+    const { code, stdout } = await program(
+      `console.log((await model.generate({ prompt: 'A', maxNewTokens: 3 }).result()).generatedTokens);`,
+    );
     expect([code, stdout]).toEqual([0, '3\n']);
   });
 
@@ -38,7 +42,9 @@ describe('a model in a worker', () => {
   });
 
   it('lets the process end by an exception in the middle of a run', async () => {
-    const { code, stderr } = await program(`long(); setTimeout(() => { throw new Error('the program failed'); }, 50);`);
+    const { code, stderr } = await program(
+      `long(); setTimeout(() => { throw new Error('the program failed'); }, 50);`,
+    );
     expect(code).toBe(1);
     expect(stderr).toContain('the program failed');
     expect(stderr).not.toContain('terminate called');

@@ -22,7 +22,10 @@ interface Pending {
 export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
   const lock = runLock();
   // Options of the main program, such as --input-type, may not suit the worker's file.
-  const worker = new Worker(new URL('../dist/worker.js', import.meta.url), { workerData: { setup, lock }, execArgv: [] });
+  const worker = new Worker(new URL('../dist/worker.js', import.meta.url), {
+    workerData: { setup, lock },
+    execArgv: [],
+  });
   const stopWaiting = waitAtExit(lock);
   const pending = new Map<number, Pending>();
   let calls = 0;
@@ -48,11 +51,19 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
     if ('error' in message) entry?.reject(unpackError(message.error));
     else entry?.resolve(message.result as never);
   });
-  worker.on('error', (cause) => fail(new SessionError({ message: `The worker thread failed: ${String(cause)}`, cause })));
+  worker.on('error', (cause) =>
+    fail(new SessionError({ message: `The worker thread failed: ${String(cause)}`, cause })),
+  );
   worker.on('exit', stopWaiting);
-  worker.on('exit', () => fail(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' })));
+  worker.on('exit', () =>
+    fail(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' })),
+  );
 
-  const call = <T>(method: Method, parameters: readonly unknown[], handOver: readonly unknown[] = []): Promise<T> => {
+  const call = <T>(
+    method: Method,
+    parameters: readonly unknown[],
+    handOver: readonly unknown[] = [],
+  ): Promise<T> => {
     if (failure) return Promise.reject(failure);
     const id = ++calls;
     const message: Call = { id, method, parameters };
@@ -60,7 +71,12 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
     try {
       worker.postMessage(message, buffersOf(handOver));
     } catch (cause) {
-      settle(id)?.reject(new SessionError({ message: `The call cannot be sent to the worker thread: ${String(cause)}`, cause }));
+      settle(id)?.reject(
+        new SessionError({
+          message: `The call cannot be sent to the worker thread: ${String(cause)}`,
+          cause,
+        }),
+      );
     }
     return answer;
   };
@@ -68,7 +84,8 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
   await wait<void>(0);
   return {
     encode: (visual: Visual) => call<EncodedImage>('encode', [visual]),
-    encodeTensors: (inputs: Readonly<Record<string, TensorData>>) => call<Float32Array>('encodeTensors', [inputs]),
+    encodeTensors: (inputs: Readonly<Record<string, TensorData>>) =>
+      call<Float32Array>('encodeTensors', [inputs]),
     open: (batch) => call<number>('open', [batch]),
     run: (cache, step: TextStep) => call<Float32Array>('run', [cache, step], [step]),
     select: (cache, rows) => call<void>('select', [cache, rows]),

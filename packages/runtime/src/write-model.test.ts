@@ -14,7 +14,10 @@ import { writeModel } from './write-model.js';
 const vlm = fixture('llava-siglip-qwen2');
 const llm = fixture('text-qwen2-tied');
 const image = join(vlm, 'image-0.png');
-const content = [{ type: 'image', image }, { type: 'text', text: 'What is it?' }] as const;
+const content = [
+  { type: 'image', image },
+  { type: 'text', text: 'What is it?' },
+] as const;
 const question = { messages: [{ role: 'user', content }], doSample: false, maxNewTokens: 6 } as const;
 
 let root: string;
@@ -23,8 +26,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-const readJson = async (...path: string[]): Promise<Json> => JSON.parse(await readFile(join(...path), 'utf8')) as Json;
-const preprocessorOf = async (folder: string): Promise<Json> => (await readJson(folder, 'processor_config.json'))['image_processor'] as Json;
+const readJson = async (...path: string[]): Promise<Json> =>
+  JSON.parse(await readFile(join(...path), 'utf8')) as Json;
+const preprocessorOf = async (folder: string): Promise<Json> =>
+  (await readJson(folder, 'processor_config.json'))['image_processor'] as Json;
 
 interface Choice {
   readonly encoder?: Json;
@@ -34,19 +39,27 @@ interface Choice {
 }
 
 /** SigLIP of one folder, a new connector and the Qwen2 of another, put together by hand. */
-async function composed({ encoder = {}, connector = { id: 'connector-mlp' }, backbone = {}, imageTokenId = 313 }: Choice = {}): Promise<Model> {
+async function composed({
+  encoder = {},
+  connector = { id: 'connector-mlp' },
+  backbone = {},
+  imageTokenId = 313,
+}: Choice = {}): Promise<Model> {
   const preprocessor = await preprocessorOf(vlm);
   const sight = modelOf(await readJson(vlm, 'config.json'), { preprocessor }).vision!.encoder;
   const text = modelOf(await readJson(llm, 'config.json')).backbone;
-  const parts = modelOf({
-    model_type: 'weft',
-    encoder: { id: sight.id, config: { ...sight.config, ...encoder } },
-    connector,
-    backbone: { id: text.id, config: { ...text.config, ...backbone } },
-    fusion: { id: 'fusion-unified' },
-    processor: { kind: 'siglip' },
-    image_token_id: imageTokenId,
-  }, { preprocessor });
+  const parts = modelOf(
+    {
+      model_type: 'weft',
+      encoder: { id: sight.id, config: { ...sight.config, ...encoder } },
+      connector,
+      backbone: { id: text.id, config: { ...text.config, ...backbone } },
+      fusion: { id: 'fusion-unified' },
+      processor: { kind: 'siglip' },
+      image_token_id: imageTokenId,
+    },
+    { preprocessor },
+  );
   return compose({
     name: 'siglip-qwen2',
     encoder: parts.vision!.encoder,
@@ -64,7 +77,13 @@ async function write(folder: string, model: Model, options: object = {}): Promis
     ...(await partWeights(vlm, 'encoder', model)),
     ...(await partWeights(llm, 'backbone', model)),
   ];
-  await writeModel(folder, { model, weights, tokenizerFrom: llm, preprocessor: await preprocessorOf(vlm), ...options });
+  await writeModel(folder, {
+    model,
+    weights,
+    tokenizerFrom: llm,
+    preprocessor: await preprocessorOf(vlm),
+    ...options,
+  });
 }
 
 const bytesOf = async (folder: string, name: string): Promise<Uint8Array> => {
@@ -79,7 +98,11 @@ describe('a model composed by hand', () => {
     const folder = join(root, 'llava');
     await write(folder, await composed());
     const config = await readJson(folder, 'config.json');
-    expect(config).toMatchObject({ model_type: 'llava', vision_feature_select_strategy: 'full', image_token_index: 313 });
+    expect(config).toMatchObject({
+      model_type: 'llava',
+      vision_feature_select_strategy: 'full',
+      image_token_index: 313,
+    });
     expect(config['text_config']).toMatchObject({ model_type: 'qwen2', max_position_embeddings: 512 });
     const model = await load(folder, { worker: false });
     expect(model.model.name).toBe('llava');
@@ -93,11 +116,17 @@ describe('a model composed by hand', () => {
     const folder = join(root, 'parts');
     await write(folder, await composed());
     const tensor = 'encoder.layers.0.self_attn.q_proj.weight';
-    expect(await bytesOf(folder, `vision_tower.${tensor}`)).toEqual(await bytesOf(vlm, `vision_tower.${tensor}`));
-    expect(await bytesOf(folder, 'language_model.model.norm.weight')).toEqual(await bytesOf(llm, 'model.norm.weight'));
+    expect(await bytesOf(folder, `vision_tower.${tensor}`)).toEqual(
+      await bytesOf(vlm, `vision_tower.${tensor}`),
+    );
+    expect(await bytesOf(folder, 'language_model.model.norm.weight')).toEqual(
+      await bytesOf(llm, 'model.norm.weight'),
+    );
     const [whole, alone] = await Promise.all([load(folder, { worker: false }), load(llm, { worker: false })]);
     const prompt = { prompt: 'A house near', doSample: false, maxNewTokens: 8 };
-    expect((await whole.generate(prompt).result()).tokenIds).toEqual((await alone.generate(prompt).result()).tokenIds);
+    expect((await whole.generate(prompt).result()).tokenIds).toEqual(
+      (await alone.generate(prompt).result()).tokenIds,
+    );
     await Promise.all([whole.close(), alone.close()]);
   });
 
@@ -107,15 +136,29 @@ describe('a model composed by hand', () => {
     await write(shards, await composed(), { maxShardBytes: 20_000 });
     expect((await readdir(shards)).filter((name) => name.endsWith('.safetensors')).length).toBeGreaterThan(2);
     const [a, b] = await Promise.all([load(one, { worker: false }), load(shards, { worker: false })]);
-    const input_ids = { dtype: 'int64', shape: [1, 11], data: BigInt64Array.from([1, 2, ...Array.from({ length: 9 }, () => 313)], BigInt) } as const;
+    const input_ids = {
+      dtype: 'int64',
+      shape: [1, 11],
+      data: BigInt64Array.from([1, 2, ...Array.from({ length: 9 }, () => 313)], BigInt),
+    } as const;
     const [, , height, width] = a.model.vision!.encoder.inputs['pixel_values']!.shape as number[];
-    const pixel_values = { dtype: 'float32', shape: [1, 3, height!, width!], data: new Float32Array(3 * height! * width!).map((_, i) => Math.sin(i)) } as const;
-    expect(await a.forward({ input_ids, pixel_values })).toEqual(await b.forward({ input_ids, pixel_values }));
+    const pixel_values = {
+      dtype: 'float32',
+      shape: [1, 3, height!, width!],
+      data: new Float32Array(3 * height! * width!).map((_, i) => Math.sin(i)),
+    } as const;
+    expect(await a.forward({ input_ids, pixel_values })).toEqual(
+      await b.forward({ input_ids, pixel_values }),
+    );
     await Promise.all([a.close(), b.close()]);
   });
 
   it('is written as a Weft folder where LLaVA cannot express it', async () => {
-    for (const choice of [{ connector: { id: 'connector-linear' } }, { connector: { id: 'connector-pixel-shuffle', config: { scaleFactor: 3 } } }, { encoder: { postNorm: true } }]) {
+    for (const choice of [
+      { connector: { id: 'connector-linear' } },
+      { connector: { id: 'connector-pixel-shuffle', config: { scaleFactor: 3 } } },
+      { encoder: { postNorm: true } },
+    ]) {
       const folder = await mkdtemp(join(root, 'weft-'));
       await write(folder, await composed(choice));
       expect((await readJson(folder, 'config.json'))['model_type']).toBe('weft');
@@ -139,18 +182,27 @@ describe('a model composed by hand', () => {
 
 describe('wrong pairings', () => {
   it('name the size to build the part with', async () => {
-    const model = await composed({ encoder: { intermediateSize: 99 }, backbone: { vocabSize: 320, tieWordEmbeddings: false } });
+    const model = await composed({
+      encoder: { intermediateSize: 99 },
+      backbone: { vocabSize: 320, tieWordEmbeddings: false },
+    });
     const encoder = partWeights(vlm, 'encoder', model);
     await expect(encoder).rejects.toThrow(WeightError);
-    await expect(encoder).rejects.toThrow(/fc1\.weight: the model has \[99, \d+\][^]*intermediateSize: \d+ \(the model has 99\)/);
-    await expect(partWeights(llm, 'backbone', model)).rejects.toThrow(/lm_head\.weight: not in the folder[^]*vocabSize: 318[^]*tieWordEmbeddings: true/);
+    await expect(encoder).rejects.toThrow(
+      /fc1\.weight: the model has \[99, \d+\][^]*intermediateSize: \d+ \(the model has 99\)/,
+    );
+    await expect(partWeights(llm, 'backbone', model)).rejects.toThrow(
+      /lm_head\.weight: not in the folder[^]*vocabSize: 318[^]*tieWordEmbeddings: true/,
+    );
   });
 
   it('of kinds say which part to compose with', async () => {
     const wrong = partWeights(fixture('llava-clip'), 'encoder', await composed());
     await expect(wrong).rejects.toThrow(ConfigError);
     await expect(wrong).rejects.toThrow(/is encoder-clip, but that of the model is encoder-siglip/);
-    await expect(partWeights(fixture('text-llama3'), 'backbone', await composed())).rejects.toThrow(/backbone-llama/);
+    await expect(partWeights(fixture('text-llama3'), 'backbone', await composed())).rejects.toThrow(
+      /backbone-llama/,
+    );
     await expect(partWeights(llm, 'encoder', await composed())).rejects.toThrow(/'qwen2' has no encoder/);
   });
 
@@ -172,10 +224,15 @@ describe('writeModel', () => {
     const model = await composed();
     const folder = join(root, 'refused');
     const weights = [...initialWeights(model.module, 1)];
-    const attempt = (given: typeof weights) => writeModel(folder, { model, weights: given, preprocessor: {} });
+    const attempt = (given: typeof weights) =>
+      writeModel(folder, { model, weights: given, preprocessor: {} });
     await expect(attempt(weights.slice(1))).rejects.toThrow(/1 of \d+ parameters have no weight/);
-    await expect(attempt([...weights, ['model.norm', new Float32Array(1)]])).rejects.toThrow(/no parameter 'model\.norm'/);
-    await expect(attempt([...weights.slice(1), [weights[0]![0], new Float32Array(1)]])).rejects.toThrow(/the size 1, but/);
+    await expect(attempt([...weights, ['model.norm', new Float32Array(1)]])).rejects.toThrow(
+      /no parameter 'model\.norm'/,
+    );
+    await expect(attempt([...weights.slice(1), [weights[0]![0], new Float32Array(1)]])).rejects.toThrow(
+      /the size 1, but/,
+    );
     await expect(attempt(weights)).rejects.toThrow(/image_processor_type/);
     await expect(writeModel(folder, { model, weights })).rejects.toThrow(/needs a preprocessor_config\.json/);
     await expect(readdir(folder)).rejects.toThrow(/ENOENT/);
@@ -191,7 +248,8 @@ describe('writeModel', () => {
       return { model: loaded.model, tokenIds: run.tokenIds };
     });
     const weights = [];
-    for (const part of ['encoder', 'connector', 'backbone'] as const) weights.push(...(await partWeights(source, part, model)));
+    for (const part of ['encoder', 'connector', 'backbone'] as const)
+      weights.push(...(await partWeights(source, part, model)));
     await writeModel(folder, { model, weights, tokenizerFrom: source, preprocessor });
     const again = await load(folder, { worker: false });
     expect((await again.generate({ ...question }).result()).tokenIds).toEqual(first.tokenIds);

@@ -26,7 +26,14 @@ export interface ModelToWrite {
   readonly maxShardBytes?: number | undefined;
 }
 
-const tokenizerFiles = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'chat_template.jinja', 'chat_template.json', 'tokenizer.model'];
+const tokenizerFiles = [
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'chat_template.json',
+  'tokenizer.model',
+];
 
 /**
  * Writes a model as a Hugging Face folder that `load` reads: weights, configuration, tokenizer, processor. Compositions
@@ -43,15 +50,20 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   const config = await configFor(given);
   checkReadsBack(model, config, preprocessor);
   const tokenizer = tokenizerFrom === undefined ? undefined : await tokenizerWith(model, tokenizerFrom);
-  const generation = given.generationConfig ?? (tokenizerFrom && (await readJsonObject(join(tokenizerFrom, 'generation_config.json')))) ?? undefined;
+  const generation =
+    given.generationConfig ??
+    (tokenizerFrom && (await readJsonObject(join(tokenizerFrom, 'generation_config.json')))) ??
+    undefined;
 
   await mkdir(root, { recursive: true });
-  const json = (name: string, value: unknown) => writeFileAtomic(join(root, name), `${JSON.stringify(value, null, 2)}\n`);
+  const json = (name: string, value: unknown) =>
+    writeFileAtomic(join(root, name), `${JSON.stringify(value, null, 2)}\n`);
   await writeCheckpoint(root, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
   if (tokenizer) await json('tokenizer.json', tokenizer);
   if (tokenizerFrom !== undefined) await copyTokenizerFiles(tokenizerFrom, root);
   if (given.preprocessor) await json('preprocessor_config.json', given.preprocessor);
-  if (config['model_type'] === 'llava' && model.vision) await json('processor_config.json', llavaProcessorConfig(config, model));
+  if (config['model_type'] === 'llava' && model.vision)
+    await json('processor_config.json', llavaProcessorConfig(config, model));
   if (generation) await json('generation_config.json', generation);
   await json('config.json', { ...config, dtype: config['dtype'] ?? storedType(tensors) });
 }
@@ -65,11 +77,24 @@ function collect(model: Model, weights: Iterable<WeightToWrite>): TensorToWrite[
     const name = isPair ? weight[0] : weight.name;
     const parameter = parameters.get(name);
     if (!parameter)
-      throw new WeightError({ message: `The model has no parameter '${name}'.`, where: model.name, hint: 'Names are the paths of `namedParameters(model.module)`.' });
+      throw new WeightError({
+        message: `The model has no parameter '${name}'.`,
+        where: model.name,
+        hint: 'Names are the paths of `namedParameters(model.module)`.',
+      });
     const { shape } = parameter;
-    const [size, wanted] = isPair ? [weight[1].length, parameter.elements] : [weight.shape.join(', '), shape.join(', ')];
-    if (size !== wanted) throw new WeightError({ message: `The weight has the size ${size}, but the parameter is [${shape.join(', ')}].`, where: name });
-    found.set(name, isPair ? { name, dtype: 'F32', shape, data: async () => fromFloat32(weight[1], 'F32') } : weight);
+    const [size, wanted] = isPair
+      ? [weight[1].length, parameter.elements]
+      : [weight.shape.join(', '), shape.join(', ')];
+    if (size !== wanted)
+      throw new WeightError({
+        message: `The weight has the size ${size}, but the parameter is [${shape.join(', ')}].`,
+        where: name,
+      });
+    found.set(
+      name,
+      isPair ? { name, dtype: 'F32', shape, data: async () => fromFloat32(weight[1], 'F32') } : weight,
+    );
   }
   const missing = [...parameters.keys()].filter((name) => !found.has(name));
   if (missing.length > 0)
@@ -81,7 +106,12 @@ function collect(model: Model, weights: Iterable<WeightToWrite>): TensorToWrite[
   return [...parameters.keys()].map((name) => found.get(name)!);
 }
 
-async function configFor({ model, preprocessor, tokenizerFrom, maxPositionEmbeddings }: ModelToWrite): Promise<Json> {
+async function configFor({
+  model,
+  preprocessor,
+  tokenizerFrom,
+  maxPositionEmbeddings,
+}: ModelToWrite): Promise<Json> {
   if ('model_type' in model.config) return model.config;
   if (!preprocessor)
     throw new ConfigError({
@@ -89,9 +119,13 @@ async function configFor({ model, preprocessor, tokenizerFrom, maxPositionEmbedd
       where: model.name,
       hint: "Pass { preprocessor }, for example { image_processor_type: 'SiglipImageProcessor', size: { height: 224, width: 224 } }.",
     });
-  const source = tokenizerFrom === undefined ? undefined : await readJsonObject(join(tokenizerFrom, 'config.json'));
+  const source =
+    tokenizerFrom === undefined ? undefined : await readJsonObject(join(tokenizerFrom, 'config.json'));
   const most = maxPositionEmbeddings ?? maxPositionsOf(source ?? {});
-  return configOf(model, { processor: processorKindOf(preprocessor), maxPositionEmbeddings: Number.isFinite(most) ? most : undefined });
+  return configOf(model, {
+    processor: processorKindOf(preprocessor),
+    maxPositionEmbeddings: Number.isFinite(most) ? most : undefined,
+  });
 }
 
 /** @throws ConfigError if a model made from the configuration would not take these weights */
@@ -99,8 +133,13 @@ function checkReadsBack(model: Model, config: Json, preprocessor: Json): void {
   const again = modelOf(JSON.parse(JSON.stringify(config)) as Json, { preprocessor });
   const { rename = (name: string) => name } = again.checkpoint;
   const shapes = (named: Iterable<readonly [string, { readonly shape: readonly number[] }]>): string =>
-    [...named].map(([path, { shape }]) => `${path} [${shape.join()}]`).toSorted().join('\n');
-  const written = [...namedParameters(model.module)].map(([path, parameter]) => [rename(path), parameter] as const);
+    [...named]
+      .map(([path, { shape }]) => `${path} [${shape.join()}]`)
+      .toSorted()
+      .join('\n');
+  const written = [...namedParameters(model.module)].map(
+    ([path, parameter]) => [rename(path), parameter] as const,
+  );
   if (shapes(written) !== shapes(namedParameters(again.module)))
     throw new ConfigError({
       message: `A config.json of model_type '${String(config['model_type'])}' does not describe this model: the parts read back have other parameters.`,
@@ -113,23 +152,48 @@ function checkReadsBack(model: Model, config: Json, preprocessor: Json): void {
 async function tokenizerWith(model: Model, folder: string): Promise<Json> {
   const where = join(resolve(folder), 'tokenizer.json');
   const tokenizer = await readJsonObject(where);
-  if (!tokenizer) throw new ConfigError({ message: 'There is no tokenizer.json.', where, hint: 'Pass a folder with a fast tokenizer.' });
+  if (!tokenizer)
+    throw new ConfigError({
+      message: 'There is no tokenizer.json.',
+      where,
+      hint: 'Pass a folder with a fast tokenizer.',
+    });
   if (!model.vision) return tokenizer;
   const { placeholder: content, imageTokenId: id } = model.vision;
-  const added = (tokenizer['added_tokens'] ?? []) as readonly { readonly id: number; readonly content: string }[];
-  const vocabulary = (tokenizer['model'] as { vocab?: Record<string, number> | [string, number][] } | undefined)?.vocab ?? {};
-  const pieces = Array.isArray(vocabulary) ? vocabulary.map(([piece], i) => [piece, i] as const) : Object.entries(vocabulary);
+  const added = (tokenizer['added_tokens'] ?? []) as readonly {
+    readonly id: number;
+    readonly content: string;
+  }[];
+  const vocabulary =
+    (tokenizer['model'] as { vocab?: Record<string, number> | [string, number][] } | undefined)?.vocab ?? {};
+  const pieces = Array.isArray(vocabulary)
+    ? vocabulary.map(([piece], i) => [piece, i] as const)
+    : Object.entries(vocabulary);
   const known = [...added.map((token) => [token.content, token.id] as const), ...pieces];
   const own = known.find(([piece]) => piece === content)?.[1];
   if (own === id && added.some((token) => token.id === id)) return tokenizer;
   const taken = known.find(([piece, other]) => other === id && piece !== content)?.[0];
   if (taken !== undefined || (own !== undefined && own !== id))
     throw new ConfigError({
-      message: taken === undefined ? `The tokenizer has '${content}' at ${own}, not at ${id}.` : `The tokenizer uses the id ${id} for '${taken}' already.`,
+      message:
+        taken === undefined
+          ? `The tokenizer has '${content}' at ${own}, not at ${id}.`
+          : `The tokenizer uses the id ${id} for '${taken}' already.`,
       where,
-      hint: own === undefined ? 'Choose an imageTokenId that is free.' : `Compose the model with imageTokenId: ${own}.`,
+      hint:
+        own === undefined
+          ? 'Choose an imageTokenId that is free.'
+          : `Compose the model with imageTokenId: ${own}.`,
     });
-  const token = { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  const token = {
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  };
   return { ...tokenizer, added_tokens: [...added, token].toSorted((a, b) => a.id - b.id) };
 }
 

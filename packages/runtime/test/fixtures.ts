@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 
 /** Folder of a tiny checkpoint made by the reference implementation. */
-export const fixture = (name: string): string => fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
+export const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
 
 /** Names of all tiny checkpoints that have golden outputs. */
 export const fixtureNames = [

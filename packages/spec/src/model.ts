@@ -69,7 +69,10 @@ export interface VideoProcessor {
    * @param index number of the video, for messages
    * @throws InputError naming the video if it cannot be used
    */
-  place(size: { readonly width: number; readonly height: number; readonly frames: number; readonly fps: number }, index?: number): ImagePlacement;
+  place(
+    size: { readonly width: number; readonly height: number; readonly frames: number; readonly fps: number },
+    index?: number,
+  ): ImagePlacement;
 }
 
 /** The sight of a model: an encoder, a connector, and the placeholder in the text. */

@@ -5,11 +5,18 @@ import { ConfigError } from '@weft/errors';
  *
  * @throws ConfigError that lists the presets, if there is none of that name
  */
-export function resolvePreset<C extends object>(who: string, presets: Readonly<Record<string, C>>, config: string | C): C {
+export function resolvePreset<C extends object>(
+  who: string,
+  presets: Readonly<Record<string, C>>,
+  config: string | C,
+): C {
   if (typeof config !== 'string') return config;
   const preset = Object.hasOwn(presets, config) ? presets[config] : undefined;
   if (!preset)
-    throw new ConfigError({ message: `${who} has no preset '${config}'.`, hint: `It has: ${Object.keys(presets).join(', ')}.` });
+    throw new ConfigError({
+      message: `${who} has no preset '${config}'.`,
+      hint: `It has: ${Object.keys(presets).join(', ')}.`,
+    });
   return preset;
 }
 
@@ -43,7 +50,9 @@ export function configReader(section: Json, where: string) {
     },
     section(key: string, fallback?: Json): Json {
       const value = section[key] ?? fallback;
-      return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : wrong(key, 'an object');
+      return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? (value as Json)
+        : wrong(key, 'an object');
     },
     raw: (key: string): unknown => section[key],
   };

@@ -13,11 +13,19 @@ interface Fixture {
   readonly groups: Readonly<Record<string, string>>;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly start: Numbers;
-  readonly steps: readonly { readonly weight: number; readonly rates: Readonly<Record<string, number>>; readonly gradients: Numbers }[];
-  readonly cases: Readonly<Record<string, readonly { readonly norms: Readonly<Record<string, number>>; readonly values: Numbers }[]>>;
+  readonly steps: readonly {
+    readonly weight: number;
+    readonly rates: Readonly<Record<string, number>>;
+    readonly gradients: Numbers;
+  }[];
+  readonly cases: Readonly<
+    Record<string, readonly { readonly norms: Readonly<Record<string, number>>; readonly values: Numbers }[]>
+  >;
 }
 
-const fixture = JSON.parse(readFileSync(new URL('./__fixtures__/adamw.json', import.meta.url), 'utf8')) as Fixture;
+const fixture = JSON.parse(
+  readFileSync(new URL('./__fixtures__/adamw.json', import.meta.url), 'utf8'),
+) as Fixture;
 const names = Object.keys(fixture.shapes);
 const parameters = names.map((path): TrainedParameter => {
   const group = fixture.groups[path]!;
@@ -32,7 +40,11 @@ const cases = [
 
 // Constants of the graph, such as 0.95, are rounded to float32 in double precision too.
 const engines = [
-  ['in double precision', async (graph: ReturnType<typeof adamw>, feeds: Tensors) => interpret(graph, feeds), 7],
+  [
+    'in double precision',
+    async (graph: ReturnType<typeof adamw>, feeds: Tensors) => interpret(graph, feeds),
+    7,
+  ],
   ['in ONNX Runtime', (graph: ReturnType<typeof adamw>, feeds: Tensors) => runOnnx(graph, feeds), 5],
 ] as const;
 
@@ -44,23 +56,43 @@ describe.each(engines)('three steps of AdamW against PyTorch, %s', (_name, run, 
         const shape = fixture.shapes[path]!;
         const zeros = { shape, data: fixture.start[path]!.map(() => 0) };
         const { parameter, first, second } = stateNames(path);
-        return [[parameter, { shape, data: fixture.start[path]! }], [first, zeros], [second, zeros]];
+        return [
+          [parameter, { shape, data: fixture.start[path]! }],
+          [first, zeros],
+          [second, zeros],
+        ];
       }),
     );
     for (const [i, { weight, rates, gradients }] of fixture.steps.entries()) {
       const scalar = (value: number) => ({ shape: [], data: [value] });
       const results = await run(graph, {
         ...state,
-        ...Object.fromEntries(names.map((path) => [stateNames(path).gradient, { shape: fixture.shapes[path]!, data: gradients[path]! }])),
-        ...Object.fromEntries(Object.entries(rates).map(([group, rate]) => [`learning_rate:${group}`, scalar(rate)])),
-        ...Object.fromEntries(Object.entries(updateScalars(i + 1, weight, fixture.options)).map(([name, value]) => [name, scalar(value)])),
+        ...Object.fromEntries(
+          names.map((path) => [
+            stateNames(path).gradient,
+            { shape: fixture.shapes[path]!, data: gradients[path]! },
+          ]),
+        ),
+        ...Object.fromEntries(
+          Object.entries(rates).map(([group, rate]) => [`learning_rate:${group}`, scalar(rate)]),
+        ),
+        ...Object.fromEntries(
+          Object.entries(updateScalars(i + 1, weight, fixture.options)).map(([name, value]) => [
+            name,
+            scalar(value),
+          ]),
+        ),
       });
       const expected = fixture.cases[key]![i]!;
       for (const [group, norm] of Object.entries(expected.norms))
-        expect(results[group ? `gradient_norm:${group}` : 'gradient_norm']!.data[0]! / norm).toBeCloseTo(1, digits);
+        expect(results[group ? `gradient_norm:${group}` : 'gradient_norm']!.data[0]! / norm).toBeCloseTo(
+          1,
+          digits,
+        );
       state = Object.fromEntries(Object.keys(state).map((name) => [name, results[nextName(name)]!]));
       for (const path of names)
-        for (const [at, value] of expected.values[path]!.entries()) expect(Number(state[path]!.data[at]), `${path} ${at}`).toBeCloseTo(value, digits);
+        for (const [at, value] of expected.values[path]!.entries())
+          expect(Number(state[path]!.data[at]), `${path} ${at}`).toBeCloseTo(value, digits);
     }
   });
 });

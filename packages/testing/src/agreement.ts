@@ -22,9 +22,18 @@ export async function checkTargets(
   const cpu = await runOnnx(graph, feeds, parameters, { capability: 'cpu' });
   const reference = await runOnnx(graph, feeds, parameters, { capability: 'reference' });
   for (const [name, expected] of Object.entries(meaning)) {
-    assertClose(reference[name]!, expected, { tolerance, what: `${name}, ONNX Runtime without fused operators against the interpreter` });
-    assertClose(cpu[name]!, expected, { tolerance, what: `${name}, ONNX Runtime with fused operators against the interpreter` });
-    assertClose(cpu[name]!, reference[name]!, { tolerance, what: `${name}, ONNX Runtime with against without fused operators` });
+    assertClose(reference[name]!, expected, {
+      tolerance,
+      what: `${name}, ONNX Runtime without fused operators against the interpreter`,
+    });
+    assertClose(cpu[name]!, expected, {
+      tolerance,
+      what: `${name}, ONNX Runtime with fused operators against the interpreter`,
+    });
+    assertClose(cpu[name]!, reference[name]!, {
+      tolerance,
+      what: `${name}, ONNX Runtime with against without fused operators`,
+    });
   }
   return meaning;
 }

@@ -2,7 +2,13 @@ import { namedParameters, trace, type Dim } from '@weft/graph';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { checkCachedDecoding } from './cached-decoding.js';
-import { expectShapeError, testComputation, testPublished, testSource, type PublishedChecks } from './conformance.js';
+import {
+  expectShapeError,
+  testComputation,
+  testPublished,
+  testSource,
+  type PublishedChecks,
+} from './conformance.js';
 import { randomIntegers } from './random.js';
 
 export interface BackboneChecks extends PublishedChecks<Backbone> {
@@ -26,7 +32,8 @@ export function testBackbone({ tiny, ...published }: BackboneChecks): void {
         const hiddenStates = backbone.embed(ids);
         return { embeds: hiddenStates, states: backbone.decode({ hiddenStates, positionIds: positions }) };
       });
-      for (const name of ['embeds', 'states']) expect(graph.outputs[name]!.shape).toEqual(['batch', 'sequence', backbone.shape.hiddenSize]);
+      for (const name of ['embeds', 'states'])
+        expect(graph.outputs[name]!.shape).toEqual(['batch', 'sequence', backbone.shape.hiddenSize]);
     });
 
     it('states the number of its layers, and takes another stack without renaming anything', () => {
@@ -37,8 +44,12 @@ export function testBackbone({ tiny, ...published }: BackboneChecks): void {
       const all = [...namedParameters(backbone).keys()];
       const kept = [...namedParameters(shorter).keys()];
       expect(all).toEqual(expect.arrayContaining(kept));
-      expect(all.filter((path) => !kept.includes(path)).every((path) => /layers\.[1-9]/.test(path))).toBe(true);
-      expect([...traceLogits(shorter).parameters.keys()].toSorted()).toEqual(kept.map((path) => `backbone.${path}`).toSorted());
+      expect(all.filter((path) => !kept.includes(path)).every((path) => /layers\.[1-9]/.test(path))).toBe(
+        true,
+      );
+      expect([...traceLogits(shorter).parameters.keys()].toSorted()).toEqual(
+        kept.map((path) => `backbone.${path}`).toSorted(),
+      );
     });
 
     testComputation(() => {
@@ -47,13 +58,21 @@ export function testBackbone({ tiny, ...published }: BackboneChecks): void {
         input_ids: randomIntegers([2, 5], 40, 0, backbone.shape.vocabSize),
         position_ids: { shape: [2, 5], data: [0, 1, 2, 3, 4, 3, 4, 5, 6, 7] },
       };
-      return { model: { backbone }, trace: ({ backbone: part }) => traceLogits(part), feeds, output: 'logits' };
+      return {
+        model: { backbone },
+        trace: ({ backbone: part }) => traceLogits(part),
+        feeds,
+        output: 'logits',
+      };
     });
 
-    it.each(['cpu', 'reference'] as const)('continues from cached keys and values as if it read everything at once (%s)', async (capability) => {
-      const backbone = tiny();
-      await checkCachedDecoding(traceLogits(backbone), { backbone }, backbone.shape.vocabSize, capability);
-    });
+    it.each(['cpu', 'reference'] as const)(
+      'continues from cached keys and values as if it read everything at once (%s)',
+      async (capability) => {
+        const backbone = tiny();
+        await checkCachedDecoding(traceLogits(backbone), { backbone }, backbone.shape.vocabSize, capability);
+      },
+    );
 
     it('refuses embeddings of another width, and says where', () => {
       const backbone = tiny();
@@ -62,7 +81,10 @@ export function testBackbone({ tiny, ...published }: BackboneChecks): void {
         hiddenStates: { dtype: 'float32', shape: [...axes, backbone.shape.hiddenSize + 1] },
         positionIds: { dtype: 'int64', shape: axes },
       } as const;
-      expectShapeError(() => trace({ backbone }, inputs, (values) => ({ states: backbone.decode(values) })), /\n {2}at backbone\.\S*layers\.0\./);
+      expectShapeError(
+        () => trace({ backbone }, inputs, (values) => ({ states: backbone.decode(values) })),
+        /\n {2}at backbone\.\S*layers\.0\./,
+      );
     });
 
     testSource(tiny);
@@ -73,6 +95,8 @@ export function testBackbone({ tiny, ...published }: BackboneChecks): void {
 const traceLogits = (backbone: Backbone) => {
   const ids = { dtype: 'int64', shape: ['batch', 'sequence'] } as const;
   return trace({ backbone }, { input_ids: ids, position_ids: ids }, ({ input_ids, position_ids }) => ({
-    logits: backbone.head(backbone.decode({ hiddenStates: backbone.embed(input_ids), positionIds: position_ids })),
+    logits: backbone.head(
+      backbone.decode({ hiddenStates: backbone.embed(input_ids), positionIds: position_ids }),
+    ),
   }));
 };

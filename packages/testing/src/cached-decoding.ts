@@ -13,12 +13,21 @@ import { countOf, type Tensor, type Tensors } from './tensor.js';
  * @param graph `input_ids`, `position_ids` to `logits`
  * @throws Error that names the row and the step
  */
-export async function checkCachedDecoding(graph: Graph, model: Part, vocabSize: number, capability: Capability): Promise<void> {
+export async function checkCachedDecoding(
+  graph: Graph,
+  model: Part,
+  vocabSize: number,
+  capability: Capability,
+): Promise<void> {
   const parameters = randomParameters(model, 50);
   const texts = [7, 4].map((length, i) => [...randomIntegers([length], 51 + i, 0, vocabSize).data]);
   const expected = texts.map((ids) => {
     const row = { shape: [1, ids.length] };
-    return interpret(graph, { input_ids: { ...row, data: ids }, position_ids: { ...row, data: [...ids.keys()] } }, parameters)['logits']!;
+    return interpret(
+      graph,
+      { input_ids: { ...row, data: ids }, position_ids: { ...row, data: [...ids.keys()] } },
+      parameters,
+    )['logits']!;
   });
 
   const { graph: cached, cache } = inference(graph);
@@ -29,7 +38,13 @@ export async function checkCachedDecoding(graph: Graph, model: Part, vocabSize: 
       const column = (row: number, at: number) => at - (longest - texts[row]!.length);
       // The past holds one masked row from the start, because ONNX Runtime divides by the size of an empty one.
       let past: Tensors = Object.fromEntries(
-        cache.map((slot) => [slot.past, { shape: [1, rows.length, slot.heads, slot.size], data: new Float64Array(rows.length * slot.heads * slot.size).fill(3) }]),
+        cache.map((slot) => [
+          slot.past,
+          {
+            shape: [1, rows.length, slot.heads, slot.size],
+            data: new Float64Array(rows.length * slot.heads * slot.size).fill(3),
+          },
+        ]),
       );
       const mask = rows.map(() => [0]);
       let done = 0;
@@ -38,8 +53,16 @@ export async function checkCachedDecoding(graph: Graph, model: Part, vocabSize: 
         for (const [i, list] of places.entries()) mask[i]!.push(...list.map((place) => Number(place >= 0)));
         const results = await runner.run(
           {
-            input_ids: { shape: [rows.length, length], data: places.flatMap((list, i) => list.map((place) => (place < 0 ? 0 : texts[rows[i]!]![place]!))) },
-            position_ids: { shape: [rows.length, length], data: places.flat().map((place) => Math.max(place, 0)) },
+            input_ids: {
+              shape: [rows.length, length],
+              data: places.flatMap((list, i) =>
+                list.map((place) => (place < 0 ? 0 : texts[rows[i]!]![place]!)),
+              ),
+            },
+            position_ids: {
+              shape: [rows.length, length],
+              data: places.flat().map((place) => Math.max(place, 0)),
+            },
             attention_mask: { shape: [rows.length, mask[0]!.length], data: mask.flat() },
             ...past,
           },
@@ -49,9 +72,14 @@ export async function checkCachedDecoding(graph: Graph, model: Part, vocabSize: 
           for (const [at, place] of list.entries()) {
             if (place < 0) continue;
             const what = `logits of text ${rows[i]} at token ${place}, ${rows.length} rows, ${length} tokens at once`;
-            assertClose(line(results['logits']!, i * length + at), line(expected[rows[i]!]!, place), { tolerance: 1e-5, what });
+            assertClose(line(results['logits']!, i * length + at), line(expected[rows[i]!]!, place), {
+              tolerance: 1e-5,
+              what,
+            });
           }
-        past = Object.fromEntries(cache.map((slot) => [slot.past, append(past[slot.past] as Tensor, results[slot.present]!)]));
+        past = Object.fromEntries(
+          cache.map((slot) => [slot.past, append(past[slot.past] as Tensor, results[slot.present]!)]),
+        );
         done += length;
       }
     }

@@ -1,4 +1,13 @@
-import { input, isFloat, makeGraph, mul, reduceSum, type Graph, type TensorType, type Value } from '@weft/graph';
+import {
+  input,
+  isFloat,
+  makeGraph,
+  mul,
+  reduceSum,
+  type Graph,
+  type TensorType,
+  type Value,
+} from '@weft/graph';
 import { checkTargets } from './agreement.js';
 import { checkGradients, type GradientCheck } from './gradients.js';
 import { randomTensor } from './random.js';
@@ -32,7 +41,10 @@ export async function checkOp(check: OpCheck): Promise<Tensor> {
   const feeds: Record<string, Tensors[string]> = { ...check.feeds };
   for (const [i, [name, { dtype, shape }]] of Object.entries(inputs).entries()) {
     if (feeds[name]) continue;
-    const drawn = randomTensor(shape.map((dim) => (typeof dim === 'number' ? dim : sizes[dim]!)), 11 + i);
+    const drawn = randomTensor(
+      shape.map((dim) => (typeof dim === 'number' ? dim : sizes[dim]!)),
+      11 + i,
+    );
     feeds[name] = domain ? { ...drawn, data: drawn.data.map((x) => Math.fround(domain(x))) } : drawn;
     if (!isFloat(dtype)) throw new Error(`The input '${name}' of type ${dtype} must be given.`);
   }
@@ -42,7 +54,14 @@ export async function checkOp(check: OpCheck): Promise<Tensor> {
   if (wanted.length > 0 && isFloat(y.dtype)) {
     const probed = probe(graph, 'y');
     const loss = makeGraph({ loss: probed.outputs['loss']! });
-    await checkGradients(loss, 'loss', wanted, { ...feeds, probe: randomTensor(result['y']!.shape, 5) }, {}, { entries: 100, ...check });
+    await checkGradients(
+      loss,
+      'loss',
+      wanted,
+      { ...feeds, probe: randomTensor(result['y']!.shape, 5) },
+      {},
+      { entries: 100, ...check },
+    );
   }
   return result['y']!;
 }
@@ -52,4 +71,3 @@ export function probe(graph: Graph, output: string): Graph {
   const y = graph.outputs[output]!;
   return makeGraph({ ...graph.outputs, loss: reduceSum(mul(y, input('probe', y))) });
 }
-

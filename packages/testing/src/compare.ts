@@ -22,9 +22,15 @@ export function largestOf({ data }: TensorLike): number {
  * @returns the largest difference as a share of the scale
  * @throws Error that names the worst element, if the shapes differ or a difference is larger than allowed
  */
-export function assertClose(actual: TensorLike, expected: TensorLike, { tolerance, scale, what }: Closeness): number {
+export function assertClose(
+  actual: TensorLike,
+  expected: TensorLike,
+  { tolerance, scale, what }: Closeness,
+): number {
   if (actual.shape.join() !== expected.shape.join())
-    throw new Error(`${what}: the shape is [${actual.shape.join(', ')}], expected [${expected.shape.join(', ')}].`);
+    throw new Error(
+      `${what}: the shape is [${actual.shape.join(', ')}], expected [${expected.shape.join(', ')}].`,
+    );
   const unit = (scale ?? largestOf(expected)) || 1;
   let [worst, at] = [0, 0];
   for (let i = 0; i < expected.data.length; i++) {

@@ -32,10 +32,17 @@ export interface PublishedChecks<C extends Part> {
 }
 
 /** Names, shapes, totals and values against published models and the reference implementation. */
-export function testPublished<C extends Part>({ create, checkpoint, sizes = [], golden = [] }: PublishedChecks<C>): void {
+export function testPublished<C extends Part>({
+  create,
+  checkpoint,
+  sizes = [],
+  golden = [],
+}: PublishedChecks<C>): void {
   if (create && checkpoint)
     it('has the names and shapes of the published checkpoint, no more and no fewer', async () => {
-      const found = Object.fromEntries([...namedParameters(create())].map(([path, { shape }]) => [path, [...shape]]));
+      const found = Object.fromEntries(
+        [...namedParameters(create())].map(([path, { shape }]) => [path, [...shape]]),
+      );
       expect(found).toEqual(JSON.parse(await readFile(checkpoint, 'utf8')));
     });
 
@@ -85,9 +92,13 @@ export function testComputation<M extends Part>(make: () => Computation<M>): voi
       const traced = trace(model);
       const result = await checkTargets(makeGraph({ [output]: traced.outputs[output]! }), feeds, parameters);
       const graph = makeGraph({ loss: probe(traced, output).outputs['loss']! });
-      const inputs = [...graph.inputs].filter(([name, value]) => name !== 'probe' && isFloat(value.dtype)).map(([name]) => name);
+      const inputs = [...graph.inputs]
+        .filter(([name, value]) => name !== 'probe' && isFloat(value.dtype))
+        .map(([name]) => name);
       const probed = { ...feeds, probe: randomTensor(result[output]!.shape, 9) };
-      await checkGradients(graph, 'loss', [...graph.parameters.keys(), ...inputs], probed, parameters, { entries: 2 });
+      await checkGradients(graph, 'loss', [...graph.parameters.keys(), ...inputs], probed, parameters, {
+        entries: 2,
+      });
     });
 
     it('is the same after every module was rebuilt from copied parts', () => {

@@ -1,7 +1,13 @@
 import { multiplyDims, trace } from '@weft/graph';
 import type { Connector, ConnectorContext, ConnectorFactory } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { expectShapeError, testComputation, testPublished, testSource, type PublishedChecks } from './conformance.js';
+import {
+  expectShapeError,
+  testComputation,
+  testPublished,
+  testSource,
+  type PublishedChecks,
+} from './conformance.js';
 import { shapesOf } from './golden.js';
 import { randomTensor } from './random.js';
 
@@ -19,19 +25,28 @@ export function testConnector({ tiny, context, names, ...published }: ConnectorC
     const { visionSize, textSize, grid } = context;
     const [rows, columns] = grid;
     const embeds = (connector: Connector, size = visionSize) =>
-      trace({ connector }, { features: { dtype: 'float32', shape: ['tiles', rows * columns, size] } }, ({ features }) => ({
-        embeds: connector.connect({ hiddenStates: features, grid }),
-      }));
+      trace(
+        { connector },
+        { features: { dtype: 'float32', shape: ['tiles', rows * columns, size] } },
+        ({ features }) => ({
+          embeds: connector.connect({ hiddenStates: features, grid }),
+        }),
+      );
 
     it('gives as many rows as countTokens says, as wide as the text', () => {
       const connector = tiny(context);
       const tokens = connector.countTokens(grid);
       expect(tokens).toBeGreaterThan(0);
-      expect(embeds(connector).outputs['embeds']).toMatchObject({ dtype: 'float32', shape: [multiplyDims('tiles', tokens), textSize] });
+      expect(embeds(connector).outputs['embeds']).toMatchObject({
+        dtype: 'float32',
+        shape: [multiplyDims('tiles', tokens), textSize],
+      });
     });
 
     it('has the parameters of the published checkpoints', () => {
-      const expected = Object.fromEntries(Object.entries(names).map(([path, shape]) => [path, shape.join(' x ')]));
+      const expected = Object.fromEntries(
+        Object.entries(names).map(([path, shape]) => [path, shape.join(' x ')]),
+      );
       expect(shapesOf(tiny(context))).toEqual(expected);
     });
 

@@ -15,7 +15,10 @@ export function describeGraph(graph: Graph, { paths = true }: { readonly paths?:
     const inputs = node.inputs.map((value) => numbers.get(value)).join(', ');
     return `${paths ? `${node.path} ` : ''}${node.op}${printAttributes(node, paths)} (${inputs}) -> ${types.join(', ')}`;
   });
-  return [...lines, ...Object.entries(graph.outputs).map(([name, value]) => `${name} = ${numbers.get(value)}`)];
+  return [
+    ...lines,
+    ...Object.entries(graph.outputs).map(([name, value]) => `${name} = ${numbers.get(value)}`),
+  ];
 }
 
 function printAttributes(node: Node, paths: boolean): string {
@@ -26,5 +29,7 @@ function printAttributes(node: Node, paths: boolean): string {
 /** The same tree with every module and every parameter made anew. Sharing is kept. */
 export const rebuild = <T extends Part>(model: T): T =>
   mapModules(model, (part) =>
-    part instanceof Parameter ? new Parameter(part.shape, part.initializer) : part.withParts({ ...part.parts }),
+    part instanceof Parameter
+      ? new Parameter(part.shape, part.initializer)
+      : part.withParts({ ...part.parts }),
   );

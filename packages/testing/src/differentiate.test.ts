@@ -10,7 +10,10 @@ describe('differentiate', () => {
   const [x, z] = [input('x', f32), input('z', f32)];
 
   it('adds up the gradients of all uses', () => {
-    const graph = differentiate(makeGraph({ loss: reduceSum(add(mul(x, x), mul(x, z))) }), 'loss', ['x', 'z']);
+    const graph = differentiate(makeGraph({ loss: reduceSum(add(mul(x, x), mul(x, z))) }), 'loss', [
+      'x',
+      'z',
+    ]);
     const results = interpret(graph, feeds);
     expect([...results[gradientName('x')]!.data]).toEqual([6, 1, 12]);
     expect([...results[gradientName('z')]!.data]).toEqual([1, -2, 3]);
@@ -29,6 +32,8 @@ describe('differentiate', () => {
   it('differentiates twice', () => {
     const once = differentiate(makeGraph({ loss: reduceSum(mul(mul(x, x), x)) }), 'loss', ['x']);
     const sum = makeGraph({ loss: reduceSum(once.outputs[gradientName('x')]!) });
-    expect([...interpret(differentiate(sum, 'loss', ['x']), feeds)[gradientName('x')]!.data]).toEqual([6, -12, 18]);
+    expect([...interpret(differentiate(sum, 'loss', ['x']), feeds)[gradientName('x')]!.data]).toEqual([
+      6, -12, 18,
+    ]);
   });
 });

@@ -23,7 +23,10 @@ const textFeeds = {
 const [perTile, perTag] = [3, 2];
 
 /** Types of the inputs that a method takes beside the text, and small values for them. */
-function imageInputs(method: Fusion['method'], width: number): { types: Record<string, TensorType>; feeds: Tensors } {
+function imageInputs(
+  method: Fusion['method'],
+  width: number,
+): { types: Record<string, TensorType>; feeds: Tensors } {
   const placed = {
     types: { positions: int64('tokens'), embeds: { dtype: 'float32' as const, shape: ['tokens', width] } },
     feeds: { positions: { shape: [3], data: [1, 2, 8] }, embeds: randomTensor([3, width], 60) },
@@ -44,13 +47,24 @@ function imageInputs(method: Fusion['method'], width: number): { types: Record<s
     },
   };
   if (method === 'A') return placed;
-  return method === 'B' ? seen : { types: { ...placed.types, ...seen.types }, feeds: { ...placed.feeds, ...seen.feeds } };
+  return method === 'B'
+    ? seen
+    : { types: { ...placed.types, ...seen.types }, feeds: { ...placed.feeds, ...seen.feeds } };
 }
 
 /** What a fusion joins, from graph inputs. */
-function textInputs(method: Fusion['method'], hiddenStates: Value, inputs: Readonly<Record<string, Value>>): TextInputs {
+function textInputs(
+  method: Fusion['method'],
+  hiddenStates: Value,
+  inputs: Readonly<Record<string, Value>>,
+): TextInputs {
   const placed = { positions: inputs['positions']!, embeds: inputs['embeds']! };
-  const seen = { embeds: inputs['tile_embeds']!, tiles: inputs['tiles']!, mask: inputs['mask']!, tags: inputs['tags'] };
+  const seen = {
+    embeds: inputs['tile_embeds']!,
+    tiles: inputs['tiles']!,
+    mask: inputs['mask']!,
+    tags: inputs['tags'],
+  };
   return { hiddenStates, ...(method === 'B' ? {} : { placed }), ...(method === 'A' ? {} : { seen }) };
 }
 
@@ -61,14 +75,20 @@ export function testFusion({ create, backbone }: FusionChecks): void {
     const traceStates = (model: Backbone, width = model.shape.hiddenSize) =>
       trace({ backbone: model }, { ...text, ...imageInputs(method, width).types }, (inputs) => {
         const joined = create().join(textInputs(method, model.embed(inputs['input_ids']!), inputs));
-        return { joined: joined.hiddenStates, states: model.decode({ ...joined, positionIds: inputs['position_ids']! }) };
+        return {
+          joined: joined.hiddenStates,
+          states: model.decode({ ...joined, positionIds: inputs['position_ids']! }),
+        };
       });
     const traceText = (model: Backbone) =>
       trace({ backbone: model }, text, ({ input_ids, position_ids }) => {
         const joined = create().join({ hiddenStates: model.embed(input_ids) });
         return { states: model.decode({ ...joined, positionIds: position_ids }) };
       });
-    const feedsOf = (model: Backbone): Tensors => ({ ...textFeeds, ...imageInputs(method, model.shape.hiddenSize).feeds });
+    const feedsOf = (model: Backbone): Tensors => ({
+      ...textFeeds,
+      ...imageInputs(method, model.shape.hiddenSize).feeds,
+    });
 
     it('keeps the names of all parameters of the backbone', () => {
       const before = [...namedParameters(backbone()).keys()];
@@ -82,29 +102,39 @@ export function testFusion({ create, backbone }: FusionChecks): void {
     it('gives hidden states of the shape of the text', () => {
       const model = create().attach(backbone());
       const { joined, states } = traceStates(model).outputs;
-      for (const value of [joined!, states!]) expect(value.shape).toEqual(['batch', 'sequence', model.shape.hiddenSize]);
+      for (const value of [joined!, states!])
+        expect(value.shape).toEqual(['batch', 'sequence', model.shape.hiddenSize]);
     });
 
     it('is the backbone when there are no images', () => {
-      const [before, after] = [traceText(backbone()), traceText(create().attach(backbone()))].map((graph) => describeGraph(graph, { paths: false }));
+      const [before, after] = [traceText(backbone()), traceText(create().attach(backbone()))].map((graph) =>
+        describeGraph(graph, { paths: false }),
+      );
       expect(after).toEqual(before);
     });
 
     testComputation(() => {
       const model = create().attach(backbone());
-      return { model: { backbone: model }, trace: (parts) => traceStates(parts.backbone), feeds: feedsOf(model), output: 'states' };
+      return {
+        model: { backbone: model },
+        trace: (parts) => traceStates(parts.backbone),
+        feeds: feedsOf(model),
+        output: 'states',
+      };
     });
 
     if (method !== 'A')
       it('changes nothing by cross-attention while its gates are zero', () => {
         const model = create().attach(backbone());
         const parameters = randomParameters({ backbone: model }, 63);
-        for (const [path, { shape }] of Object.entries(parameters)) if (/gate$/.test(path)) parameters[path] = { shape, data: new Float64Array(shape[0]!) };
+        for (const [path, { shape }] of Object.entries(parameters))
+          if (path.endsWith('gate')) parameters[path] = { shape, data: new Float64Array(shape[0]!) };
         const feeds = feedsOf(model);
         const states = (given: Tensors) => interpret(traceStates(model), given, parameters)['states']!.data;
         const other = { ...feeds, tile_embeds: randomTensor([3, perTile, model.shape.hiddenSize], 64) };
         expect(states(feeds)).toEqual(states(other));
-        if (method === 'B') expect(states(feeds)).toEqual(interpret(traceText(model), textFeeds, parameters)['states']!.data);
+        if (method === 'B')
+          expect(states(feeds)).toEqual(interpret(traceText(model), textFeeds, parameters)['states']!.data);
       });
 
     it('refuses image embeddings of another width, and asks for a connector', () => {

@@ -27,25 +27,42 @@ export async function checkGoldenRuns({ file, model: make, output }: GoldenRuns)
   const types = fixture.types('inputs');
   const given = Object.entries(tensors).map(([name, { shape, data }]): [string, TensorData] => {
     const { dtype } = types[name]!;
-    return [name, { dtype, shape, data: dtype === 'int64' ? BigInt64Array.from(data, BigInt) : Float32Array.from(data) }];
+    return [
+      name,
+      { dtype, shape, data: dtype === 'int64' ? BigInt64Array.from(data, BigInt) : Float32Array.from(data) },
+    ];
   });
   const runs = encoder.prepare!(Object.fromEntries(given));
-  const graph = trace(encoder, encoder.inputs, (inputs) => ({ features: encoder.encode(inputs).hiddenStates }));
+  const graph = trace(encoder, encoder.inputs, (inputs) => ({
+    features: encoder.encode(inputs).hiddenStates,
+  }));
   let worst = 0;
   for (const capability of ['cpu', 'reference'] as const) {
     const runner = await openOnnx(graph, { capability });
     const features: number[] = [];
     try {
       for (const { inputs } of runs) {
-        const feeds = Object.entries(inputs).map(([name, { shape, data }]) => [name, { shape, data: Float64Array.from(data as Float32Array, Number) }]);
+        const feeds = Object.entries(inputs).map(([name, { shape, data }]) => [
+          name,
+          { shape, data: Float64Array.from(data as Float32Array, Number) },
+        ]);
         features.push(...(await runner.run(Object.fromEntries(feeds), weights))['features']!.data);
       }
     } finally {
       await runner.release();
     }
     const expected = fixture.group('outputs')[output]!;
-    const actual = { shape: [features.length / encoder.hiddenSize, encoder.hiddenSize], data: Float64Array.from(features) };
-    worst = Math.max(worst, assertClose(actual, expected, { tolerance: 1e-5, what: `${output} (${capability}) against the reference implementation` }));
+    const actual = {
+      shape: [features.length / encoder.hiddenSize, encoder.hiddenSize],
+      data: Float64Array.from(features),
+    };
+    worst = Math.max(
+      worst,
+      assertClose(actual, expected, {
+        tolerance: 1e-5,
+        what: `${output} (${capability}) against the reference implementation`,
+      }),
+    );
   }
   return worst;
 }

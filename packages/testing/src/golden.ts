@@ -28,8 +28,16 @@ export async function readFixture(url: URL): Promise<Fixture> {
     await file.close();
   }
   const select = <T>(group: string, index: 1 | 2) =>
-    Object.fromEntries(entries.filter(([name]) => name.startsWith(`${group}.`)).map((entry) => [entry[0].slice(group.length + 1), entry[index] as T]));
-  return { metadata: file.metadata, group: (name) => select<Tensor>(name, 1), types: (name) => select<TensorType>(name, 2) };
+    Object.fromEntries(
+      entries
+        .filter(([name]) => name.startsWith(`${group}.`))
+        .map((entry) => [entry[0].slice(group.length + 1), entry[index] as T]),
+    );
+  return {
+    metadata: file.metadata,
+    group: (name) => select<Tensor>(name, 1),
+    types: (name) => select<TensorType>(name, 2),
+  };
 }
 
 /** Values of the reference implementation for one tiny model. */
@@ -48,20 +56,35 @@ export interface Golden<M extends Part = Part> {
  * @returns the largest difference of any output, as a share of its largest element
  * @throws Error if a weight's name or shape differs, in either direction, or an output by more than 1e-5
  */
-export async function checkGolden<M extends Part>({ file, model: make, outputs }: Golden<M>): Promise<number> {
+export async function checkGolden<M extends Part>({
+  file,
+  model: make,
+  outputs,
+}: Golden<M>): Promise<number> {
   const fixture = await readFixture(file);
-  const [weights, feeds, expected] = ['weights', 'inputs', 'outputs'].map((name) => fixture.group(name)) as [Tensors<Tensor>, Tensors<Tensor>, Tensors<Tensor>];
+  const [weights, feeds, expected] = ['weights', 'inputs', 'outputs'].map((name) => fixture.group(name)) as [
+    Tensors<Tensor>,
+    Tensors<Tensor>,
+    Tensors<Tensor>,
+  ];
   const model = make(JSON.parse(fixture.metadata['config']!) as Record<string, unknown>);
   requireParameters(model, weights);
 
   const graph = trace(model, fixture.types('inputs'), (inputs) => outputs(model, inputs));
   const compared = Object.keys(graph.outputs).filter((name) => expected[name]);
-  if (compared.length === 0) throw new Error(`No output is in the fixture; it has ${Object.keys(expected).join(', ')}.`);
+  if (compared.length === 0)
+    throw new Error(`No output is in the fixture; it has ${Object.keys(expected).join(', ')}.`);
   let worst = 0;
   for (const capability of ['cpu', 'reference'] as const) {
     const results = await runOnnx(graph, feeds, weights, { capability });
     for (const name of compared)
-      worst = Math.max(worst, assertClose(results[name]!, expected[name]!, { tolerance: 1e-5, what: `${name} (${capability}) against the reference implementation` }));
+      worst = Math.max(
+        worst,
+        assertClose(results[name]!, expected[name]!, {
+          tolerance: 1e-5,
+          what: `${name} (${capability}) against the reference implementation`,
+        }),
+      );
   }
   return worst;
 }
@@ -69,10 +92,16 @@ export async function checkGolden<M extends Part>({ file, model: make, outputs }
 /** @throws Error that lists the weights whose name or shape is not the model's, and those that are missing */
 export function requireParameters(model: Part, weights: Tensors): void {
   const found = shapesOf(model);
-  const wanted = Object.fromEntries(Object.entries(weights).map(([path, { shape }]) => [path, shape.join(' x ')]));
-  const different = [...new Set([...Object.keys(found), ...Object.keys(wanted)])].filter((path) => found[path] !== wanted[path]);
+  const wanted = Object.fromEntries(
+    Object.entries(weights).map(([path, { shape }]) => [path, shape.join(' x ')]),
+  );
+  const different = [...new Set([...Object.keys(found), ...Object.keys(wanted)])].filter(
+    (path) => found[path] !== wanted[path],
+  );
   if (different.length > 0)
-    throw new Error(`Parameters differ from the reference: ${different.map((path) => `${path} is ${found[path] ?? 'missing'}, expected ${wanted[path] ?? 'none'}`).join('; ')}.`);
+    throw new Error(
+      `Parameters differ from the reference: ${different.map((path) => `${path} is ${found[path] ?? 'missing'}, expected ${wanted[path] ?? 'none'}`).join('; ')}.`,
+    );
 }
 
 /** Shapes of all parameters by path, as text. */

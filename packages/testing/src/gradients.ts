@@ -37,7 +37,8 @@ export async function checkGradients(
   const exact = interpreter(whole)(feeds, parameters);
   const gradients = Object.fromEntries(wanted.map((path) => [path, exact[gradientName(path)]!]));
   const largest = Math.max(...Object.values(gradients).map(largestOf));
-  if (largest === 0) throw new Error(`All gradients of ${wanted.join(', ')} are zero: the check would prove nothing.`);
+  if (largest === 0)
+    throw new Error(`All gradients of ${wanted.join(', ')} are zero: the check would prove nothing.`);
 
   const evaluate = interpreter(makeGraph({ [loss]: graph.outputs[loss]! }));
   const next = randomNumbers(seed);
@@ -52,12 +53,18 @@ export async function checkGradients(
         const moved = { shape: base.shape, data: base.data.slice() };
         moved.data[at]! += offset;
         const changed = { ...group, [path]: moved };
-        return (group === parameters ? evaluate(feeds, changed) : evaluate(changed, parameters))[loss]!.data[0]!;
+        return (group === parameters ? evaluate(feeds, changed) : evaluate(changed, parameters))[loss]!
+          .data[0]!;
       };
       // Four points: the error falls with the fourth power of the step, so the step can stay far above rounding.
-      const slope = (8 * (lossAt(step) - lossAt(-step)) - (lossAt(2 * step) - lossAt(-2 * step))) / (12 * step);
+      const slope =
+        (8 * (lossAt(step) - lossAt(-step)) - (lossAt(2 * step) - lossAt(-2 * step))) / (12 * step);
       const what = `gradient of ${path} at element ${at} against finite differences`;
-      assertClose({ shape: [], data: [gradient.data[at]!] }, { shape: [], data: [slope] }, { tolerance: 1e-6, scale, what });
+      assertClose(
+        { shape: [], data: [gradient.data[at]!] },
+        { shape: [], data: [slope] },
+        { tolerance: 1e-6, scale, what },
+      );
     }
   }
 
@@ -65,7 +72,11 @@ export async function checkGradients(
     const results = await runOnnx(whole, feeds, parameters, { capability });
     for (const path of wanted) {
       const scale = Math.max(largestOf(gradients[path]!), 1e-2 * largest);
-      assertClose(results[gradientName(path)]!, gradients[path]!, { tolerance: 1e-4, scale, what: `gradient of ${path} in ONNX Runtime (${capability})` });
+      assertClose(results[gradientName(path)]!, gradients[path]!, {
+        tolerance: 1e-4,
+        scale,
+        what: `gradient of ${path} in ONNX Runtime (${capability})`,
+      });
     }
   }
   return gradients;

@@ -7,7 +7,13 @@ export { openOnnx, runOnnx, type OnnxRunner, type RunOptions } from './run.js';
 export { toTensor, type Tensor, type TensorLike, type Tensors } from './tensor.js';
 export { testBackbone, type BackboneChecks } from './backbone-suite.js';
 export { checkCachedDecoding } from './cached-decoding.js';
-export { testComputation, testSource, type Computation, type PublishedChecks, type PublishedSize } from './conformance.js';
+export {
+  testComputation,
+  testSource,
+  type Computation,
+  type PublishedChecks,
+  type PublishedSize,
+} from './conformance.js';
 export { testConnector, type ConnectorChecks } from './connector-suite.js';
 export { describeGraph, rebuild } from './describe-graph.js';
 export { testFusion, type FusionChecks } from './fusion-suite.js';

@@ -1,5 +1,14 @@
 import { ShapeError } from '@weft/errors';
-import { decompose, dimTerms, evaluateDim, isOp, type Graph, type Node, type Shape, type Value } from '@weft/graph';
+import {
+  decompose,
+  dimTerms,
+  evaluateDim,
+  isOp,
+  type Graph,
+  type Node,
+  type Shape,
+  type Value,
+} from '@weft/graph';
 import { primitiveMeaning } from './primitive-meaning.js';
 import { countOf, toTensor, type Tensor, type TensorLike, type Tensors } from './tensor.js';
 
@@ -18,13 +27,19 @@ export function interpreter(graph: Graph): Interpreter {
     const sizes = bindSizes(primitive.inputs, feeds);
     const done = new Map<Value, Tensor>();
     for (const node of primitive.nodes) {
-      const results = evaluate(node, node.inputs.map((value) => done.get(value)!), { feeds, parameters, sizes });
+      const results = evaluate(
+        node,
+        node.inputs.map((value) => done.get(value)!),
+        { feeds, parameters, sizes },
+      );
       for (const [i, value] of node.outputs.entries()) {
         checkShape(node, value.shape, results[i]!, sizes);
         done.set(value, results[i]!);
       }
     }
-    return Object.fromEntries(Object.entries(primitive.outputs).map(([name, value]) => [name, done.get(value)!]));
+    return Object.fromEntries(
+      Object.entries(primitive.outputs).map(([name, value]) => [name, done.get(value)!]),
+    );
   };
 }
 
@@ -38,7 +53,11 @@ interface Surroundings {
   readonly sizes: Readonly<Record<string, number>>;
 }
 
-function evaluate(node: Node, inputs: readonly Tensor[], { feeds, parameters, sizes }: Surroundings): readonly Tensor[] {
+function evaluate(
+  node: Node,
+  inputs: readonly Tensor[],
+  { feeds, parameters, sizes }: Surroundings,
+): readonly Tensor[] {
   if (isOp(node, 'Input')) return [toTensor(given(feeds, node.attributes.name, 'input'))];
   if (isOp(node, 'Parameter')) return [toTensor(given(parameters, node.attributes.path, 'parameter'))];
   const meaning = primitiveMeaning[node.op as 'Add'];
@@ -48,14 +67,26 @@ function evaluate(node: Node, inputs: readonly Tensor[], { feeds, parameters, si
 
 function given(tensors: Tensors, name: string, what: string): TensorLike {
   const tensor = tensors[name];
-  if (!tensor) throw new ShapeError({ message: `The ${what} '${name}' was not given.`, hint: `Given: ${Object.keys(tensors).join(', ') || 'nothing'}.` });
+  if (!tensor)
+    throw new ShapeError({
+      message: `The ${what} '${name}' was not given.`,
+      hint: `Given: ${Object.keys(tensors).join(', ') || 'nothing'}.`,
+    });
   return tensor;
 }
 
-function checkShape(node: Node, stated: Shape, { shape, data }: Tensor, sizes: Readonly<Record<string, number>>): void {
+function checkShape(
+  node: Node,
+  stated: Shape,
+  { shape, data }: Tensor,
+  sizes: Readonly<Record<string, number>>,
+): void {
   const expected = stated.map((dim) => evaluateDim(dim, sizes));
   if (data.length !== countOf(shape))
-    throw new ShapeError({ message: `${node.op} has ${data.length} elements, but the graph states [${stated.join(', ')}], which is [${expected.join(', ')}].`, where: node.path || undefined });
+    throw new ShapeError({
+      message: `${node.op} has ${data.length} elements, but the graph states [${stated.join(', ')}], which is [${expected.join(', ')}].`,
+      where: node.path || undefined,
+    });
   if (expected.length === shape.length && expected.every((size, axis) => size === shape[axis])) return;
   throw new ShapeError({
     message: `${node.op} gives [${shape.join(', ')}], but the graph states [${stated.join(', ')}], which is [${expected.join(', ')}].`,
@@ -74,14 +105,17 @@ export function bindSizes(inputs: ReadonlyMap<string, Value>, feeds: Tensors): R
     const { shape } = given(feeds, name, 'input');
     for (const [axis, dim] of value.shape.entries()) {
       const [[coefficient, [symbol, ...more]] = [1, []], ...others] = dimTerms(dim);
-      if (symbol !== undefined && more.length === 0 && others.length === 0) sizes[symbol] ??= shape[axis]! / coefficient;
+      if (symbol !== undefined && more.length === 0 && others.length === 0)
+        sizes[symbol] ??= shape[axis]! / coefficient;
     }
   }
   for (const [name, value] of inputs) {
     const { shape } = given(feeds, name, 'input');
     const expected = value.shape.map((dim) => evaluateDim(dim, sizes));
     if (expected.length !== shape.length || expected.some((size, axis) => size !== shape[axis]))
-      throw new ShapeError(`The input '${name}' is [${shape.join(', ')}], but the graph states [${value.shape.join(', ')}], which is [${expected.join(', ')}].`);
+      throw new ShapeError(
+        `The input '${name}' is [${shape.join(', ')}], but the graph states [${value.shape.join(', ')}], which is [${expected.join(', ')}].`,
+      );
   }
   return sizes;
 }

@@ -7,7 +7,13 @@ const f32 = (...shape: g.Dim[]) => ({ dtype: 'float32' as const, shape });
 /** Attention of `length` queries over `keys` keys; symbolic sizes everywhere they may be. */
 const attention = (
   [length, keys]: readonly [number, number],
-  { heads = 4, keyHeads = 4, size = 6, valueSize = 6, bias }: { heads?: number; keyHeads?: number; size?: number; valueSize?: number; bias?: readonly g.Dim[] } = {},
+  {
+    heads = 4,
+    keyHeads = 4,
+    size = 6,
+    valueSize = 6,
+    bias,
+  }: { heads?: number; keyHeads?: number; size?: number; valueSize?: number; bias?: readonly g.Dim[] } = {},
   options: Partial<g.AttentionAttributes> = {},
 ): OpCheck => ({
   inputs: {
@@ -46,11 +52,14 @@ describe('attend', () => {
 
   it('hides keys beyond a window', async () => {
     await checkOp(attention([7, 7], {}, { mask: 'causal', window: 3 }));
-    await checkOp(attention([7, 7], { heads: 4, keyHeads: 2 }, { mask: 'causal', window: 2, cache: 'append' }));
+    await checkOp(
+      attention([7, 7], { heads: 4, keyHeads: 2 }, { mask: 'causal', window: 2, cache: 'append' }),
+    );
   });
 
   it('means the same whatever is promised about caches', async () => {
-    for (const cache of ['none', 'append', 'hold'] as const) await checkOp(attention([5, 5], {}, { mask: 'causal', cache }));
+    for (const cache of ['none', 'append', 'hold'] as const)
+      await checkOp(attention([5, 5], {}, { mask: 'causal', cache }));
   });
 
   it.each([
@@ -71,7 +80,11 @@ describe('attend', () => {
   });
 
   it('refuses values that do not go with the keys', () => {
-    const [q, k, v] = [g.input('q', f32(1, 3, 4, 6)), g.input('k', f32(1, 5, 4, 6)), g.input('v', f32(1, 4, 4, 6))];
+    const [q, k, v] = [
+      g.input('q', f32(1, 3, 4, 6)),
+      g.input('k', f32(1, 5, 4, 6)),
+      g.input('v', f32(1, 4, 4, 6)),
+    ];
     expect(() => g.attend(q, k, v)).toThrow(/attend takes q \[B, L, N, H\]/);
   });
 

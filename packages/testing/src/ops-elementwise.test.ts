@@ -20,14 +20,26 @@ const binary = [
 describe('operations on two operands', () => {
   it.each(binary)('%s broadcasts both ways and has the right gradients', async (_name, op, domain) => {
     const check = { sizes: { batch: 2 }, ...(domain ? { domain } : {}) };
-    await checkOp({ ...check, inputs: { a: f32('batch', 3, 5), b: f32('batch', 3, 5) }, build: ({ a, b }) => op(a!, b!) });
-    await checkOp({ ...check, inputs: { a: f32('batch', 1, 5), b: f32(3, 1) }, build: ({ a, b }) => op(a!, b!) });
+    await checkOp({
+      ...check,
+      inputs: { a: f32('batch', 3, 5), b: f32('batch', 3, 5) },
+      build: ({ a, b }) => op(a!, b!),
+    });
+    await checkOp({
+      ...check,
+      inputs: { a: f32('batch', 1, 5), b: f32(3, 1) },
+      build: ({ a, b }) => op(a!, b!),
+    });
     await checkOp({ ...check, inputs: { a: f32(), b: f32(1, 'batch', 3) }, build: ({ a, b }) => op(a!, b!) });
   });
 
   it.each(binary)('%s takes numbers on either side', async (_name, op, domain) => {
     const check = domain ? { domain } : {};
-    await checkOp({ ...check, inputs: { a: f32(7) }, build: ({ a }) => g.mul(op(a!, 1.75), g.exp(op(0.5, a!))) });
+    await checkOp({
+      ...check,
+      inputs: { a: f32(7) },
+      build: ({ a }) => g.mul(op(a!, 1.75), g.exp(op(0.5, a!))),
+    });
   });
 
   it('shares nothing between an operand that is used twice', async () => {
@@ -80,7 +92,12 @@ describe('operations on one operand', () => {
   });
 
   it('keeps softmax finite for large scores', async () => {
-    const y = await checkOp({ inputs: { x: f32(2, 5) }, domain: (x) => 300 * x, build: ({ x }) => g.softmax(x!), frozen: ['x'] });
+    const y = await checkOp({
+      inputs: { x: f32(2, 5) },
+      domain: (x) => 300 * x,
+      build: ({ x }) => g.softmax(x!),
+      frozen: ['x'],
+    });
     expect(y.data.every(Number.isFinite)).toBe(true);
   });
 });
@@ -99,21 +116,38 @@ describe('comparisons and logic', () => {
       floor: [g.floor(g.div(a, 2)), [0, 1, 1, 1, 1, 0]],
       whole: [g.cast(g.mul(a, -0.75), 'int64'), [0, -1, -2, -2, -1, 0]],
     } as const;
-    const graph = g.makeGraph(Object.fromEntries(Object.entries(results).map(([name, [value]]) => [name, value])));
-    const outcomes = [interpret(graph, feeds), await runOnnx(graph, feeds), await runOnnx(graph, feeds, {}, { capability: 'reference' })];
+    const graph = g.makeGraph(
+      Object.fromEntries(Object.entries(results).map(([name, [value]]) => [name, value])),
+    );
+    const outcomes = [
+      interpret(graph, feeds),
+      await runOnnx(graph, feeds),
+      await runOnnx(graph, feeds, {}, { capability: 'reference' }),
+    ];
     // The interpreter keeps the sign of zero.
     for (const outcome of outcomes)
-      for (const [name, [, expected]] of Object.entries(results)) expect([...outcome[name]!.data].map((x) => x + 0), name).toEqual(expected);
+      for (const [name, [, expected]] of Object.entries(results))
+        expect(
+          [...outcome[name]!.data].map((x) => x + 0),
+          name,
+        ).toEqual(expected);
   });
 
   it('picks with where, and sends gradients to the side that was picked', async () => {
     const feeds = { condition: { shape: [3, 1], data: [1, 0, 1] } };
     const inputs = { condition: { dtype: 'bool', shape: [3, 1] }, a: f32(5), b: f32(2, 1, 5) } as const;
     await checkOp({ inputs, feeds, build: ({ condition, a, b }) => g.where(condition!, a!, b!) });
-    await checkOp({ inputs: { condition: inputs.condition, a: f32(3, 5) }, feeds, build: ({ condition, a }) => g.where(condition!, a!, 2) });
+    await checkOp({
+      inputs: { condition: inputs.condition, a: f32(3, 5) },
+      feeds,
+      build: ({ condition, a }) => g.where(condition!, a!, 2),
+    });
   });
 
   it('casts between float types without a change, and lets gradients through', async () => {
-    await checkOp({ inputs: { x: f32(3, 5) }, build: ({ x }) => g.cast(g.mul(g.cast(x!, 'float64'), 2), 'float32') });
+    await checkOp({
+      inputs: { x: f32(3, 5) },
+      build: ({ x }) => g.cast(g.mul(g.cast(x!, 'float64'), 2), 'float32'),
+    });
   });
 });

@@ -10,18 +10,31 @@ describe('groupedLinear', () => {
     const shape = layout === 'out-in' ? f32(7, 5) : f32(5, 7);
     const names = Array.from({ length: count }, (_, i) => `weight${i}`);
     return checkOp({
-      inputs: { x: f32('rows', 5), groups: i64('rows'), ...Object.fromEntries(names.map((name) => [name, shape])) },
+      inputs: {
+        x: f32('rows', 5),
+        groups: i64('rows'),
+        ...Object.fromEntries(names.map((name) => [name, shape])),
+      },
       sizes: { rows: groups.length },
       feeds: { groups: { shape: [groups.length], data: groups } },
       entries: 12,
-      build: (inputs) => g.groupedLinear(inputs['x']!, inputs['groups']!, names.map((name) => inputs[name]!), layout),
+      build: (inputs) =>
+        g.groupedLinear(
+          inputs['x']!,
+          inputs['groups']!,
+          names.map((name) => inputs[name]!),
+          layout,
+        ),
     });
   };
 
-  it.each(['out-in', 'in-out'] as const)('takes every row through the matrix of its group (%s)', async (layout) => {
-    const y = await check([2, 0, 3, 2, 2, 1, 0], layout);
-    expect(y.shape).toEqual([7, 7]);
-  });
+  it.each(['out-in', 'in-out'] as const)(
+    'takes every row through the matrix of its group (%s)',
+    async (layout) => {
+      const y = await check([2, 0, 3, 2, 2, 1, 0], layout);
+      expect(y.shape).toEqual([7, 7]);
+    },
+  );
 
   it('leaves out groups that have no row, and serves a single row', async () => {
     await check([3, 1, 3, 3, 1]);
@@ -49,9 +62,15 @@ describe('groupedLinear', () => {
 
   it('refuses matrices of another size, groups of another count, and no matrix at all', () => {
     const [x, groups] = [g.input('x', f32('rows', 5)), g.input('groups', i64('rows'))];
-    expect(() => g.groupedLinear(x, groups, [g.input('w', f32(7, 4))])).toThrow(/groupedLinear takes x \[M, in\][^]*\[7, 4\]/);
-    expect(() => g.groupedLinear(x, groups, [g.input('w', f32(7, 5)), g.input('v', f32(6, 5))])).toThrow(/matrices \[out, in\] of one shape/);
-    expect(() => g.groupedLinear(x, g.input('n', i64('n')), [g.input('w', f32(7, 5))])).toThrow(/int64 \[n\]/);
+    expect(() => g.groupedLinear(x, groups, [g.input('w', f32(7, 4))])).toThrow(
+      /groupedLinear takes x \[M, in\][^]*\[7, 4\]/,
+    );
+    expect(() => g.groupedLinear(x, groups, [g.input('w', f32(7, 5)), g.input('v', f32(6, 5))])).toThrow(
+      /matrices \[out, in\] of one shape/,
+    );
+    expect(() => g.groupedLinear(x, g.input('n', i64('n')), [g.input('w', f32(7, 5))])).toThrow(
+      /int64 \[n\]/,
+    );
     expect(() => g.groupedLinear(x, groups, [])).toThrow(/0 matrices, the first missing/);
   });
 });

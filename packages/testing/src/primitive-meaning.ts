@@ -12,8 +12,11 @@ type Meaning<O extends PrimitiveOp> = (
 /** What every primitive computes; a missing one does not compile. */
 export const primitiveMeaning: { readonly [O in Exclude<PrimitiveOp, 'Input' | 'Parameter'>]: Meaning<O> } = {
   Constant: ({ attributes: { dtype, shape, data } }) =>
-    dtype === 'float16' ? { shape, data: Float64Array.from(data as Uint16Array, fromHalf) } : toTensor({ shape, data }),
-  Iota: ({ attributes }, _, size) => vector(Float64Array.from({ length: size(attributes.size) }, (_x, i) => i)),
+    dtype === 'float16'
+      ? { shape, data: Float64Array.from(data as Uint16Array, fromHalf) }
+      : toTensor({ shape, data }),
+  Iota: ({ attributes }, _, size) =>
+    vector(Float64Array.from({ length: size(attributes.size) }, (_x, i) => i)),
   DimSize: ({ attributes }, _, size) => ({ shape: [], data: Float64Array.of(size(attributes.size)) }),
   Add: elementwise((a, b) => a + b),
   Sub: elementwise((a, b) => a - b),
@@ -53,7 +56,9 @@ export const primitiveMeaning: { readonly [O in Exclude<PrimitiveOp, 'Input' | '
     const [left, right] = [matrixAxes(a!, transposeA), matrixAxes(b!, transposeB)];
     const batch = broadcastShape([a!.shape.slice(0, -2), b!.shape.slice(0, -2)]);
     const [m, k, n] = [left.rows, left.columns, right.columns];
-    const [aStarts, bStarts] = [a!, b!].map((x) => broadcastOffsets(x.shape.slice(0, -2), batch).map((i) => i * x.shape.at(-2)! * x.shape.at(-1)!));
+    const [aStarts, bStarts] = [a!, b!].map((x) =>
+      broadcastOffsets(x.shape.slice(0, -2), batch).map((i) => i * x.shape.at(-2)! * x.shape.at(-1)!),
+    );
     const data = new Float64Array(countOf(batch) * m * n);
     let at = 0;
     for (let i = 0; i < countOf(batch); i++)
@@ -62,7 +67,8 @@ export const primitiveMeaning: { readonly [O in Exclude<PrimitiveOp, 'Input' | '
           let sum = 0;
           const from = aStarts![i]! + row * left.rowStride;
           const other = bStarts![i]! + column * right.columnStride;
-          for (let j = 0; j < k; j++) sum += a!.data[from + j * left.columnStride]! * b!.data[other + j * right.rowStride]!;
+          for (let j = 0; j < k; j++)
+            sum += a!.data[from + j * left.columnStride]! * b!.data[other + j * right.rowStride]!;
           data[at++] = alpha * sum;
         }
     return { shape: [...batch, m, n], data };
@@ -70,14 +76,23 @@ export const primitiveMeaning: { readonly [O in Exclude<PrimitiveOp, 'Input' | '
   Reshape: ({ attributes }, [x], size) => ({ shape: attributes.shape.map(size), data: x!.data }),
   Transpose: ({ attributes: { permutation } }, [x]) => {
     const strides = stridesOf(x!.shape);
-    return pick(x!, permutation.map((axis) => x!.shape[axis]!), permutation.map((axis) => strides[axis]!));
+    return pick(
+      x!,
+      permutation.map((axis) => x!.shape[axis]!),
+      permutation.map((axis) => strides[axis]!),
+    );
   },
   Expand: ({ attributes }, [x], size) => {
     const shape = attributes.shape.map(size);
-    return { shape, data: broadcastOffsets(x!.shape, shape).reduce(copyFrom(x!.data), new Float64Array(countOf(shape))) };
+    return {
+      shape,
+      data: broadcastOffsets(x!.shape, shape).reduce(copyFrom(x!.data), new Float64Array(countOf(shape))),
+    };
   },
   Concat: ({ attributes: { axis } }, inputs) => {
-    const shape = inputs[0]!.shape.map((size, i) => (i === axis ? inputs.reduce((sum, x) => sum + x.shape[axis]!, 0) : size));
+    const shape = inputs[0]!.shape.map((size, i) =>
+      i === axis ? inputs.reduce((sum, x) => sum + x.shape[axis]!, 0) : size,
+    );
     const data = new Float64Array(countOf(shape));
     let start = 0;
     for (const x of inputs) {
@@ -103,7 +118,8 @@ export const primitiveMeaning: { readonly [O in Exclude<PrimitiveOp, 'Input' | '
   CumSum: ({ attributes: { axis } }, [x]) => {
     const data = x!.data.slice();
     const stride = stridesOf(x!.shape)[axis]!;
-    for (let i = 0; i < data.length; i++) if (Math.floor(i / stride) % x!.shape[axis]! > 0) data[i]! += data[i - stride]!;
+    for (let i = 0; i < data.length; i++)
+      if (Math.floor(i / stride) % x!.shape[axis]! > 0) data[i]! += data[i - stride]!;
     return { shape: x!.shape, data };
   },
   Gather: ({ attributes: { axis } }, [x, indices]) => {
@@ -141,10 +157,16 @@ export const primitiveMeaning: { readonly [O in Exclude<PrimitiveOp, 'Input' | '
         places[row * k + i] = order[i]!;
       }
     }
-    return [{ shape, data: values }, { shape, data: places }];
+    return [
+      { shape, data: values },
+      { shape, data: places },
+    ];
   },
   Onnx: ({ attributes, path }) => {
-    throw new UnsupportedError({ message: `The interpreter does not know the ONNX operator ${attributes.type}.`, where: path || undefined });
+    throw new UnsupportedError({
+      message: `The interpreter does not know the ONNX operator ${attributes.type}.`,
+      where: path || undefined,
+    });
   },
 };
 
@@ -161,11 +183,14 @@ function zip(inputs: readonly Tensor[], combine: (a: number, b: number, c: numbe
   const shape = broadcastShape(inputs.map((x) => x.shape));
   const [a, b = a, c = a] = inputs.map((x) => ({ data: x.data, at: broadcastOffsets(x.shape, shape) }));
   const data = new Float64Array(countOf(shape));
-  for (let i = 0; i < data.length; i++) data[i] = combine(a!.data[a!.at[i]!]!, b!.data[b!.at[i]!]!, c!.data[c!.at[i]!]!);
+  for (let i = 0; i < data.length; i++)
+    data[i] = combine(a!.data[a!.at[i]!]!, b!.data[b!.at[i]!]!, c!.data[c!.at[i]!]!);
   return { shape, data };
 }
 
-function elementwise(combine: (a: number, b: number, c: number) => number): (node: unknown, inputs: readonly Tensor[]) => Tensor {
+function elementwise(
+  combine: (a: number, b: number, c: number) => number,
+): (node: unknown, inputs: readonly Tensor[]) => Tensor {
   return (_, inputs) => zip(inputs, combine);
 }
 
@@ -184,7 +209,8 @@ function pick(x: Tensor, shape: readonly number[], strides: readonly number[], s
 /** Writes `x` into the larger tensor, from `start` on along one axis. */
 function place(data: Float64Array, shape: readonly number[], axis: number, start: number, x: Tensor): void {
   const strides = stridesOf(shape);
-  for (const [i, at] of viewOffsets(x.shape, strides, start * strides[axis]!).entries()) data[at] = x.data[i]!;
+  for (const [i, at] of viewOffsets(x.shape, strides, start * strides[axis]!).entries())
+    data[at] = x.data[i]!;
 }
 
 function matrixAxes(x: Tensor, transposed: boolean) {
@@ -194,14 +220,27 @@ function matrixAxes(x: Tensor, transposed: boolean) {
     : { rows, columns, rowStride: columns, columnStride: 1 };
 }
 
-function reduction(combine: (values: Float64Array) => number): Meaning<'ReduceSum' | 'ReduceMean' | 'ReduceMax'> {
+function reduction(
+  combine: (values: Float64Array) => number,
+): Meaning<'ReduceSum' | 'ReduceMean' | 'ReduceMax'> {
   return ({ attributes: { axes, keepDims } }, [x]) => {
     const strides = stridesOf(x!.shape);
     const kept = [...x!.shape.keys()].filter((axis) => !axes.includes(axis));
-    const view = (list: readonly number[]) => viewOffsets(list.map((axis) => x!.shape[axis]!), list.map((axis) => strides[axis]!));
+    const view = (list: readonly number[]) =>
+      viewOffsets(
+        list.map((axis) => x!.shape[axis]!),
+        list.map((axis) => strides[axis]!),
+      );
     const inside = view(axes);
-    const data = Float64Array.from(view(kept), (start) => combine(Float64Array.from(inside, (offset) => x!.data[start + offset]!)));
-    return { shape: keepDims ? x!.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) : kept.map((axis) => x!.shape[axis]!), data };
+    const data = Float64Array.from(view(kept), (start) =>
+      combine(Float64Array.from(inside, (offset) => x!.data[start + offset]!)),
+    );
+    return {
+      shape: keepDims
+        ? x!.shape.map((size, axis) => (axes.includes(axis) ? 1 : size))
+        : kept.map((axis) => x!.shape[axis]!),
+      data,
+    };
   };
 }
 

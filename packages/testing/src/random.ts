@@ -13,16 +13,26 @@ export function randomNumbers(seed: number): () => number {
 }
 
 /** Normally distributed numbers that float32 holds exactly, so that every target sees the same ones. */
-export function randomTensor(shape: readonly number[], seed: number, { mean = 0, std = 1 }: { mean?: number; std?: number } = {}): Tensor {
+export function randomTensor(
+  shape: readonly number[],
+  seed: number,
+  { mean = 0, std = 1 }: { mean?: number; std?: number } = {},
+): Tensor {
   const next = randomNumbers(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-  return { shape, data: Float64Array.from({ length: countOf(shape) }, () => Math.fround(mean + std * normal())) };
+  return {
+    shape,
+    data: Float64Array.from({ length: countOf(shape) }, () => Math.fround(mean + std * normal())),
+  };
 }
 
 /** Whole numbers from `low` (included) to `high` (excluded). */
 export function randomIntegers(shape: readonly number[], seed: number, low: number, high: number): Tensor {
   const next = randomNumbers(seed);
-  return { shape, data: Float64Array.from({ length: countOf(shape) }, () => low + Math.floor(next() * (high - low))) };
+  return {
+    shape,
+    data: Float64Array.from({ length: countOf(shape) }, () => low + Math.floor(next() * (high - low))),
+  };
 }
 
 /**

@@ -57,7 +57,14 @@ export async function runOnnx(
   }
 }
 
-const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array, int8: Int8Array, bool: Uint8Array };
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  bool: Uint8Array,
+};
 
 function toOrt({ shape, data }: TensorLike, dtype: DType): OrtTensor {
   const numbers = toTensor({ shape, data }).data;

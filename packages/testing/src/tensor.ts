@@ -14,10 +14,14 @@ export type Tensors<T extends TensorLike = TensorLike> = Readonly<Record<string,
 
 /** The same numbers in double precision. */
 export function toTensor({ shape, data }: TensorLike): Tensor {
-  return { shape, data: data instanceof BigInt64Array ? Float64Array.from(data, Number) : Float64Array.from(data) };
+  return {
+    shape,
+    data: data instanceof BigInt64Array ? Float64Array.from(data, Number) : Float64Array.from(data),
+  };
 }
 
-export const countOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+export const countOf = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
 
 /** Distance in elements between neighbours along each axis of a row-major tensor. */
 export function stridesOf(shape: readonly number[]): number[] {
@@ -36,7 +40,8 @@ export function viewOffsets(shape: readonly number[], strides: readonly number[]
   for (const [axis, size] of shape.entries()) {
     const stride = strides[axis]!;
     const next = new Int32Array(offsets.length * size);
-    for (let i = 0, at = 0; i < offsets.length; i++) for (let j = 0; j < size; j++) next[at++] = offsets[i]! + j * stride;
+    for (let i = 0, at = 0; i < offsets.length; i++)
+      for (let j = 0; j < size; j++) next[at++] = offsets[i]! + j * stride;
     offsets = next;
   }
   return offsets;
@@ -46,5 +51,8 @@ export function viewOffsets(shape: readonly number[], strides: readonly number[]
 export function broadcastOffsets(from: readonly number[], to: readonly number[]): Int32Array {
   const strides = stridesOf(from);
   const missing = to.length - from.length;
-  return viewOffsets(to, to.map((_, axis) => (axis < missing || from[axis - missing] === 1 ? 0 : strides[axis - missing]!)));
+  return viewOffsets(
+    to,
+    to.map((_, axis) => (axis < missing || from[axis - missing] === 1 ? 0 : strides[axis - missing]!)),
+  );
 }

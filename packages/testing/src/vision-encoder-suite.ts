@@ -1,7 +1,13 @@
 import { trace, type TensorType } from '@weft/graph';
 import type { VisionEncoder } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { expectShapeError, testComputation, testPublished, testSource, type PublishedChecks } from './conformance.js';
+import {
+  expectShapeError,
+  testComputation,
+  testPublished,
+  testSource,
+  type PublishedChecks,
+} from './conformance.js';
 import { randomTensor } from './random.js';
 import type { Tensors } from './tensor.js';
 
@@ -38,7 +44,10 @@ export function testVisionEncoder({
       });
       expect(grid).toEqual(encoder.grid);
       const patches = encoder.grid ? encoder.grid[0] * encoder.grid[1] : axes[1];
-      expect(graph.outputs['features']).toMatchObject({ dtype: 'float32', shape: [axes[0], patches, encoder.hiddenSize] });
+      expect(graph.outputs['features']).toMatchObject({
+        dtype: 'float32',
+        shape: [axes[0], patches, encoder.hiddenSize],
+      });
     });
 
     it('declares the inputs that it reads', () => {
@@ -48,12 +57,17 @@ export function testVisionEncoder({
 
     testComputation(() => {
       const encoder = tiny();
-      const feeds: Tensors = given ?? Object.fromEntries(
-        Object.entries(encoder.inputs).map(([name, { shape }], i) => [
-          name,
-          randomTensor(shape.map((dim) => (typeof dim === 'number' ? dim : symbols[dim]!)), 20 + i),
-        ]),
-      );
+      const feeds: Tensors =
+        given ??
+        Object.fromEntries(
+          Object.entries(encoder.inputs).map(([name, { shape }], i) => [
+            name,
+            randomTensor(
+              shape.map((dim) => (typeof dim === 'number' ? dim : symbols[dim]!)),
+              20 + i,
+            ),
+          ]),
+        );
       return { model: { encoder }, trace: ({ encoder: part }) => features(part), feeds, output: 'features' };
     });
 
@@ -63,7 +77,10 @@ export function testVisionEncoder({
         for (const axis of shape.keys()) {
           if (typeof shape[axis] !== 'number') continue;
           const wrong = shape.map((dim, i) => (i === axis ? Number(dim) * 2 + 1 : dim));
-          expectShapeError(() => features(encoder, { ...encoder.inputs, [name]: { dtype, shape: wrong } }), /\n {2}at encoder/);
+          expectShapeError(
+            () => features(encoder, { ...encoder.inputs, [name]: { dtype, shape: wrong } }),
+            /\n {2}at encoder/,
+          );
         }
     });
 

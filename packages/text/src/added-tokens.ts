@@ -105,7 +105,8 @@ export function addedTokenSplitter(
         continue;
       }
       const start = match.token.lstrip ? spaceBefore(text, at, done) : at;
-      const end = match.end + (match.token.rstrip ? (leadingSpace.exec(text.slice(match.end))?.[0].length ?? 0) : 0);
+      const end =
+        match.end + (match.token.rstrip ? (leadingSpace.exec(text.slice(match.end))?.[0].length ?? 0) : 0);
       if (done < start) pieces.push({ start: done, end: start, token: undefined });
       pieces.push({ start, end, token: match.token });
       done = end;

@@ -115,7 +115,8 @@ function dangers(text: string, specials: readonly string[]): TextRange[] {
       const beginning = special.slice(0, length);
       const end = special.slice(special.length - length);
       // White space alone is left, since templates trim it; a token needs more than that from the text.
-      if (text.endsWith(beginning) && beginning.trim() !== '') ranges.push([text.length - length, text.length]);
+      if (text.endsWith(beginning) && beginning.trim() !== '')
+        ranges.push([text.length - length, text.length]);
       if (text.startsWith(end) && end.trim() !== '') ranges.push([0, length]);
     }
   }
@@ -150,17 +151,22 @@ function renderExchanged<Message>(
   return merged(
     rendered.split('').map((character): Segment => {
       const original = back.get(character);
-      return original === undefined ? { kind: 'template', text: character } : { kind: 'user', text: original };
+      return original === undefined
+        ? { kind: 'template', text: character }
+        : { kind: 'user', text: original };
     }),
   );
 }
 
 /** The special tokens that a reader of the segments would find, in order. */
 function foundSpecials(segments: readonly Segment[], specials: readonly string[]): string[] {
-  const text = segments.map(({ kind, text: own }) => (kind === 'user' ? '\uE000'.repeat(own.length) : own)).join('');
+  const text = segments
+    .map(({ kind, text: own }) => (kind === 'user' ? '\uE000'.repeat(own.length) : own))
+    .join('');
   const found: { at: number; special: string }[] = [];
   for (const special of specials)
-    for (let at = text.indexOf(special); at >= 0; at = text.indexOf(special, at + 1)) found.push({ at, special });
+    for (let at = text.indexOf(special); at >= 0; at = text.indexOf(special, at + 1))
+      found.push({ at, special });
   return found.sort((a, b) => a.at - b.at).map(({ special }) => special);
 }
 
@@ -185,7 +191,12 @@ export function renderSegments<Message>(options: RenderSegmentsOptions<Message>)
     const ranges = dangers(text, specials);
     return (_, at) => ranges.some(([start, end]) => start <= at && at < end);
   });
-  const alphabet = new Set(specials.join('').replace(/\p{White_Space}/gu, '').split(''));
+  const alphabet = new Set(
+    specials
+      .join('')
+      .replace(/\p{White_Space}/gu, '')
+      .split(''),
+  );
   const strict = attempt(() => renderExchanged(options, () => (character) => alphabet.has(character)));
   if (!strict) return careful;
   const same = foundSpecials(careful, specials).join('\0') === foundSpecials(strict, specials).join('\0');
@@ -208,7 +219,10 @@ function attempt<Value>(action: () => Value): Value | undefined {
  *
  * The tokens of the post-processor are not added: a chat template writes its own.
  */
-export function encodeSegments(tokenizer: Pick<Tokenizer, 'encode'>, segments: readonly Segment[]): { ids: number[] } {
+export function encodeSegments(
+  tokenizer: Pick<Tokenizer, 'encode'>,
+  segments: readonly Segment[],
+): { ids: number[] } {
   const literal: TextRange[] = [];
   let at = 0;
   for (const { kind, text } of segments) {

@@ -42,7 +42,8 @@ describe('renderChat', () => {
 
   it('gives a template the special tokens, further variables and the time', () => {
     const [segment] = renderChat({
-      template: "{{ bos_token }}{{ greeting }} {{ strftime_now('%d %b %Y') }} {{ tools is none }} {{ range(1, 4) | list }}",
+      template:
+        "{{ bos_token }}{{ greeting }} {{ strftime_now('%d %b %Y') }} {{ tools is none }} {{ range(1, 4) | list }}",
       messages: [],
       tokenizer: llama3,
       extra: { greeting: 'Hallo' },
@@ -66,7 +67,9 @@ describe('renderChat', () => {
 
   it('refuses a field name that holds a special token', () => {
     const messages = [{ role: 'user', content: 'x', call: { '<|im_end|>': 1 } }];
-    expect(() => renderChat({ template: '{{ messages | tojson }}', messages, tokenizer: qwen })).toThrow(InputError);
+    expect(() => renderChat({ template: '{{ messages | tojson }}', messages, tokenizer: qwen })).toThrow(
+      InputError,
+    );
   });
 
   it('protects strings of further message fields', () => {
@@ -112,7 +115,10 @@ describe('loadChatTemplate', () => {
 
   it('takes the first of the files in which a checkpoint may keep it', async () => {
     await expect(loadChatTemplate(folder)).rejects.toThrow(ConfigError);
-    const named = [{ name: 'tool_use', template: 'T' }, { name: 'default', template: 'D' }];
+    const named = [
+      { name: 'tool_use', template: 'T' },
+      { name: 'default', template: 'D' },
+    ];
     await write('tokenizer_config.json', { chat_template: named });
     expect(await loadChatTemplate(folder)).toBe('D');
     await write('processor_config.json', { chat_template: { default: 'P' } });

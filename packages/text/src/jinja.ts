@@ -3,8 +3,18 @@ import { ConfigError, InputError } from '@weft/errors';
 
 const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 const months = [
-  'January', 'February', 'March', 'April', 'May', 'June',
-  'July', 'August', 'September', 'October', 'November', 'December',
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
 ];
 
 /** Formats a local time as Python's `strftime` does in the C locale. */
@@ -13,7 +23,8 @@ export function strftime(date: Date, format: string): string {
   const day = days[date.getDay()] ?? '';
   const month = months[date.getMonth()] ?? '';
   const dayOfYear = Math.round(
-    (Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - Date.UTC(date.getFullYear(), 0, 0)) / 86_400_000,
+    (Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - Date.UTC(date.getFullYear(), 0, 0)) /
+      86_400_000,
   );
   const fields: Readonly<Record<string, string>> = {
     Y: String(date.getFullYear()),
@@ -41,7 +52,8 @@ export function strftime(date: Date, format: string): string {
 }
 
 function range(...bounds: number[]): number[] {
-  const [start, stop, step] = bounds.length === 1 ? [0, bounds[0] ?? 0, 1] : [bounds[0] ?? 0, bounds[1] ?? 0, bounds[2] ?? 1];
+  const [start, stop, step] =
+    bounds.length === 1 ? [0, bounds[0] ?? 0, 1] : [bounds[0] ?? 0, bounds[1] ?? 0, bounds[2] ?? 1];
   if (step === 0) throw new RangeError('range() step must not be zero');
   return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, at) => start + at * step);
 }
@@ -56,7 +68,9 @@ class TemplateRefusal extends Error {}
  * @throws {ConfigError} if the template cannot be parsed; the returned function throws `InputError` if the template
  *   refuses the conversation or cannot be evaluated for it.
  */
-export function compileTemplate(template: string): (variables: Readonly<Record<string, unknown>>, now: Date) => string {
+export function compileTemplate(
+  template: string,
+): (variables: Readonly<Record<string, unknown>>, now: Date) => string {
   let program: ReturnType<typeof parse>;
   try {
     program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
@@ -70,7 +84,12 @@ export function compileTemplate(template: string): (variables: Readonly<Record<s
   return (variables, now) => {
     const environment = new Environment();
     const globals = {
-      true: true, True: true, false: false, False: false, none: null, None: null,
+      true: true,
+      True: true,
+      false: false,
+      False: false,
+      none: null,
+      None: null,
       range,
       strftime_now: (format: string) => strftime(now, format),
       raise_exception: (message: unknown) => {

@@ -18,16 +18,31 @@ interface Library {
 const library = tokenizers as unknown as Library;
 
 /** The normalizer and the vocabulary model of a tokenizer.json, as the library builds them. */
-export const libraryTokenizer = (parts: { readonly normalizer?: object | null; readonly model: object }): LibraryTokenizer =>
+export const libraryTokenizer = (parts: {
+  readonly normalizer?: object | null;
+  readonly model: object;
+}): LibraryTokenizer =>
   new library.Tokenizer(
-    { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...parts },
+    {
+      added_tokens: [],
+      normalizer: null,
+      pre_tokenizer: null,
+      post_processor: null,
+      decoder: null,
+      ...parts,
+    },
     {},
   );
 
 /** The regular expression of a `pattern` in tokenizer.json, translated from Oniguruma's syntax. */
 export function libraryPattern(pattern: { readonly Regex?: string; readonly String?: string }): RegExp {
   // `invert` has no effect on the pattern but to leave plain strings without a capture group.
-  const compiled = new library.SplitPreTokenizer({ type: 'Split', pattern, behavior: 'Isolated', invert: true }).pattern;
+  const compiled = new library.SplitPreTokenizer({
+    type: 'Split',
+    pattern,
+    behavior: 'Isolated',
+    invert: true,
+  }).pattern;
   if (!compiled) throw new TypeError('The tokenizers library compiled no pattern.');
   return compiled;
 }

@@ -33,17 +33,21 @@ const answers = JSON.parse(readFileSync(fixture('cases.json'), 'utf8')) as Answe
 describe.each(Object.entries(answers.tokenizers))('the tokenizer of kind %s', (name, expected) => {
   const tokenizer = loadTokenizer(fixture(name));
 
-  it.each(answers.texts.map((text, at) => ({ text, at })))('encodes $text as transformers does', async ({ text, at }) => {
-    const [plain, bare, literal] = expected.encode[at] ?? [[], [], []];
-    const { encode, specialIds, idToToken } = await tokenizer;
-    expect(encode(text)).toEqual(plain);
-    expect(encode(text, { addSpecialTokens: false })).toEqual(bare);
-    const ours = encode(text, { addSpecialTokens: false, parseSpecialTokens: false });
-    const unknown = (id: number): boolean => ['<unk>', '[UNK]'].includes(idToToken(id) ?? '');
-    expect(ours.filter((id) => specialIds.has(id) && !unknown(id))).toEqual([]);
-    // The reference lets a Unigram vocabulary find a special token as a piece of text; that is not followed.
-    if (!literal.some((id) => specialIds.has(id) && text.includes(idToToken(id) ?? ''))) expect(ours).toEqual(literal);
-  });
+  it.each(answers.texts.map((text, at) => ({ text, at })))(
+    'encodes $text as transformers does',
+    async ({ text, at }) => {
+      const [plain, bare, literal] = expected.encode[at] ?? [[], [], []];
+      const { encode, specialIds, idToToken } = await tokenizer;
+      expect(encode(text)).toEqual(plain);
+      expect(encode(text, { addSpecialTokens: false })).toEqual(bare);
+      const ours = encode(text, { addSpecialTokens: false, parseSpecialTokens: false });
+      const unknown = (id: number): boolean => ['<unk>', '[UNK]'].includes(idToToken(id) ?? '');
+      expect(ours.filter((id) => specialIds.has(id) && !unknown(id))).toEqual([]);
+      // The reference lets a Unigram vocabulary find a special token as a piece of text; that is not followed.
+      if (!literal.some((id) => specialIds.has(id) && text.includes(idToToken(id) ?? '')))
+        expect(ours).toEqual(literal);
+    },
+  );
 
   it('decodes as transformers does, at once and token by token', async () => {
     const loaded = await tokenizer;
@@ -71,12 +75,15 @@ describe.each(Object.entries(answers.tokenizers))('the tokenizer of kind %s', (n
 describe.each(Object.entries(answers.tokenizers).filter(([, { chats }]) => chats.length > 0))(
   'the chat template of kind %s',
   (name, { chats }) => {
-    it.each(chats)('renders and encodes conversation %# as transformers does', async ({ messages, addGenerationPrompt, text, ids }) => {
-      const tokenizer = await loadTokenizer(fixture(name));
-      const template = await loadChatTemplate(fixture(name));
-      const segments = renderChat({ template, messages, tokenizer, addGenerationPrompt });
-      expect(segments.map((segment) => segment.text).join('')).toBe(text);
-      expect(encodeSegments(tokenizer, segments).ids).toEqual(ids);
-    });
+    it.each(chats)(
+      'renders and encodes conversation %# as transformers does',
+      async ({ messages, addGenerationPrompt, text, ids }) => {
+        const tokenizer = await loadTokenizer(fixture(name));
+        const template = await loadChatTemplate(fixture(name));
+        const segments = renderChat({ template, messages, tokenizer, addGenerationPrompt });
+        expect(segments.map((segment) => segment.text).join('')).toBe(text);
+        expect(encodeSegments(tokenizer, segments).ids).toEqual(ids);
+      },
+    );
   },
 );

@@ -51,7 +51,8 @@ function arrange(parts: readonly Part[], behavior: Behavior): string[] {
   for (const part of ordered) {
     const last = joined.at(-1);
     const merge = behavior === 'Contiguous' ? previous === part.matched : part.matched && previous === false;
-    if (last && merge) last.text = behavior === 'MergedWithNext' ? part.text + last.text : last.text + part.text;
+    if (last && merge)
+      last.text = behavior === 'MergedWithNext' ? part.text + last.text : last.text + part.text;
     else joined.push({ ...part });
     previous = part.matched;
   }
@@ -59,14 +60,24 @@ function arrange(parts: readonly Part[], behavior: Behavior): string[] {
   return behavior === 'MergedWithNext' ? texts.reverse() : texts;
 }
 
-const split = (pattern: RegExp, behavior: Behavior, invert = false): PreTokenize => (text) => {
-  const parts = partsOf(text, pattern);
-  return arrange(invert ? parts.map((part) => ({ ...part, matched: !part.matched })) : parts, behavior);
-};
+const split =
+  (pattern: RegExp, behavior: Behavior, invert = false): PreTokenize =>
+  (text) => {
+    const parts = partsOf(text, pattern);
+    return arrange(invert ? parts.map((part) => ({ ...part, matched: !part.matched })) : parts, behavior);
+  };
 
 const behaviorOf = (name: string | undefined): Behavior => {
-  const known: readonly Behavior[] = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'];
-  return known.find((behavior) => behavior.toLowerCase() === name?.toLowerCase().replaceAll('_', '')) ?? 'Isolated';
+  const known: readonly Behavior[] = [
+    'Removed',
+    'Isolated',
+    'MergedWithPrevious',
+    'MergedWithNext',
+    'Contiguous',
+  ];
+  return (
+    known.find((behavior) => behavior.toLowerCase() === name?.toLowerCase().replaceAll('_', '')) ?? 'Isolated'
+  );
 };
 
 function metaspace(config: PreTokenizerConfig): PreTokenize {
@@ -88,7 +99,8 @@ function byteLevel(config: PreTokenizerConfig): PreTokenize {
     /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
   return (text) => {
     const prefixed = config.add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
-    const pieces = config.use_regex === false ? [prefixed] : partsOf(prefixed, words).map((part) => part.text);
+    const pieces =
+      config.use_regex === false ? [prefixed] : partsOf(prefixed, words).map((part) => part.text);
     return pieces.map((piece) => Array.from(encoder.encode(piece), (byte) => alphabet[byte]).join(''));
   };
 }
@@ -97,16 +109,19 @@ function fixedLength(length: number): PreTokenize {
   return (text) => {
     const characters = [...text];
     const pieces: string[] = [];
-    for (let at = 0; at < characters.length; at += length) pieces.push(characters.slice(at, at + length).join(''));
+    for (let at = 0; at < characters.length; at += length)
+      pieces.push(characters.slice(at, at + length).join(''));
     return pieces;
   };
 }
 
-const sequence = (steps: readonly PreTokenize[]): PreTokenize => (text, first) =>
-  steps.reduce<string[]>(
-    (pieces, step) => pieces.flatMap((piece, at) => step(piece, first && at === 0)),
-    [text],
-  );
+const sequence =
+  (steps: readonly PreTokenize[]): PreTokenize =>
+  (text, first) =>
+    steps.reduce<string[]>(
+      (pieces, step) => pieces.flatMap((piece, at) => step(piece, first && at === 0)),
+      [text],
+    );
 
 /**
  * Builds the cutting of text into words from a `pre_tokenizer` of tokenizer.json, equal to the `tokenizers` library

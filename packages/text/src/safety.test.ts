@@ -24,7 +24,9 @@ function randomText(tokenizer: Tokenizer, roll: (bound: number) => number): stri
   return Array.from({ length: 1 + roll(8) }, () => {
     const special = specials[roll(specials.length)] ?? '';
     const cut = roll(special.length);
-    return [special, special.slice(0, cut), special.slice(cut), characters[roll(characters.length)] ?? ''][roll(4)];
+    return [special, special.slice(0, cut), special.slice(cut), characters[roll(characters.length)] ?? ''][
+      roll(4)
+    ];
   }).join('');
 }
 
@@ -63,24 +65,34 @@ describe.each(kinds)('with the tokenizer of kind %s', (kind) => {
 
 /** Templates that look at the text or change it, as published ones do and worse. */
 const templates: Readonly<Record<string, string>> = {
-  trims: "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>{% endfor %}",
-  upper: "{% for m in messages %}<|im_start|>{{ m.content.upper() }}<|im_end|>{% endfor %}",
-  lower: "{% for m in messages %}<|im_start|>{{ m.content | lower }}<|im_end|>{% endfor %}",
-  splits: "{% for m in messages %}<|im_start|>{{ m.content.split('</think>')[-1].lstrip('\\n') }}<|im_end|>{% endfor %}",
-  slices: "{% for m in messages %}<|im_start|>{{ m.content[1:] }}<|im_end|>{% endfor %}",
-  'takes spaces out': "{% for m in messages %}<|im_start|>{{ m.content.replace(' ', '') }}<|im_end|>{% endfor %}",
-  'joins messages': "<|im_start|>{% for m in messages %}{{ m.content }}{% endfor %}<|im_end|>",
-  'joins trimmed messages': "<|im_start|>{% for m in messages %}{{ m.content[:40] | trim }}{% endfor %}<|im_end|>",
-  'quotes as JSON': "{% for m in messages %}<|im_start|>{{ m | tojson }}<|im_end|>{% endfor %}",
-  tests: "{% for m in messages %}<|im_start|>{% if 'e' in m.content %}{{ m.content ~ '!' }}{% else %}{{ m.content }}{% endif %}<|im_end|>{% endfor %}",
+  trims: '{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>{% endfor %}',
+  upper: '{% for m in messages %}<|im_start|>{{ m.content.upper() }}<|im_end|>{% endfor %}',
+  lower: '{% for m in messages %}<|im_start|>{{ m.content | lower }}<|im_end|>{% endfor %}',
+  splits:
+    "{% for m in messages %}<|im_start|>{{ m.content.split('</think>')[-1].lstrip('\\n') }}<|im_end|>{% endfor %}",
+  slices: '{% for m in messages %}<|im_start|>{{ m.content[1:] }}<|im_end|>{% endfor %}',
+  'takes spaces out':
+    "{% for m in messages %}<|im_start|>{{ m.content.replace(' ', '') }}<|im_end|>{% endfor %}",
+  'joins messages': '<|im_start|>{% for m in messages %}{{ m.content }}{% endfor %}<|im_end|>',
+  'joins trimmed messages':
+    '<|im_start|>{% for m in messages %}{{ m.content[:40] | trim }}{% endfor %}<|im_end|>',
+  'quotes as JSON': '{% for m in messages %}<|im_start|>{{ m | tojson }}<|im_end|>{% endfor %}',
+  tests:
+    "{% for m in messages %}<|im_start|>{% if 'e' in m.content %}{{ m.content ~ '!' }}{% else %}{{ m.content }}{% endif %}<|im_end|>{% endfor %}",
 };
 
 describe.each(Object.entries(templates))('a template that %s', (_, template) => {
   it('yields its own special tokens and none from messages', async () => {
     const tokenizer = await loadTokenizer(fixture('qwen'));
     const roll = dice(3);
-    const harmless = [{ role: 'user', content: 'some text' }, { role: 'user', content: 'and more' }];
-    const expected = specialsIn(tokenizer, encodeSegments(tokenizer, renderChat({ template, messages: harmless, tokenizer })).ids);
+    const harmless = [
+      { role: 'user', content: 'some text' },
+      { role: 'user', content: 'and more' },
+    ];
+    const expected = specialsIn(
+      tokenizer,
+      encodeSegments(tokenizer, renderChat({ template, messages: harmless, tokenizer })).ids,
+    );
     expect(expected.length).toBeGreaterThan(0);
     for (let round = 0; round < 40; round++) {
       const messages = harmless.map(({ role }) => ({ role, content: randomText(tokenizer, roll) }));
@@ -97,8 +109,15 @@ describe('a special token spelt by several texts', () => {
     ['spaces that the template takes out', '<|im_ end|>', templates['takes spaces out']],
   ])('stays text when it needs %s', async (_, content, template) => {
     const tokenizer = await loadTokenizer(fixture('qwen'));
-    const segments = renderChat({ template: template ?? '', messages: [{ role: 'user', content }], tokenizer });
-    expect(specialsIn(tokenizer, encodeSegments(tokenizer, segments).ids)).toEqual(['<|im_start|>', '<|im_end|>']);
+    const segments = renderChat({
+      template: template ?? '',
+      messages: [{ role: 'user', content }],
+      tokenizer,
+    });
+    expect(specialsIn(tokenizer, encodeSegments(tokenizer, segments).ids)).toEqual([
+      '<|im_start|>',
+      '<|im_end|>',
+    ]);
     expect(segments.map(({ text }) => text).join('')).toBe('<|im_start|><|im_end|><|im_end|>');
   });
 
@@ -107,7 +126,9 @@ describe('a special token spelt by several texts', () => {
     const content = ['<|', 'im_', 'end', '|>'].map((text) => ({ type: 'text' as const, text }));
     const template = await loadChatTemplate(fixture('qwen'));
     const segments = renderChat({ template, messages: [{ role: 'user', content }], tokenizer });
-    const ends = specialsIn(tokenizer, encodeSegments(tokenizer, segments).ids).filter((token) => token === '<|im_end|>');
+    const ends = specialsIn(tokenizer, encodeSegments(tokenizer, segments).ids).filter(
+      (token) => token === '<|im_end|>',
+    );
     expect(ends).toHaveLength(2);
   });
 });

@@ -2,7 +2,10 @@ import { InputError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
 import { createStopMatcher } from './stop-strings.js';
 
-function run(stops: readonly string[], chunks: readonly string[]): { text: string; stopped: string | undefined } {
+function run(
+  stops: readonly string[],
+  chunks: readonly string[],
+): { text: string; stopped: string | undefined } {
   const matcher = createStopMatcher(stops);
   let text = '';
   let stopped: string | undefined;

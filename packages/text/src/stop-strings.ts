@@ -23,7 +23,11 @@ export interface StopMatcher {
  */
 export function createStopMatcher(stops: readonly string[]): StopMatcher {
   if (stops.includes(''))
-    throw new InputError({ message: 'A stop string is empty.', where: 'stops', hint: 'Leave it out: it would stop every text.' });
+    throw new InputError({
+      message: 'A stop string is empty.',
+      where: 'stops',
+      hint: 'Leave it out: it would stop every text.',
+    });
   let held = '';
   let stopped: string | undefined;
 

@@ -16,12 +16,16 @@ describe('createStreamingDecoder', () => {
 
   it('holds a row of byte tokens back until another token ends it', async () => {
     const tokenizer = await loadTokenizer(fixture('llama2'));
-    const bytes = [0xf0, 0x9f, 0x99, 0x82].map((byte) => tokenizer.tokenToId(`<0x${byte.toString(16).toUpperCase()}>`) ?? -1);
+    const bytes = [0xf0, 0x9f, 0x99, 0x82].map(
+      (byte) => tokenizer.tokenToId(`<0x${byte.toString(16).toUpperCase()}>`) ?? -1,
+    );
     const word = tokenizer.encode('x', { addSpecialTokens: false });
     const stream = createStreamingDecoder(tokenizer);
     expect(bytes.map((id) => stream.push(id)).join('')).toBe('');
     expect(word.map((id) => stream.push(id)).join('')).toBe('🙂 x');
-    expect([...bytes.slice(0, 2)].map((id) => stream.push(id)).join('') + stream.flush()).toBe('\uFFFD\uFFFD');
+    expect([...bytes.slice(0, 2)].map((id) => stream.push(id)).join('') + stream.flush()).toBe(
+      '\uFFFD\uFFFD',
+    );
   });
 
   it('drops the space that the tokenizer puts before the first word only', async () => {
@@ -43,7 +47,14 @@ describe('createStreamingDecoder', () => {
 
   it('takes spaces before punctuation away over token borders where the tokenizer asks for it', () => {
     const tokenizer = createTokenizer(
-      { model: { type: 'WordLevel', vocab: { do: 0, "n't": 1, go: 2, '.': 3, "'": 4, 've': 5 }, unk_token: 'go' }, decoder: null },
+      {
+        model: {
+          type: 'WordLevel',
+          vocab: { do: 0, "n't": 1, go: 2, '.': 3, "'": 4, ve: 5 },
+          unk_token: 'go',
+        },
+        decoder: null,
+      },
       { clean_up_tokenization_spaces: true },
     );
     const stream = createStreamingDecoder(tokenizer);

@@ -53,7 +53,9 @@ function byteLevel(): DecoderStage {
       const values = Array.from(piece, (character) => bytes.get(character));
       // A token outside the alphabet (an added token) stands for its own text.
       const known = values.every((value) => value !== undefined);
-      return [decoder.decode(known ? Uint8Array.from(values as number[]) : encoder.encode(piece), { stream: true })];
+      return [
+        decoder.decode(known ? Uint8Array.from(values as number[]) : encoder.encode(piece), { stream: true }),
+      ];
     },
     flush: () => [decoder.decode()],
   };
@@ -157,7 +159,8 @@ function replaceAcross(text: string, content: string): DecoderStage {
 
 function metaspace(config: DecoderConfig, fused: boolean): DecoderStage {
   const mark = config.replacement ?? '▁';
-  const prepended = (config.prepend_scheme ?? (config.add_prefix_space === false ? 'never' : 'always')) !== 'never';
+  const prepended =
+    (config.prepend_scheme ?? (config.add_prefix_space === false ? 'never' : 'always')) !== 'never';
   let first = true;
   return {
     push(piece) {
@@ -300,4 +303,11 @@ export const pushThrough = (stages: readonly DecoderStage[], piece: string): str
 
 /** Ends the input of all stages, first to last, and returns the rest of the text. */
 export const flushThrough = (stages: readonly DecoderStage[]): string =>
-  stages.map((stage, at) => stage.flush().map((piece) => pushThrough(stages.slice(at + 1), piece)).join('')).join('');
+  stages
+    .map((stage, at) =>
+      stage
+        .flush()
+        .map((piece) => pushThrough(stages.slice(at + 1), piece))
+        .join(''),
+    )
+    .join('');

@@ -50,7 +50,8 @@ export function specialTokenNames(config: TokenizerConfig): Record<string, Token
   const models = config['model_specific_special_tokens'];
   for (const table of [extra, models])
     if (table && typeof table === 'object' && !Array.isArray(table))
-      for (const [key, entry] of Object.entries(table)) if (isEntry(entry) && contentOf(entry)) names[key] = entry;
+      for (const [key, entry] of Object.entries(table))
+        if (isEntry(entry) && contentOf(entry)) names[key] = entry;
   return names;
 }
 
@@ -64,10 +65,16 @@ export function configuredTokens(config: TokenizerConfig): TokenEntry[] {
   const listed = Object.entries(config.added_tokens_decoder ?? {})
     .sort(([a], [b]) => Number(a) - Number(b))
     .map(([, entry]) => entry);
-  const extra = Array.isArray(config.extra_special_tokens) ? (config.extra_special_tokens as TokenEntry[]) : [];
+  const extra = Array.isArray(config.extra_special_tokens)
+    ? (config.extra_special_tokens as TokenEntry[])
+    : [];
   return [
     ...listed,
-    ...[...Object.values(specialTokenNames(config)), ...extra, ...(config.additional_special_tokens ?? [])].map(special),
+    ...[
+      ...Object.values(specialTokenNames(config)),
+      ...extra,
+      ...(config.additional_special_tokens ?? []),
+    ].map(special),
   ];
 }
 
@@ -111,7 +118,10 @@ export function mergeAddedTokens(
 
 interface PostProcessor {
   readonly type: string;
-  readonly single?: readonly { readonly SpecialToken?: { readonly id: string }; readonly Sequence?: unknown }[];
+  readonly single?: readonly {
+    readonly SpecialToken?: { readonly id: string };
+    readonly Sequence?: unknown;
+  }[];
   readonly special_tokens?: Readonly<Record<string, { readonly ids: readonly number[] }>>;
   readonly cls?: readonly [string, number];
   readonly sep?: readonly [string, number];

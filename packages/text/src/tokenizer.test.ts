@@ -34,7 +34,10 @@ describe('createTokenizer', () => {
   });
 
   it('protects placeholders that the files do not call special', () => {
-    const json: TokenizerJson = { ...letters, added_tokens: [{ id: 7, content: 'xx', special: false, normalized: false }] };
+    const json: TokenizerJson = {
+      ...letters,
+      added_tokens: [{ id: 7, content: 'xx', special: false, normalized: false }],
+    };
     const literal = { parseSpecialTokens: false };
     expect(createTokenizer(json).encode('xx', literal)).toEqual([7]);
     const tokenizer = createTokenizer(json, {}, { placeholders: ['xx'] });
@@ -56,11 +59,23 @@ describe('createTokenizer', () => {
   });
 
   it('gives new tokens of the configuration the next ids', () => {
-    const tokenizer = createTokenizer(letters, { eos_token: '</s>', pad_token: '<unk>', image_token: '<image>' });
+    const tokenizer = createTokenizer(letters, {
+      eos_token: '</s>',
+      pad_token: '<unk>',
+      image_token: '<image>',
+    });
     expect([tokenizer.eosTokenId, tokenizer.padTokenId, tokenizer.tokenToId('<image>')]).toEqual([7, 5, 8]);
     expect(tokenizer.encode('</s>x<image>')).toEqual([7, 6, 8]);
-    expect(tokenizer.specialTokenNames).toEqual({ eos_token: '</s>', pad_token: '<unk>', image_token: '<image>' });
-    expect([tokenizer.vocabSize, tokenizer.bosToken, tokenizer.bosTokenId]).toEqual([9, undefined, undefined]);
+    expect(tokenizer.specialTokenNames).toEqual({
+      eos_token: '</s>',
+      pad_token: '<unk>',
+      image_token: '<image>',
+    });
+    expect([tokenizer.vocabSize, tokenizer.bosToken, tokenizer.bosTokenId]).toEqual([
+      9,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('replaces lone surrogates, which have no bytes', async () => {
@@ -70,7 +85,9 @@ describe('createTokenizer', () => {
 
   it('refuses what it cannot follow', () => {
     expect(() => createTokenizer({ model: {} } as unknown as TokenizerJson)).toThrow(ConfigError);
-    expect(() => createTokenizer({ ...letters, pre_tokenizer: { type: 'UnicodeScripts' } })).toThrow(UnsupportedError);
+    expect(() => createTokenizer({ ...letters, pre_tokenizer: { type: 'UnicodeScripts' } })).toThrow(
+      UnsupportedError,
+    );
     expect(() => createTokenizer({ ...letters, decoder: { type: 'CTC' } })).toThrow(UnsupportedError);
     expect(() => createTokenizer(letters).encode(3 as unknown as string)).toThrow(InputError);
   });
@@ -85,7 +102,10 @@ describe('loadTokenizer', () => {
 
   it('reads the older files that hold special and added tokens', async () => {
     await writeFile(join(folder, 'tokenizer.json'), JSON.stringify({ ...letters, added_tokens: [] }));
-    await writeFile(join(folder, 'special_tokens_map.json'), JSON.stringify({ eos_token: { content: '</s>' }, bos_token: '<s>' }));
+    await writeFile(
+      join(folder, 'special_tokens_map.json'),
+      JSON.stringify({ eos_token: { content: '</s>' }, bos_token: '<s>' }),
+    );
     await writeFile(join(folder, 'added_tokens.json'), JSON.stringify({ '</s>': 7, '<word>': 8 }));
     const tokenizer = await loadTokenizer(folder);
     expect(tokenizer.encode('<s>x<word></s>')).toEqual([4, 6, 8, 7]);

@@ -4,7 +4,13 @@ import { addedTokenSplitter, type TextPiece, type TextRange } from './added-toke
 import { libraryTokenizer } from './library.js';
 import { preTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
 import { readJsonFile } from './read-json-file.js';
-import { cleanUpStage, decoderStages, flushThrough, pushThrough, type DecoderConfig } from './token-decoder.js';
+import {
+  cleanUpStage,
+  decoderStages,
+  flushThrough,
+  pushThrough,
+  type DecoderConfig,
+} from './token-decoder.js';
 import {
   configuredTokens,
   contentOf,
@@ -14,7 +20,12 @@ import {
   type TokenEntry,
   type TokenizerConfig,
 } from './tokenizer-settings.js';
-import { reachableTokens, vocabularyModel, type ModelConfig, type VocabularyModel } from './vocabulary-model.js';
+import {
+  reachableTokens,
+  vocabularyModel,
+  type ModelConfig,
+  type VocabularyModel,
+} from './vocabulary-model.js';
 
 /** The content of a Hugging Face `tokenizer.json`. */
 export interface TokenizerJson {
@@ -87,7 +98,10 @@ export interface TokenizerOptions {
 
 function normalizerOf(config: TokenizerJson['normalizer']): ((text: string) => string) | undefined {
   if (!config) return undefined;
-  const { normalizer } = libraryTokenizer({ normalizer: config, model: { type: 'BPE', vocab: {}, merges: [] } });
+  const { normalizer } = libraryTokenizer({
+    normalizer: config,
+    model: { type: 'BPE', vocab: {}, merges: [] },
+  });
   return (text) => (normalizer && text !== '' ? normalizer.normalize(text) : text);
 }
 
@@ -122,11 +136,17 @@ export function createTokenizer(
   const model = vocabularyModel(tokenizerJson.model);
   const normalize = normalizerOf(tokenizerJson.normalizer);
   const preTokenize = preTokenizer(tokenizerJson.pre_tokenizer);
-  const fromFiles = mergeAddedTokens(tokenizerJson.added_tokens ?? [], configuredTokens(tokenizerConfig), model);
+  const fromFiles = mergeAddedTokens(
+    tokenizerJson.added_tokens ?? [],
+    configuredTokens(tokenizerConfig),
+    model,
+  );
   // Placeholders are protected in user text but are not skipped in decoding: the files do not call them special.
   const skipped = new Set(fromFiles.filter((token) => token.special).map((token) => token.content));
   const protectedToo = new Set(placeholders);
-  const added = fromFiles.map((token) => (protectedToo.has(token.content) ? { ...token, special: true } : token));
+  const added = fromFiles.map((token) =>
+    protectedToo.has(token.content) ? { ...token, special: true } : token,
+  );
   const idOf = new Map(added.map((token) => [token.content, token.id]));
   const tokenOf = new Map(added.map((token) => [token.id, token.content]));
   const tokenToId = (token: string): number | undefined => idOf.get(token) ?? model.idOf(token);
@@ -157,8 +177,12 @@ export function createTokenizer(
   const encodeRun = (raw: string, first: boolean, literal: readonly TextRange[]): number[] => {
     const text = normalize?.(raw) ?? raw;
     const moved = (at: number): number => (normalize ? normalize(raw.slice(0, at)).length : at);
-    const ranges = splitNormalized ? literal.map(([start, end]): TextRange => [moved(start), end >= raw.length ? text.length : moved(end)]) : [];
-    const pieces: readonly TextPiece[] = splitNormalized?.(text, ranges) ?? [{ start: 0, end: text.length, token: undefined }];
+    const ranges = splitNormalized
+      ? literal.map(([start, end]): TextRange => [moved(start), end >= raw.length ? text.length : moved(end)])
+      : [];
+    const pieces: readonly TextPiece[] = splitNormalized?.(text, ranges) ?? [
+      { start: 0, end: text.length, token: undefined },
+    ];
     if (literal.length > 0) literalModel ??= vocabularyModel(tokenizerJson.model, reachable);
     const words = literal.length > 0 && literalModel ? literalModel : model;
     return pieces.flatMap(({ start, end, token }) =>
@@ -174,9 +198,11 @@ export function createTokenizer(
     Object.entries(specialTokenNames(tokenizerConfig)).map(([key, entry]) => [key, contentOf(entry) ?? '']),
   );
   const { bos_token: bosToken, eos_token: eosToken, pad_token: padToken } = names;
-  const named = (token: string | undefined): number | undefined => (token === undefined ? undefined : tokenToId(token));
+  const named = (token: string | undefined): number | undefined =>
+    token === undefined ? undefined : tokenToId(token);
   const [bosTokenId, eosTokenId, padTokenId] = [named(bosToken), named(eosToken), named(padToken)];
-  const optional = (present: unknown, id: number | undefined): number[] => (present && id !== undefined ? [id] : []);
+  const optional = (present: unknown, id: number | undefined): number[] =>
+    present && id !== undefined ? [id] : [];
   const { add_bos_token: addBos, add_eos_token: addEos } = tokenizerConfig;
   const frame =
     addBos === undefined && addEos === undefined
@@ -186,7 +212,8 @@ export function createTokenizer(
   const isBpe = tokenizerJson.model.type === 'BPE' || tokenizerJson.model.merges !== undefined;
   const cleans =
     tokenizerConfig.clean_up_tokenization_spaces === true &&
-    (!isBpe || tokenizerConfig['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true);
+    (!isBpe ||
+      tokenizerConfig['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true);
   const incrementalDecoder = ({ skipSpecialTokens = false }: DecodeOptions = {}): IncrementalDecoder => {
     const stages = [...decoderStages(tokenizerJson.decoder), ...(cleans ? [cleanUpStage()] : [])];
     return {
@@ -204,13 +231,16 @@ export function createTokenizer(
   return {
     encode(input, { addSpecialTokens = true, parseSpecialTokens = true, literal = [] } = {}) {
       if (typeof input !== 'string')
-        throw new InputError({ message: `A text was expected, but ${typeof input} was given.`, where: 'encode' });
+        throw new InputError({
+          message: `A text was expected, but ${typeof input} was given.`,
+          where: 'encode',
+        });
       const text = wellFormed(input);
-      const ranges: readonly TextRange[] = parseSpecialTokens ? literal.filter(([start, end]) => start < end) : [[0, text.length]];
+      const ranges: readonly TextRange[] = parseSpecialTokens
+        ? literal.filter(([start, end]) => start < end)
+        : [[0, text.length]];
       const ids = splitRaw(text, ranges).flatMap(({ start, end, token }) =>
-        token
-          ? [token.id]
-          : encodeRun(text.slice(start, end), start === 0, rangesWithin(ranges, start, end)),
+        token ? [token.id] : encodeRun(text.slice(start, end), start === 0, rangesWithin(ranges, start, end)),
       );
       return addSpecialTokens ? [...frame.before, ...ids, ...frame.after] : ids;
     },

@@ -20,7 +20,8 @@ export interface VocabularyModel {
   tokenOf(id: number): string | undefined;
 }
 
-const isList = (vocab: ModelConfig['vocab']): vocab is readonly (readonly [string, number])[] => Array.isArray(vocab);
+const isList = (vocab: ModelConfig['vocab']): vocab is readonly (readonly [string, number])[] =>
+  Array.isArray(vocab);
 
 const mergeParts = (merge: string | readonly [string, string]): readonly string[] =>
   typeof merge === 'string' ? merge.split(' ', 2) : merge;
@@ -30,7 +31,8 @@ const mergeParts = (merge: string | readonly [string, string]): readonly string[
  * vocabularies; for BPE results of merges, single characters, and whole words where merges may be skipped.
  */
 export function reachableTokens(model: ModelConfig, forbidden: ReadonlySet<string>): Set<string> {
-  if (isList(model.vocab)) return new Set(model.vocab.map(([piece]) => piece).filter((piece) => forbidden.has(piece)));
+  if (isList(model.vocab))
+    return new Set(model.vocab.map(([piece]) => piece).filter((piece) => forbidden.has(piece)));
   const vocab = model.vocab;
   const present = [...forbidden].filter((token) => Object.hasOwn(vocab, token));
   if (!model.merges || model.ignore_merges || model.end_of_word_suffix) return new Set(present);
@@ -44,7 +46,9 @@ function withoutTokens(model: ModelConfig, removed: ReadonlySet<string>): ModelC
     return {
       ...model,
       // A lone surrogate stands in no text, so the piece keeps its id but is never found.
-      vocab: model.vocab.map(([piece, score], id) => [removed.has(piece) ? `\uD800${id}` : piece, score] as const),
+      vocab: model.vocab.map(
+        ([piece, score], id) => [removed.has(piece) ? `\uD800${id}` : piece, score] as const,
+      ),
     };
   const merges = model.merges?.filter((merge) => !removed.has(mergeParts(merge).join('')));
   return {
@@ -59,7 +63,10 @@ function withoutTokens(model: ModelConfig, removed: ReadonlySet<string>): ModelC
  *
  * @param removed - tokens that encoding must not produce; the text they stand for falls back to smaller pieces.
  */
-export function vocabularyModel(config: ModelConfig, removed: ReadonlySet<string> = new Set()): VocabularyModel {
+export function vocabularyModel(
+  config: ModelConfig,
+  removed: ReadonlySet<string> = new Set(),
+): VocabularyModel {
   const { model } = libraryTokenizer({ model: withoutTokens(config, removed) });
   const original = isList(config.vocab)
     ? new Map(config.vocab.map(([piece], id) => [piece, id]))

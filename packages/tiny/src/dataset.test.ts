@@ -6,7 +6,12 @@ import { inputSize, tinyModel } from './model.js';
 import { drawSlice } from './pool.js';
 import { tinyTokens } from './tokenizer.js';
 
-const pool = { first: 50, count: 40, size: inputSize, pixels: drawSlice({ first: 50, count: 40, size: inputSize }) };
+const pool = {
+  first: 50,
+  count: 40,
+  size: inputSize,
+  pixels: drawSlice({ first: 50, count: 40, size: inputSize }),
+};
 const data = worldDataset(pool, questionCurriculum, 64, { seed: 3 });
 
 describe('the training samples', () => {
@@ -40,7 +45,12 @@ describe('the training samples', () => {
 
   it('hold the pixels that the processor would make', async () => {
     const { images } = await worldDataset({ ...pool, count: 1 }, lookCurriculum, 64, { seed: 1 }).example(0);
-    const picture = { width: inputSize, height: inputSize, channels: 3 as const, data: pool.pixels.subarray(0, inputSize * inputSize * 3) };
+    const picture = {
+      width: inputSize,
+      height: inputSize,
+      channels: 3 as const,
+      data: pool.pixels.subarray(0, inputSize * inputSize * 3),
+    };
     const expected = toPixelValues(picture, { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] });
     expect(images!['pixel_values']!.data).toEqual(expected);
   });

@@ -14,7 +14,11 @@ export const lookCurriculum: Curriculum = (scene, random) => [askOne('describe-b
 
 /** Second: a few questions, then what is where. */
 export const pairCurriculum: Curriculum = (scene, random) => [
-  ...ask(scene, random, { count: 3, kinds: questionKinds.filter((kind) => kind !== 'describe'), extras: 0.06 }),
+  ...ask(scene, random, {
+    count: 3,
+    kinds: questionKinds.filter((kind) => kind !== 'describe'),
+    extras: 0.06,
+  }),
   askOne('describe-boxes', scene, random)!,
 ];
 
@@ -46,7 +50,11 @@ export function worldDataset(
   pool: Pool,
   curriculum: Curriculum,
   imageTokens: number,
-  { seed, mostObjects = 5, numbers = true }: { readonly seed: number; readonly mostObjects?: number; readonly numbers?: boolean },
+  {
+    seed,
+    mostObjects = 5,
+    numbers = true,
+  }: { readonly seed: number; readonly mostObjects?: number; readonly numbers?: boolean },
 ): Dataset {
   const encoder = tokenizer();
   const known = new Map<string, readonly number[]>();
@@ -78,7 +86,17 @@ export function worldDataset(
         inputIds.push(user, ...asked, assistant, ...answered);
         labels.push(...new Array<number>(asked.length + 2).fill(ignored), ...answered);
       }
-      return { inputIds, labels, images: { pixel_values: { dtype: 'float32', shape: [1, 3, pool.size, pool.size], data: toPixels(pool.pixels.subarray(picture * bytes, (picture + 1) * bytes), pool.size) } } };
+      return {
+        inputIds,
+        labels,
+        images: {
+          pixel_values: {
+            dtype: 'float32',
+            shape: [1, 3, pool.size, pool.size],
+            data: toPixels(pool.pixels.subarray(picture * bytes, (picture + 1) * bytes), pool.size),
+          },
+        },
+      };
     },
   };
 }
@@ -88,6 +106,7 @@ function toPixels(rgb: Uint8Array, size: number): Float32Array {
   const area = size * size;
   const pixels = new Float32Array(3 * area);
   for (let i = 0; i < area; i++)
-    for (let channel = 0; channel < 3; channel++) pixels[channel * area + i] = (Math.fround(rgb[i * 3 + channel]! / 255) - 0.5) / 0.5;
+    for (let channel = 0; channel < 3; channel++)
+      pixels[channel * area + i] = (Math.fround(rgb[i * 3 + channel]! / 255) - 0.5) / 0.5;
   return pixels;
 }

@@ -30,7 +30,9 @@ async function main(): Promise<void> {
       process.stdout.write(`${JSON.stringify(scores)}\n`);
     } else {
       const line = (name: string, { right, asked }: Score) =>
-        process.stdout.write(`${name.padEnd(16)} ${((100 * right) / Math.max(1, asked)).toFixed(1).padStart(6)} %  ${right}/${asked}\n`);
+        process.stdout.write(
+          `${name.padEnd(16)} ${((100 * right) / Math.max(1, asked)).toFixed(1).padStart(6)} %  ${right}/${asked}\n`,
+        );
       process.stdout.write('\nkind\n');
       for (const [name, score] of Object.entries(result.kinds)) line(name, score);
       process.stdout.write('\npicture\n');
@@ -41,7 +43,9 @@ async function main(): Promise<void> {
     }
     if (values.wrong)
       for (const { seed, condition, dialogue, answer } of result.wrong)
-        process.stderr.write(`${seed} ${condition} ${dialogue.kind}: ${dialogue.question} | ${dialogue.answer} | ${answer}\n`);
+        process.stderr.write(
+          `${seed} ${condition} ${dialogue.kind}: ${dialogue.question} | ${dialogue.answer} | ${answer}\n`,
+        );
   } finally {
     await model.close();
   }

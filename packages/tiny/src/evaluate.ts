@@ -25,7 +25,12 @@ export interface Evaluation {
   readonly conditions: Readonly<Record<Condition, Score>>;
   /** Boxes that are right to the last hundredth; the others count from an overlap of 0.75. */
   readonly exactBoxes: Score;
-  readonly wrong: readonly { readonly seed: number; readonly condition: Condition; readonly dialogue: Dialogue; readonly answer: string }[];
+  readonly wrong: readonly {
+    readonly seed: number;
+    readonly condition: Condition;
+    readonly dialogue: Dialogue;
+    readonly answer: string;
+  }[];
 }
 
 export interface EvaluateOptions {
@@ -41,23 +46,38 @@ export interface EvaluateOptions {
 /** Draws fresh pictures, asks the model about them, and counts right answers by kind of question. */
 export async function evaluate(model: LoadedModel, options: EvaluateOptions): Promise<Evaluation> {
   const score = (): Score => ({ right: 0, asked: 0 });
-  const kinds = Object.fromEntries([...questionKinds].map((kind) => [kind, score()])) as Record<QuestionKind, Score>;
-  const byCondition = Object.fromEntries(conditions.map((condition) => [condition, score()])) as Record<Condition, Score>;
+  const kinds = Object.fromEntries([...questionKinds].map((kind) => [kind, score()])) as Record<
+    QuestionKind,
+    Score
+  >;
+  const byCondition = Object.fromEntries(conditions.map((condition) => [condition, score()])) as Record<
+    Condition,
+    Score
+  >;
   const [overall, exactBoxes] = [score(), score()];
   const wrong: Evaluation['wrong'][number][] = [];
   const batchSize = options.batchSize ?? 40;
 
-  for (let done = 0; done < options.pictures; ) {
+  for (let done = 0; done < options.pictures;) {
     const cases: { seed: number; condition: Condition; picture: Raster; dialogue: Dialogue }[] = [];
     for (; done < options.pictures && cases.length < batchSize; done++) {
       const seed = options.seed + done;
       const condition = conditions[done % conditions.length]!;
       const { scene, picture, random } = await drawFresh(seed, condition);
-      for (const dialogue of ask(scene, random, { count: options.questions, uniform: true })) cases.push({ seed, condition, picture, dialogue });
+      for (const dialogue of ask(scene, random, { count: options.questions, uniform: true }))
+        cases.push({ seed, condition, picture, dialogue });
     }
     const answers = await model.generateBatch(
       cases.map(({ picture, dialogue }) => ({
-        messages: [{ role: 'user', content: [{ type: 'image', image: picture }, { type: 'text', text: dialogue.question }] }],
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'image', image: picture },
+              { type: 'text', text: dialogue.question },
+            ],
+          },
+        ],
       })),
     );
     for (const [i, { seed, condition, dialogue }] of cases.entries()) {
@@ -79,15 +99,24 @@ export async function evaluate(model: LoadedModel, options: EvaluateOptions): Pr
 }
 
 /** A fresh scene and its picture at a size from 64 to 512. */
-export async function drawFresh(seed: number, condition: Condition): Promise<{ scene: Scene; picture: Raster; random: Random }> {
+export async function drawFresh(
+  seed: number,
+  condition: Condition,
+): Promise<{ scene: Scene; picture: Raster; random: Random }> {
   const random = new Random(seed);
   const scene = randomScene(random, { faces: condition === 'other' ? 'held-out' : 'training' });
   const size = random.integer(64, 512);
   if (condition === 'other') {
-    const { data } = await sharp(Buffer.from(sceneToSvg(scene, size))).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const { data } = await sharp(Buffer.from(sceneToSvg(scene, size)))
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     return { scene, random, picture: { width: size, height: size, channels: 3, data: new Uint8Array(data) } };
   }
-  const shift = condition === 'shifted' ? ([random.between(-0.5, 0.5), random.between(-0.5, 0.5)] as const) : ([0, 0] as const);
+  const shift =
+    condition === 'shifted'
+      ? ([random.between(-0.5, 0.5), random.between(-0.5, 0.5)] as const)
+      : ([0, 0] as const);
   const picture = paint(scene, size, { shift });
   if (condition === 'worn') wear(picture, random);
   if (condition !== 'jpeg') return { scene, random, picture };

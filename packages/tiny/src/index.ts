@@ -1,7 +1,21 @@
-export { evaluate, drawFresh, conditions, type Condition, type EvaluateOptions, type Evaluation, type Score } from './evaluate.js';
+export {
+  evaluate,
+  drawFresh,
+  conditions,
+  type Condition,
+  type EvaluateOptions,
+  type Evaluation,
+  type Score,
+} from './evaluate.js';
 export { tinyFolder } from './folder.js';
 export { tinyConfig, tinyModel, tinyPreprocessor } from './model.js';
-export { lookCurriculum, pairCurriculum, questionCurriculum, worldDataset, type Curriculum } from './dataset.js';
+export {
+  lookCurriculum,
+  pairCurriculum,
+  questionCurriculum,
+  worldDataset,
+  type Curriculum,
+} from './dataset.js';
 export { openPool, type Pool } from './pool.js';
 export { answerStage, lookStage, pairStage } from './recipe.js';
 export { makeExample, type Example } from './world/example.js';

@@ -45,7 +45,13 @@ export function tinyConfig(): Json {
     architectures: ['LlavaForConditionalGeneration'],
     dtype: 'float16',
     vision_config: vision,
-    text_config: { ...text, vocab_size: vocabulary().length, bos_token_id: null, eos_token_id: ids.end, pad_token_id: ids.pad },
+    text_config: {
+      ...text,
+      vocab_size: vocabulary().length,
+      bos_token_id: null,
+      eos_token_id: ids.end,
+      pad_token_id: ids.pad,
+    },
     image_token_index: ids.image,
     image_seq_length: (inputSize / vision.patch_size) ** 2,
     vision_feature_layer: -1,
@@ -88,7 +94,8 @@ export function tinyInitialWeights(model: Model, seed: number): Map<string, Floa
   };
   const weights = initialWeights(model.module, seed, choose);
   for (const [path, values] of weights)
-    if (path.endsWith('position_embedding.weight')) values.set(sinusoidalPositions(inputSize / vision.patch_size, vision.hidden_size));
+    if (path.endsWith('position_embedding.weight'))
+      values.set(sinusoidalPositions(inputSize / vision.patch_size, vision.hidden_size));
   return weights;
 }
 

@@ -29,7 +29,8 @@ export interface PoolSlice {
 export function drawSlice({ first, count, size }: PoolSlice): Uint8Array {
   const bytes = size * size * 3;
   const pixels = new Uint8Array(count * bytes);
-  for (let i = 0; i < count; i++) pixels.set(makeExample(first + i, size, { resize, count: 0 }).pixels, i * bytes);
+  for (let i = 0; i < count; i++)
+    pixels.set(makeExample(first + i, size, { resize, count: 0 }).pixels, i * bytes);
   return pixels;
 }
 
@@ -37,7 +38,11 @@ export function drawSlice({ first, count, size }: PoolSlice): Uint8Array {
  * Draws pictures in all cores and keeps them in a file, since every picture is shown many times with other
  * questions.
  */
-export async function openPool(folder: string, { first, count, size }: PoolSlice, report: (done: number) => void = () => {}): Promise<Pool> {
+export async function openPool(
+  folder: string,
+  { first, count, size }: PoolSlice,
+  report: (done: number) => void = () => {},
+): Promise<Pool> {
   await mkdir(folder, { recursive: true });
   const file = join(folder, `pictures-v${worldVersion}-${first}-${count}-${size}.rgb`);
   const length = count * size * size * 3;

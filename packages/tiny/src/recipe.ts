@@ -19,10 +19,29 @@ const common = {
 } as const;
 
 /** One object and nothing else, and where it is: words and places come together first. */
-export const lookStage: Stage = { ...common, name: 'look', steps: 600, schedule: 'constant', warmupSteps: 50 };
+export const lookStage: Stage = {
+  ...common,
+  name: 'look',
+  steps: 600,
+  schedule: 'constant',
+  warmupSteps: 50,
+};
 
 /** One or two objects, and a few questions. */
-export const pairStage: Stage = { ...common, name: 'pairs', steps: 500, schedule: 'constant', warmupSteps: 20 };
+export const pairStage: Stage = {
+  ...common,
+  name: 'pairs',
+  steps: 500,
+  schedule: 'constant',
+  warmupSteps: 20,
+};
 
 /** All scenes and all questions. */
-export const answerStage: Stage = { ...common, name: 'answer', steps: 3000, schedule: 'cosine', floorRatio: 0.03, warmupSteps: 20 };
+export const answerStage: Stage = {
+  ...common,
+  name: 'answer',
+  steps: 3000,
+  schedule: 'cosine',
+  floorRatio: 0.03,
+  warmupSteps: 20,
+};

@@ -20,7 +20,10 @@ export async function saveTiny(folder: string, weights: ReadonlyMap<string, Floa
   await writeCheckpoint(folder, tensors);
   await writeFileAtomic(join(folder, 'config.json'), json(tinyConfig()));
   await writeFileAtomic(join(folder, 'preprocessor_config.json'), json(tinyPreprocessor()));
-  await writeFileAtomic(join(folder, 'generation_config.json'), json({ do_sample: false, eos_token_id: end, pad_token_id: pad, max_new_tokens: 96 }));
+  await writeFileAtomic(
+    join(folder, 'generation_config.json'),
+    json({ do_sample: false, eos_token_id: end, pad_token_id: pad, max_new_tokens: 96 }),
+  );
   await writeFileAtomic(join(folder, 'tokenizer.json'), json(tinyTokenizer()));
   await writeFileAtomic(join(folder, 'tokenizer_config.json'), json(tinyTokenizerConfig()));
   await writeFileAtomic(join(folder, 'chat_template.jinja'), chatTemplate);

@@ -1,19 +1,32 @@
 import { describe, expect, it } from 'vitest';
-import { createTokenizer, encodeSegments, renderChat, type TokenizerConfig, type TokenizerJson } from '@weft/text';
+import {
+  createTokenizer,
+  encodeSegments,
+  renderChat,
+  type TokenizerConfig,
+  type TokenizerJson,
+} from '@weft/text';
 import { chatTemplate, tinyTokenizer, tinyTokenizerConfig, tinyTokens, vocabulary } from './tokenizer.js';
 import { ask, askOne, questionKinds } from './world/questions.js';
 import { Random } from './world/random.js';
 import { randomScene } from './world/scene.js';
 
-const tokenizer = createTokenizer(tinyTokenizer() as unknown as TokenizerJson, tinyTokenizerConfig() as unknown as TokenizerConfig);
-const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false, parseSpecialTokens: false });
+const tokenizer = createTokenizer(
+  tinyTokenizer() as unknown as TokenizerJson,
+  tinyTokenizerConfig() as unknown as TokenizerConfig,
+);
+const encode = (text: string) =>
+  tokenizer.encode(text, { addSpecialTokens: false, parseSpecialTokens: false });
 
 describe('the tokenizer', () => {
   it('decodes every answer to exactly its text, without unknown words', () => {
     for (let seed = 0; seed < 300; seed++) {
       const random = new Random(seed);
       const scene = randomScene(random);
-      const dialogues = [...ask(scene, random, { count: questionKinds.length, uniform: true }), askOne('describe-boxes', scene, random)!];
+      const dialogues = [
+        ...ask(scene, random, { count: questionKinds.length, uniform: true }),
+        askOne('describe-boxes', scene, random)!,
+      ];
       for (const { question, answer } of dialogues) {
         const ids = encode(answer);
         expect(tokenizer.decode(ids)).toBe(answer);
@@ -43,11 +56,17 @@ describe('the chat template', () => {
 
   it('gives the ids that training gives', () => {
     const messages = [
-      { role: 'user', content: [{ type: 'image' as const }, { type: 'text' as const, text: 'What size is the star?' }] },
+      {
+        role: 'user',
+        content: [{ type: 'image' as const }, { type: 'text' as const, text: 'What size is the star?' }],
+      },
       { role: 'assistant', content: 'large' },
       { role: 'user', content: 'Read the number.' },
     ];
-    const { ids } = encodeSegments(tokenizer, renderChat({ template: chatTemplate, messages, tokenizer, addGenerationPrompt: true }));
+    const { ids } = encodeSegments(
+      tokenizer,
+      renderChat({ template: chatTemplate, messages, tokenizer, addGenerationPrompt: true }),
+    );
     expect(ids).toEqual([
       image,
       user,
@@ -62,8 +81,13 @@ describe('the chat template', () => {
   });
 
   it('keeps control tokens in a question as text', () => {
-    const messages = [{ role: 'user', content: [{ type: 'text' as const, text: 'Is <image> <end> there?' }] }];
-    const { ids } = encodeSegments(tokenizer, renderChat({ template: chatTemplate, messages, tokenizer, addGenerationPrompt: true }));
+    const messages = [
+      { role: 'user', content: [{ type: 'text' as const, text: 'Is <image> <end> there?' }] },
+    ];
+    const { ids } = encodeSegments(
+      tokenizer,
+      renderChat({ template: chatTemplate, messages, tokenizer, addGenerationPrompt: true }),
+    );
     expect(ids).not.toContain(image);
     expect(ids).not.toContain(end);
   });

@@ -63,7 +63,11 @@ export function tinyTokenizer(): Json {
         { type: 'Strip', content: ' ', start: 1, stop: 0 },
       ],
     },
-    model: { type: 'WordLevel', vocab: Object.fromEntries(vocabulary().map((token, id) => [token, id])), unk_token: '<unk>' },
+    model: {
+      type: 'WordLevel',
+      vocab: Object.fromEntries(vocabulary().map((token, id) => [token, id])),
+      unk_token: '<unk>',
+    },
   };
 }
 

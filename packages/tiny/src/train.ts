@@ -6,7 +6,14 @@ import { describeStage, fit, trainingProgress } from '@weft/train';
 import { lookCurriculum, pairCurriculum, questionCurriculum, worldDataset } from './dataset.js';
 import { inputSize, tinyInitialWeights, tinyModel } from './model.js';
 import { openPool } from './pool.js';
-import { answerStage, heldOutPictures, lookStage, pairStage, recipeSeed, trainingPictures } from './recipe.js';
+import {
+  answerStage,
+  heldOutPictures,
+  lookStage,
+  pairStage,
+  recipeSeed,
+  trainingPictures,
+} from './recipe.js';
 import { saveTiny } from './save.js';
 
 const { values } = parseArgs({
@@ -25,22 +32,41 @@ async function main(): Promise<void> {
   const report = (done: number) => process.stderr.write(`\rdrawing pictures ${done}`);
   const pool = await openPool(pictures, { ...trainingPictures, size: inputSize }, report);
   const heldOut = await openPool(pictures, { ...heldOutPictures, size: inputSize });
-  const scale = values.steps ? Number(values.steps) / (lookStage.steps + pairStage.steps + answerStage.steps) : 1;
-  const shorten = <S extends { steps: number }>(stage: S): S => ({ ...stage, steps: Math.max(1, Math.round(stage.steps * scale)) });
+  const scale = values.steps
+    ? Number(values.steps) / (lookStage.steps + pairStage.steps + answerStage.steps)
+    : 1;
+  const shorten = <S extends { steps: number }>(stage: S): S => ({
+    ...stage,
+    steps: Math.max(1, Math.round(stage.steps * scale)),
+  });
   const stages = [
-    { stage: shorten(lookStage), data: worldDataset(pool, lookCurriculum, tokens, { seed: recipeSeed, mostObjects: 1, numbers: false }) },
-    { stage: shorten(pairStage), data: worldDataset(pool, pairCurriculum, tokens, { seed: recipeSeed + 4, mostObjects: 2 }) },
-    { stage: shorten(answerStage), data: worldDataset(pool, questionCurriculum, tokens, { seed: recipeSeed + 1 }) },
+    {
+      stage: shorten(lookStage),
+      data: worldDataset(pool, lookCurriculum, tokens, { seed: recipeSeed, mostObjects: 1, numbers: false }),
+    },
+    {
+      stage: shorten(pairStage),
+      data: worldDataset(pool, pairCurriculum, tokens, { seed: recipeSeed + 4, mostObjects: 2 }),
+    },
+    {
+      stage: shorten(answerStage),
+      data: worldDataset(pool, questionCurriculum, tokens, { seed: recipeSeed + 1 }),
+    },
   ];
   const progress = trainingProgress(process.stderr);
-  for (const { stage } of stages) process.stderr.write(`\nstage ${stage.name}\n${describeStage(model, stage)}\n`);
+  for (const { stage } of stages)
+    process.stderr.write(`\nstage ${stage.name}\n${describeStage(model, stage)}\n`);
   const weights = await fit({
     model,
     weights: tinyInitialWeights(model, recipeSeed),
     stages,
     folder: values.folder,
     seed: recipeSeed,
-    evaluation: { data: worldDataset(heldOut, questionCurriculum, tokens, { seed: recipeSeed + 2 }), samples: heldOut.count, every: 500 },
+    evaluation: {
+      data: worldDataset(heldOut, questionCurriculum, tokens, { seed: recipeSeed + 2 }),
+      samples: heldOut.count,
+      every: 500,
+    },
     saveEvery: 250,
     ...(values.threads ? { threads: Number(values.threads) } : {}),
     onMetric: progress,

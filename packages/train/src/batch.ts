@@ -41,7 +41,9 @@ export function collate(examples: readonly TrainingExample[], imageTokenId: numb
   let tokens = 0;
   for (const [row, { inputIds, labels }] of examples.entries()) {
     if (labels.length !== inputIds.length)
-      throw new InputError({ message: `Sample ${row} of the batch has ${inputIds.length} ids and ${labels.length} labels.` });
+      throw new InputError({
+        message: `Sample ${row} of the batch has ${inputIds.length} ids and ${labels.length} labels.`,
+      });
     tokens += inputIds.length;
     for (const [column, id] of inputIds.entries()) {
       const flat = row * length + column;
@@ -63,7 +65,9 @@ export function collate(examples: readonly TrainingExample[], imageTokenId: numb
       position_ids: int64(positions, shape),
       target_positions: int64(targetPositions, [targets.length]),
       targets: int64(targets, [targets.length]),
-      ...(pictures.length > 0 ? { image_positions: int64(imagePositions, [imagePositions.length]), ...joinTiles(pictures) } : {}),
+      ...(pictures.length > 0
+        ? { image_positions: int64(imagePositions, [imagePositions.length]), ...joinTiles(pictures) }
+        : {}),
     },
     targets: targets.length,
     tokens,
@@ -78,7 +82,8 @@ function joinTiles(pictures: readonly Readonly<Record<string, TensorData>>[]): R
     names.map((name) => {
       const parts = pictures.map((picture) => picture[name]!);
       const [first] = parts;
-      if (first!.dtype !== 'float32') throw new ConfigError(`The encoder input '${name}' is ${first!.dtype}; training takes float32.`);
+      if (first!.dtype !== 'float32')
+        throw new ConfigError(`The encoder input '${name}' is ${first!.dtype}; training takes float32.`);
       const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
       let at = 0;
       for (const part of parts) {

@@ -12,7 +12,8 @@ describe('the order of samples', () => {
   });
 
   it('differs between epochs and seeds, and repeats for the same', () => {
-    const epoch = (seed: number, number: number) => Array.from({ length: 50 }, (_, n) => sampleIndex(50, seed, number * 50 + n));
+    const epoch = (seed: number, number: number) =>
+      Array.from({ length: 50 }, (_, n) => sampleIndex(50, seed, number * 50 + n));
     expect(epoch(1, 0)).toEqual(epoch(1, 0));
     expect(epoch(1, 0)).not.toEqual(epoch(1, 1));
     expect(epoch(1, 0)).not.toEqual(epoch(2, 0));
@@ -27,7 +28,10 @@ describe('a batch', () => {
   const sample = (inputIds: number[], labels: number[]) => ({ inputIds, labels, images: null });
 
   it('supervises the token after each position, never the first', () => {
-    const { feeds, targets, tokens } = collate([sample([5, 6, 7], [5, ignored, 7]), sample([8, 9], [ignored, 9])], null);
+    const { feeds, targets, tokens } = collate(
+      [sample([5, 6, 7], [5, ignored, 7]), sample([8, 9], [ignored, 9])],
+      null,
+    );
     expect(targets).toBe(2);
     expect(tokens).toBe(5);
     expect([...(feeds['target_positions']!.data as BigInt64Array)]).toEqual([1n, 3n]);
@@ -36,7 +40,9 @@ describe('a batch', () => {
   });
 
   it('places image embeddings at the placeholders and joins tiles', () => {
-    const image = (value: number) => ({ pixel_values: { dtype: 'float32' as const, shape: [1, 2], data: Float32Array.of(value, value) } });
+    const image = (value: number) => ({
+      pixel_values: { dtype: 'float32' as const, shape: [1, 2], data: Float32Array.of(value, value) },
+    });
     const { feeds, hasImages } = collate(
       [
         { ...sample([2, 2, 4], [ignored, ignored, 4]), images: image(1) },

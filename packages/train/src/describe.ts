@@ -5,7 +5,9 @@ import { planStage, type PlannedParameter, type Stage, type StageParameter } fro
 /** Every parameter of a model with its path, shape and part (`encoder`, `connector`, `backbone`). */
 export function listParameters(model: Model): StageParameter[] {
   const partOf = new Map(
-    Object.entries(model.module.parts).flatMap(([part, tree]) => [...namedParameters(tree).values()].map((p) => [p, part] as const)),
+    Object.entries(model.module.parts).flatMap(([part, tree]) =>
+      [...namedParameters(tree).values()].map((p) => [p, part] as const),
+    ),
   );
   return [...namedParameters(model.module)].map(([path, parameter]) => ({
     path,
@@ -25,7 +27,12 @@ export function describeStage(model: Model, stage: Stage): string {
     const members = all.filter((p) => p.part === part);
     const learning = members.flatMap((p) => planned.get(p.path) ?? []);
     const rates = [...new Set(learning.map((p: PlannedParameter) => p.learningRate.toExponential(1)))];
-    const state = learning.length === 0 ? 'frozen' : learning.length === members.length ? 'trainable' : 'partly trainable';
+    const state =
+      learning.length === 0
+        ? 'frozen'
+        : learning.length === members.length
+          ? 'trainable'
+          : 'partly trainable';
     return [part, group(elements(members)), group(elements(learning)), state, rates.join(', ') || '-'];
   });
   const total = ['total', group(elements(all)), group(elements([...planned.values()])), '', ''];
@@ -39,6 +46,11 @@ function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const isNumber = (cell: string) => /^[\d,]+$/.test(cell);
   return rows
-    .map((row) => row.map((cell, i) => (isNumber(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, i) => (isNumber(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }

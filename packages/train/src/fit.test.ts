@@ -16,8 +16,25 @@ const model = modelOf(
     image_token_index: 1,
     vision_feature_layer: -1,
     vision_feature_select_strategy: 'full',
-    vision_config: { model_type: 'siglip_vision_model', hidden_size: 12, intermediate_size: 20, num_hidden_layers: 1, num_attention_heads: 2, image_size: 14, patch_size: 7, vision_use_head: false },
-    text_config: { model_type: 'llama', hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 1, vocab_size: 30 },
+    vision_config: {
+      model_type: 'siglip_vision_model',
+      hidden_size: 12,
+      intermediate_size: 20,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      image_size: 14,
+      patch_size: 7,
+      vision_use_head: false,
+    },
+    text_config: {
+      model_type: 'llama',
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      num_key_value_heads: 1,
+      vocab_size: 30,
+    },
   },
   { preprocessor: { size: { height: 14, width: 14 } } },
 );
@@ -38,8 +55,24 @@ const data: Dataset = {
   },
 };
 
-const align: Stage = { name: 'align', trainable: ['connector'], steps: 3, batchSize: 3, learningRate: 1e-2, lengthWindow: 2 };
-const tune: Stage = { name: 'tune', trainable: ['connector', 'backbone'], steps: 4, batchSize: 2, accumulate: 2, learningRate: 1e-2, warmupSteps: 1, weightDecay: 0.1 };
+const align: Stage = {
+  name: 'align',
+  trainable: ['connector'],
+  steps: 3,
+  batchSize: 3,
+  learningRate: 1e-2,
+  lengthWindow: 2,
+};
+const tune: Stage = {
+  name: 'tune',
+  trainable: ['connector', 'backbone'],
+  steps: 4,
+  batchSize: 2,
+  accumulate: 2,
+  learningRate: 1e-2,
+  warmupSteps: 1,
+  weightDecay: 0.1,
+};
 
 let folder: string;
 beforeEach(async () => {
@@ -71,12 +104,14 @@ describe('fit', () => {
       // The last update of a stage ends it whole; the signal then acts in the next one.
       await expect(first).rejects.toMatchObject({ code: 'WEFT_ABORTED' });
       const resumed = await fit(options(name));
-      for (const [path, values] of whole) expect(Buffer.from(resumed.get(path)!.buffer).equals(Buffer.from(values.buffer)), path).toBe(true);
+      for (const [path, values] of whole)
+        expect(Buffer.from(resumed.get(path)!.buffer).equals(Buffer.from(values.buffer)), path).toBe(true);
       const lines = (await readFile(join(folder, name, 'metrics.jsonl'), 'utf8')).trim().split('\n');
-      expect(lines.map((line) => JSON.parse(line) as { stage: string; step: number }).map((m) => `${m.stage} ${m.step}`)).toEqual([
-        ...[1, 2, 3].map((step) => `align ${step}`),
-        ...[1, 2, 3, 4].map((step) => `tune ${step}`),
-      ]);
+      expect(
+        lines
+          .map((line) => JSON.parse(line) as { stage: string; step: number })
+          .map((m) => `${m.stage} ${m.step}`),
+      ).toEqual([...[1, 2, 3].map((step) => `align ${step}`), ...[1, 2, 3, 4].map((step) => `tune ${step}`)]);
     }
   });
 
@@ -91,7 +126,13 @@ describe('fit', () => {
   it('lowers the loss, measures held-out samples, and leaves one state, the metrics and a plot', async () => {
     const losses: number[] = [];
     const long = { ...tune, steps: 40 };
-    await fit(options('long', { stages: [{ stage: long, data }], evaluation: { data, samples: 4, every: 20 }, onMetric: (m) => losses.push(m.loss) }));
+    await fit(
+      options('long', {
+        stages: [{ stage: long, data }],
+        evaluation: { data, samples: 4, every: 20 },
+        onMetric: (m) => losses.push(m.loss),
+      }),
+    );
     expect(losses.at(-1)!).toBeLessThan(losses[0]! * 0.5);
     const files = await readdir(join(folder, 'long'));
     expect(files.filter((file) => file.endsWith('.safetensors'))).toEqual(['state-1-0.safetensors']);
@@ -100,7 +141,9 @@ describe('fit', () => {
 
   it('refuses the folder of another run', async () => {
     await fit(options('mine', { stages: [{ stage: align, data }] }));
-    await expect(fit(options('mine', { stages: [{ stage: { ...align, learningRate: 1 }, data }] }))).rejects.toThrow(/other stages or another seed/);
+    await expect(
+      fit(options('mine', { stages: [{ stage: { ...align, learningRate: 1 }, data }] })),
+    ).rejects.toThrow(/other stages or another seed/);
   });
 
   it('reads past a metrics line that a crash cut short', async () => {
@@ -114,7 +157,9 @@ describe('fit', () => {
 
   it('tells where a loss that is not a number came from', async () => {
     const wild = { ...align, learningRate: 1e30, maxGradientNorm: null, steps: 6 };
-    await expect(fit(options('wild', { stages: [{ stage: wild, data }] }))).rejects.toThrow(/The loss is (NaN|Infinity)[\s\S]*stage 'align'/);
+    await expect(fit(options('wild', { stages: [{ stage: wild, data }] }))).rejects.toThrow(
+      /The loss is (NaN|Infinity)[\s\S]*stage 'align'/,
+    );
   });
 });
 
@@ -122,7 +167,8 @@ describe('gradients of several passes', () => {
   it('equal those of one pass with all samples, though they hold different numbers of tokens', async () => {
     const parameters = listParameters(model);
     const planned = planStage(tune, parameters);
-    const start = () => new Map(parameters.map(({ path, shape }) => [path, { shape, data: weights.get(path)! }]));
+    const start = () =>
+      new Map(parameters.map(({ path, shape }) => [path, { shape, data: weights.get(path)! }]));
     const examples = [1, 2, 4, 5].map((i) => data.example(i) as TrainingExample);
     const one = new Optimizer(model, tune, planned, start(), null, 0, 1);
     const two = new Optimizer(model, tune, planned, start(), null, 0, 1);

@@ -49,7 +49,10 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
       return [path, { shape, data }] as const;
     }),
   );
-  const key = runKey(stages.map((run) => run.stage), seed);
+  const key = runKey(
+    stages.map((run) => run.stage),
+    seed,
+  );
   let state: RunState | null = await loadRunState(folder, key);
   for (const [path, value] of state?.weights ?? []) weights.set(path, value);
   const begun = state ?? { stage: 0, step: 0 };
@@ -64,12 +67,21 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
     const { stage, data } = stages[index]!;
     const planned = planStage(stage, parameters);
     for (const { path } of planned) changed.add(path);
-    const optimizer = new Optimizer(model, stage, planned, weights, state?.moments ?? null, state?.step ?? 0, options.threads);
+    const optimizer = new Optimizer(
+      model,
+      stage,
+      planned,
+      weights,
+      state?.moments ?? null,
+      state?.step ?? 0,
+      options.threads,
+    );
     state = null;
     const draw = batchSource(model, stage, data, seed + index);
 
     const save = async (stageNumber: number) => {
-      for (const [path, values] of optimizer.weights()) weights.set(path, { ...weights.get(path)!, data: values });
+      for (const [path, values] of optimizer.weights())
+        weights.set(path, { ...weights.get(path)!, data: values });
       const learnt = new Map([...weights].filter(([path]) => changed.has(path)));
       const over = stageNumber > index;
       await saveRunState(folder, key, {
@@ -121,7 +133,10 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
         if (!isLast && (stop || optimizer.step % (options.saveEvery ?? 200) === 0)) await save(index);
         if (stop && !isLast) {
           await next;
-          throw new WeftError('WEFT_ABORTED', { message: `Stopped after update ${optimizer.step}.`, where: `stage '${stage.name}'` });
+          throw new WeftError('WEFT_ABORTED', {
+            message: `Stopped after update ${optimizer.step}.`,
+            where: `stage '${stage.name}'`,
+          });
         }
       }
       await save(index + 1);
@@ -136,13 +151,20 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
  * The batches of each update of a stage, by its number from 0. They depend on the seed and the number only, so a run
  * goes on anywhere.
  */
-function batchSource(model: Model, stage: Stage, data: Dataset, seed: number): (update: number) => Promise<Batch[]> {
+function batchSource(
+  model: Model,
+  stage: Stage,
+  data: Dataset,
+  seed: number,
+): (update: number) => Promise<Batch[]> {
   const { batchSize, accumulate = 1, lengthWindow = 1 } = stage;
   const perUpdate = batchSize * accumulate;
   let drawn: { readonly window: number; readonly examples: Promise<TrainingExample[]> } | null = null;
   const draw = async (window: number): Promise<TrainingExample[]> => {
     const first = window * perUpdate * lengthWindow;
-    const indices = Array.from({ length: perUpdate * lengthWindow }, (_, i) => sampleIndex(data.size, seed, first + i));
+    const indices = Array.from({ length: perUpdate * lengthWindow }, (_, i) =>
+      sampleIndex(data.size, seed, first + i),
+    );
     const examples = await Promise.all(indices.map((i) => data.example(i)));
     return lengthWindow === 1 ? examples : examples.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
   };
@@ -158,8 +180,14 @@ function batchSource(model: Model, stage: Stage, data: Dataset, seed: number): (
   };
 }
 
-async function heldOut(model: Model, stage: Stage, { data, samples }: NonNullable<FitOptions['evaluation']>): Promise<Batch[]> {
-  const examples = await Promise.all(Array.from({ length: Math.min(samples, data.size) }, (_, i) => data.example(i)));
+async function heldOut(
+  model: Model,
+  stage: Stage,
+  { data, samples }: NonNullable<FitOptions['evaluation']>,
+): Promise<Batch[]> {
+  const examples = await Promise.all(
+    Array.from({ length: Math.min(samples, data.size) }, (_, i) => data.example(i)),
+  );
   const batches: Batch[] = [];
   for (let i = 0; i < examples.length; i += stage.batchSize)
     batches.push(collate(examples.slice(i, i + stage.batchSize), model.vision?.imageTokenId ?? null));

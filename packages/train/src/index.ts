@@ -7,4 +7,12 @@ export { lossPlot, type Metric } from './metrics.js';
 export { Optimizer, type UpdateReport } from './optimizer.js';
 export { trainingProgress, type ProgressStream } from './progress.js';
 export { sftExample, type SftSample } from './sft.js';
-export { globToRegExp, planStage, scheduleFactor, type PlannedParameter, type RateRule, type Stage, type StageParameter } from './stage.js';
+export {
+  globToRegExp,
+  planStage,
+  scheduleFactor,
+  type PlannedParameter,
+  type RateRule,
+  type Stage,
+  type StageParameter,
+} from './stage.js';

@@ -55,12 +55,15 @@ export function lossPlot(metrics: readonly Metric[]): string {
   const [low, high] = [Math.log10(floor), Math.log10(Math.max(...losses, floor * 1.1))];
   const x = (i: number) => left + (i / Math.max(1, metrics.length - 1)) * (width - left - right);
   const y = (loss: number) =>
-    top + (1 - (Math.log10(Math.max(loss, floor)) - low) / Math.max(1e-9, high - low)) * (height - top - bottom);
+    top +
+    (1 - (Math.log10(Math.max(loss, floor)) - low) / Math.max(1e-9, high - low)) * (height - top - bottom);
   const point = (i: number, loss: number) => `${x(i).toFixed(1)},${y(loss).toFixed(1)}`;
   let mean = metrics[0]!.loss;
   const smooth = metrics.map((m, i) => point(i, (mean = i === 0 ? m.loss : 0.95 * mean + 0.05 * m.loss)));
   const ticks = Array.from({ length: 5 }, (_, i) => 10 ** (low + ((high - low) * i) / 4));
-  const stages = metrics.flatMap((m, i) => (i === 0 || metrics[i - 1]!.stage !== m.stage ? [{ name: m.stage, at: x(i) }] : []));
+  const stages = metrics.flatMap((m, i) =>
+    i === 0 || metrics[i - 1]!.stage !== m.stage ? [{ name: m.stage, at: x(i) }] : [],
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${ticks.map((t) => `<path d="M${left} ${y(t).toFixed(1)}H${width - right}" stroke="#ddd"/><text x="${left - 6}" y="${(y(t) + 4).toFixed(1)}" text-anchor="end" fill="#444">${t.toPrecision(2)}</text>`).join('\n')}

@@ -48,11 +48,16 @@ export class Optimizer {
     public step: number,
     readonly threads?: number,
   ) {
-    this.#weights = new Map([...weights].map(([path, { data, shape }]) => [path, tensor('float32', data, shape)]));
+    this.#weights = new Map(
+      [...weights].map(([path, { data, shape }]) => [path, tensor('float32', data, shape)]),
+    );
     for (const { path, shape } of planned) {
       const names = stateNames(path);
       for (const name of [names.first, names.second])
-        this.#moments.set(name, tensor('float32', moments?.get(name) ?? new Float32Array(shape.reduce((a, b) => a * b, 1)), shape));
+        this.#moments.set(
+          name,
+          tensor('float32', moments?.get(name) ?? new Float32Array(shape.reduce((a, b) => a * b, 1)), shape),
+        );
     }
   }
 
@@ -99,8 +104,14 @@ export class Optimizer {
       tokens += batch.tokens;
       if (batch.targets === 0) continue;
       const program = await this.#program(sums.size === 0 ? 'first' : 'next', batch.hasImages);
-      const earlier = this.planned.map(({ path, shape }) => [sumName(path), sums.get(path) ?? zeros(shape)] as const);
-      const outputs = await program.run({ ...batch.feeds, ...Object.fromEntries(this.#weights), ...Object.fromEntries(earlier) });
+      const earlier = this.planned.map(
+        ({ path, shape }) => [sumName(path), sums.get(path) ?? zeros(shape)] as const,
+      );
+      const outputs = await program.run({
+        ...batch.feeds,
+        ...Object.fromEntries(this.#weights),
+        ...Object.fromEntries(earlier),
+      });
       loss += Number(outputs['loss']!.data[0]);
       targets += batch.targets;
       for (const { path } of this.planned) {
@@ -113,11 +124,16 @@ export class Optimizer {
     const learningRates = Object.fromEntries(this.planned.map((p) => [p.group, p.learningRate * factor]));
     if (targets === 0) return { loss: 0, gradientNorms: {}, learningRates, targets, tokens };
 
-    this.#update ??= await openProgram('optimizer', emitModel(adamw(this.planned, adamwOptions(this.stage)), { weights: 'input' }), {
-      threads: this.threads,
-    });
+    this.#update ??= await openProgram(
+      'optimizer',
+      emitModel(adamw(this.planned, adamwOptions(this.stage)), { weights: 'input' }),
+      {
+        threads: this.threads,
+      },
+    );
     const feeds: Record<string, Tensor> = {};
-    for (const [name, value] of Object.entries(updateScalars(this.step, targets, adamwOptions(this.stage)))) feeds[name] = scalar(value);
+    for (const [name, value] of Object.entries(updateScalars(this.step, targets, adamwOptions(this.stage))))
+      feeds[name] = scalar(value);
     for (const [group, rate] of Object.entries(learningRates)) feeds[`learning_rate:${group}`] = scalar(rate);
     for (const { path, shape } of this.planned) {
       feeds[path] = this.#weights.get(path)!;
@@ -126,7 +142,8 @@ export class Optimizer {
     const outputs = await this.#update.run({ ...feeds, ...Object.fromEntries(this.#moments) } as Feeds);
     const gradientNorms: Record<string, number> = {};
     for (const [name, value] of Object.entries(outputs)) {
-      if (name.startsWith('gradient_norm')) gradientNorms[name.split(':')[1] ?? 'all'] = Number(value.data[0]);
+      if (name.startsWith('gradient_norm'))
+        gradientNorms[name.split(':')[1] ?? 'all'] = Number(value.data[0]);
     }
     for (const state of [this.#weights, this.#moments])
       for (const name of state.keys()) {
@@ -137,15 +154,23 @@ export class Optimizer {
   }
 
   async release(): Promise<void> {
-    for (const program of [...this.#programs.values(), ...(this.#update ? [this.#update] : [])]) await program.release();
+    for (const program of [...this.#programs.values(), ...(this.#update ? [this.#update] : [])])
+      await program.release();
     this.#programs.clear();
     this.#update = undefined;
   }
 }
 
-const zeros = (shape: readonly number[]): Tensor => tensor('float32', new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+const zeros = (shape: readonly number[]): Tensor =>
+  tensor('float32', new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
 
-const adamwOptions = ({ beta1 = 0.9, beta2 = 0.999, eps = 1e-8, maxGradientNorm = 1, clip = 'global' }: Stage) => ({
+const adamwOptions = ({
+  beta1 = 0.9,
+  beta2 = 0.999,
+  eps = 1e-8,
+  maxGradientNorm = 1,
+  clip = 'global',
+}: Stage) => ({
   beta1,
   beta2,
   eps,

@@ -14,7 +14,11 @@ export interface Program {
 }
 
 /** Opens a session on an emitted graph whose weights are inputs. @throws SessionError with ORT's reason */
-export async function openProgram(name: string, model: EmittedModel, { threads }: { threads?: number | undefined }): Promise<Program> {
+export async function openProgram(
+  name: string,
+  model: EmittedModel,
+  { threads }: { threads?: number | undefined },
+): Promise<Program> {
   try {
     // The Node binding is CommonJS and registers itself with its own copy of onnxruntime-common.
     const { InferenceSession } = await import('onnxruntime-node');
@@ -41,7 +45,10 @@ export async function openProgram(name: string, model: EmittedModel, { threads }
     };
   } catch (cause) {
     if (cause instanceof SessionError) throw cause;
-    throw new SessionError({ message: `ONNX Runtime refused the ${name} graph: ${(cause as Error).message}`, cause });
+    throw new SessionError({
+      message: `ONNX Runtime refused the ${name} graph: ${(cause as Error).message}`,
+      cause,
+    });
   }
 }
 
@@ -50,6 +57,10 @@ export const tensor = (dtype: DType, data: Float32Array | BigInt64Array, shape: 
   new Tensor(dtype as 'float32', data as Float32Array, shape);
 
 export const int64 = (values: readonly number[], shape: readonly number[]): Tensor =>
-  tensor('int64', BigInt64Array.from(values, (x) => BigInt(x)), shape);
+  tensor(
+    'int64',
+    BigInt64Array.from(values, (x) => BigInt(x)),
+    shape,
+  );
 
 export const scalar = (value: number): Tensor => tensor('float32', Float32Array.of(value), []);

@@ -27,7 +27,9 @@ export function trainingProgress(stream: ProgressStream): (metric: Metric, stage
     if (stream.isTTY) {
       const size = Math.max(10, Math.min(30, (stream.columns ?? 80) - text.length - 4));
       const done = Math.round((step / stage.steps) * size);
-      stream.write(`\r[${'#'.repeat(done)}${'-'.repeat(size - done)}] ${text}\x1b[K${step >= stage.steps ? '\n' : ''}`);
+      stream.write(
+        `\r[${'#'.repeat(done)}${'-'.repeat(size - done)}] ${text}\x1b[K${step >= stage.steps ? '\n' : ''}`,
+      );
     } else if (step === 1 || step % 50 === 0 || step >= stage.steps) stream.write(`${text}\n`);
   };
 }

@@ -33,8 +33,18 @@ export async function saveRunState(folder: string, key: string, state: RunState)
   const file = `state-${state.stage}-${state.step}.safetensors`;
   const bytes = (data: Float32Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const tensors = [
-    ...[...state.weights].map(([path, { shape, data }]) => ({ name: `weight:${path}`, dtype: 'F32' as const, shape, data: bytes(data) })),
-    ...[...state.moments].map(([name, data]) => ({ name: `moment:${name}`, dtype: 'F32' as const, shape: [data.length], data: bytes(data) })),
+    ...[...state.weights].map(([path, { shape, data }]) => ({
+      name: `weight:${path}`,
+      dtype: 'F32' as const,
+      shape,
+      data: bytes(data),
+    })),
+    ...[...state.moments].map(([name, data]) => ({
+      name: `moment:${name}`,
+      dtype: 'F32' as const,
+      shape: [data.length],
+      data: bytes(data),
+    })),
   ];
   await writeSafetensors(join(folder, file), tensors);
   const pointer = { key, file, stage: state.stage, step: state.step };
@@ -54,7 +64,11 @@ async function readPointer(folder: string): Promise<Pointer | null> {
     return JSON.parse(await readFile(join(folder, stateFile), 'utf8')) as Pointer;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new ConfigError({ message: `${stateFile} cannot be read: ${(error as Error).message}`, where: folder, cause: error });
+    throw new ConfigError({
+      message: `${stateFile} cannot be read: ${(error as Error).message}`,
+      where: folder,
+      cause: error,
+    });
   }
 }
 
@@ -80,7 +94,11 @@ export async function loadRunState(folder: string, key: string): Promise<RunStat
       const data = await file.readFloat32(name);
       if (name.startsWith('weight:')) weights.set(name.slice('weight:'.length), { shape, data });
       else if (name.startsWith('moment:')) moments.set(name.slice('moment:'.length), data);
-      else throw new WeightError({ message: `The tensor '${name}' does not belong in a run state.`, where: pointer.file });
+      else
+        throw new WeightError({
+          message: `The tensor '${name}' does not belong in a run state.`,
+          where: pointer.file,
+        });
     }
     return { stage: pointer.stage, step: pointer.step, weights, moments };
   } finally {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { globToRegExp, planStage, scheduleFactor, type Stage } from './stage.js';
 
-const stage: Stage = { name: 'align', trainable: ['connector'], steps: 110, batchSize: 4, learningRate: 1e-3 };
+const stage: Stage = {
+  name: 'align',
+  trainable: ['connector'],
+  steps: 110,
+  batchSize: 4,
+  learningRate: 1e-3,
+};
 const parameters = [
   { path: 'vision_tower.layers.0.fc1.weight', shape: [8, 4], part: 'encoder' },
   { path: 'multi_modal_projector.linear_1.weight', shape: [4, 4], part: 'connector' },
@@ -12,11 +18,16 @@ const paths = (changes: Partial<Stage>) => planStage({ ...stage, ...changes }, p
 
 describe('a stage', () => {
   it('trains a whole part by its name', () => {
-    expect(paths({})).toEqual(['multi_modal_projector.linear_1.weight', 'multi_modal_projector.linear_1.bias']);
+    expect(paths({})).toEqual([
+      'multi_modal_projector.linear_1.weight',
+      'multi_modal_projector.linear_1.bias',
+    ]);
   });
 
   it('trains by globs: one star stays in a segment, two cross segments', () => {
-    expect(paths({ trainable: ['**.self_attn.**'] })).toEqual(['language_model.layers.0.self_attn.q_proj.weight']);
+    expect(paths({ trainable: ['**.self_attn.**'] })).toEqual([
+      'language_model.layers.0.self_attn.q_proj.weight',
+    ]);
     expect(globToRegExp('a.*.b').test('a.x.b')).toBe(true);
     expect(globToRegExp('a.*.b').test('a.x.y.b')).toBe(false);
     expect(globToRegExp('a.**.b').test('a.x.y.b')).toBe(true);
@@ -27,12 +38,19 @@ describe('a stage', () => {
 
   it('takes frozen patterns out again, and a rate of 0 freezes', () => {
     expect(paths({ frozen: ['**.bias'] })).toEqual(['multi_modal_projector.linear_1.weight']);
-    expect(paths({ trainable: ['connector', 'backbone'], rates: [{ match: 'backbone', learningRate: 0 }] })).toHaveLength(2);
+    expect(
+      paths({ trainable: ['connector', 'backbone'], rates: [{ match: 'backbone', learningRate: 0 }] }),
+    ).toHaveLength(2);
   });
 
   it('gives rates by group and decays matrices only', () => {
     const planned = planStage(
-      { ...stage, trainable: ['connector', 'backbone'], weightDecay: 0.1, rates: [{ match: 'backbone', learningRate: 1e-5 }] },
+      {
+        ...stage,
+        trainable: ['connector', 'backbone'],
+        weightDecay: 0.1,
+        rates: [{ match: 'backbone', learningRate: 1e-5 }],
+      },
       parameters,
     );
     expect(planned.map((p) => [p.group, p.learningRate, p.weightDecay])).toEqual([
@@ -43,7 +61,9 @@ describe('a stage', () => {
   });
 
   it('names a pattern that matches nothing, and a stage in which nothing learns', () => {
-    expect(() => paths({ trainable: ['conector'] })).toThrow(/'conector' matches no parameter[\s\S]*stage 'align'[\s\S]*connector/);
+    expect(() => paths({ trainable: ['conector'] })).toThrow(
+      /'conector' matches no parameter[\s\S]*stage 'align'[\s\S]*connector/,
+    );
     expect(() => paths({ frozen: ['connector'] })).toThrow(/Nothing would learn/);
   });
 });
@@ -59,7 +79,9 @@ describe('the schedule', () => {
 
   it('ends at the floor: the values of OLMo', () => {
     const floor: Stage = { ...stage, warmupSteps: 10, floorRatio: 0.1 };
-    expect([1, 9, 10, 60, 110, 200].map((step) => Number(scheduleFactor(floor, step).toFixed(6)))).toEqual([0.1, 0.9, 1, 0.55, 0.1, 0.1]);
+    expect([1, 9, 10, 60, 110, 200].map((step) => Number(scheduleFactor(floor, step).toFixed(6)))).toEqual([
+      0.1, 0.9, 1, 0.55, 0.1, 0.1,
+    ]);
   });
 
   it('stays constant after the warm-up if asked', () => {

@@ -59,7 +59,9 @@ export function scheduleFactor(stage: Stage, step: number): number {
 export function globToRegExp(glob: string): RegExp {
   const source = glob
     .split('.')
-    .map((segment) => (segment === '**' ? '.*' : segment.replace(/[\\^$+?()[\]{}|]/g, '\\$&').replaceAll('*', '[^.]*')))
+    .map((segment) =>
+      segment === '**' ? '.*' : segment.replace(/[\\^$+?()[\]{}|]/g, '\\$&').replaceAll('*', '[^.]*'),
+    )
     .join('\\.')
     .replaceAll('.*\\.', '(?:.*\\.)?')
     .replaceAll('\\..*', '(?:\\..*)?');
@@ -81,7 +83,8 @@ export interface PlannedParameter extends StageParameter {
   readonly group: string;
 }
 
-const matches = (pattern: string, { path, part }: StageParameter): boolean => pattern === part || globToRegExp(pattern).test(path);
+const matches = (pattern: string, { path, part }: StageParameter): boolean =>
+  pattern === part || globToRegExp(pattern).test(path);
 
 /**
  * The parameters that learn in a stage, with their rates. A rate of 0 freezes.
@@ -89,7 +92,11 @@ const matches = (pattern: string, { path, part }: StageParameter): boolean => pa
  * @throws ConfigError if a pattern matches nothing, or nothing would learn
  */
 export function planStage(stage: Stage, parameters: readonly StageParameter[]): PlannedParameter[] {
-  const patterns = [...stage.trainable, ...(stage.frozen ?? []), ...(stage.rates ?? []).map((rule) => rule.match)];
+  const patterns = [
+    ...stage.trainable,
+    ...(stage.frozen ?? []),
+    ...(stage.rates ?? []).map((rule) => rule.match),
+  ];
   for (const pattern of patterns)
     if (!parameters.some((parameter) => matches(pattern, parameter)))
       throw new ConfigError({
@@ -107,6 +114,10 @@ export function planStage(stage: Stage, parameters: readonly StageParameter[]): 
     return [{ ...parameter, learningRate, weightDecay, group: rule ? rule.match : parameter.part }];
   });
   if (planned.length === 0)
-    throw new ConfigError({ message: 'Nothing would learn.', where: `stage '${stage.name}'`, hint: 'Widen trainable, or give a learning rate above 0.' });
+    throw new ConfigError({
+      message: 'Nothing would learn.',
+      where: `stage '${stage.name}'`,
+      hint: 'Widen trainable, or give a learning rate above 0.',
+    });
   return planned;
 }

@@ -32,7 +32,13 @@ export interface MatchedWeights {
  * @throws WeightError that lists all that does not fit: parameters that are missing (with the closest name in
  * the file), shapes that differ, tensors that two names claim, and tensors that nothing asked for
  */
-export const matchWeights = ({ expected, file: stored, split, rename, unused }: WeightsToMatch): MatchedWeights => {
+export const matchWeights = ({
+  expected,
+  file: stored,
+  split,
+  rename,
+  unused,
+}: WeightsToMatch): MatchedWeights => {
   const file = split ? { path: stored.path, tensors: splitTensors(stored.tensors, split) } : stored;
   const entries = new Map<string, TensorEntry>();
   const leftOver: { name: string; reason: string }[] = [];

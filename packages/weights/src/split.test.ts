@@ -12,7 +12,9 @@ const entry = (name: string, shape: readonly number[], offset: number): TensorEn
   offset,
   byteLength: 2 * shape.reduce((product, size) => product * size, 1),
 });
-const tensors = new Map([entry('fused', [2, 3, 4], 100), entry('whole', [5], 148)].map((one) => [one.name, one]));
+const tensors = new Map(
+  [entry('fused', [2, 3, 4], 100), entry('whole', [5], 148)].map((one) => [one.name, one]),
+);
 const pieces: TensorSlice[] = [
   { name: 'first', start: 0, shape: [3, 4] },
   { name: 'second', start: 12, shape: [3, 4] },
@@ -29,14 +31,27 @@ describe('splitTensors', () => {
 
   it('refuses pieces that reach beyond their tensor, and names that are taken', () => {
     expect(() => splitTensors(tensors, () => [{ name: 'a', start: 13, shape: [3, 4] }])).toThrow(WeightError);
-    expect(() => splitTensors(tensors, () => [{ name: 'a', start: 13, shape: [3, 4] }])).toThrow(/'a' \[3, 4\] at element 13 is not within the tensor \[2, 3, 4\]/);
-    expect(() => splitTensors(tensors, (name) => (name === 'fused' ? [{ name: 'a', start: 0, shape: [1] }, { name: 'a', start: 0, shape: [1] }] : undefined))).toThrow(
-      /'a' is a tensor of the file, and a piece of 'fused' too/,
+    expect(() => splitTensors(tensors, () => [{ name: 'a', start: 13, shape: [3, 4] }])).toThrow(
+      /'a' \[3, 4\] at element 13 is not within the tensor \[2, 3, 4\]/,
     );
+    expect(() =>
+      splitTensors(tensors, (name) =>
+        name === 'fused'
+          ? [
+              { name: 'a', start: 0, shape: [1] },
+              { name: 'a', start: 0, shape: [1] },
+            ]
+          : undefined,
+      ),
+    ).toThrow(/'a' is a tensor of the file, and a piece of 'fused' too/);
   });
 
   it('lets parameters be matched with pieces', () => {
-    const expected = new Map([['b', { shape: [3, 4] }], ['a', { shape: [3, 4] }], ['whole', { shape: [5] }]]);
+    const expected = new Map([
+      ['b', { shape: [3, 4] }],
+      ['a', { shape: [3, 4] }],
+      ['whole', { shape: [5] }],
+    ]);
     const rename = (name: string) => ({ first: 'a', second: 'b' })[name] ?? name;
     const { entries } = matchWeights({ expected, file: { path: '/models/tiny', tensors }, split, rename });
     expect(entries.get('b')!.offset).toBe(124);

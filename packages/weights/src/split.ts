@@ -17,11 +17,18 @@ export type SplitTensor = (name: string, shape: readonly number[]) => readonly T
  *
  * @throws WeightError if a piece reaches beyond its tensor, or two tensors get one name
  */
-export function splitTensors(tensors: ReadonlyMap<string, TensorEntry>, split: SplitTensor): Map<string, TensorEntry> {
+export function splitTensors(
+  tensors: ReadonlyMap<string, TensorEntry>,
+  split: SplitTensor,
+): Map<string, TensorEntry> {
   const result = new Map<string, TensorEntry>();
   const add = (entry: TensorEntry, from: string): void => {
     const other = result.get(entry.name);
-    if (other) throw new WeightError({ message: `'${entry.name}' is a tensor of the file, and a piece of '${from}' too.`, where: entry.file });
+    if (other)
+      throw new WeightError({
+        message: `'${entry.name}' is a tensor of the file, and a piece of '${from}' too.`,
+        where: entry.file,
+      });
     result.set(entry.name, entry);
   };
   for (const [name, whole] of tensors) {
@@ -39,7 +46,10 @@ export function splitTensors(tensors: ReadonlyMap<string, TensorEntry>, split: S
           message: `The piece '${own}' [${shape.join(', ')}] at element ${start} is not within the tensor [${whole.shape.join(', ')}].`,
           where: name,
         });
-      add({ ...whole, name: own, shape, offset: whole.offset + start * bytes, byteLength: size * bytes }, name);
+      add(
+        { ...whole, name: own, shape, offset: whole.offset + start * bytes, byteLength: size * bytes },
+        name,
+      );
     }
   }
   return result;

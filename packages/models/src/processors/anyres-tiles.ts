@@ -21,7 +21,11 @@ interface Size {
  */
 export function anyresTiles(
   config: AnyresTilesConfig,
-  { layout, grid, placeholder }: { readonly layout: AnyresConfig; readonly grid: PatchGrid; readonly placeholder: string },
+  {
+    layout,
+    grid,
+    placeholder,
+  }: { readonly layout: AnyresConfig; readonly grid: PatchGrid; readonly placeholder: string },
 ): ImageProcessor {
   const { tileSize } = config;
   if (tileSize !== layout.tileSize)
@@ -41,11 +45,16 @@ export function anyresTiles(
   return {
     place,
     process: (pictures) => {
-      const views = pictures.flatMap((picture, i) => viewsOf(picture, config, planAnyres(picture, layout, grid, i)));
+      const views = pictures.flatMap((picture, i) =>
+        viewsOf(picture, config, planAnyres(picture, layout, grid, i)),
+      );
       const size = 3 * tileSize * tileSize;
       const data = new Float32Array(views.length * size);
       for (const [i, view] of views.entries()) writePixelValues(view, config, data, i * size);
-      const sizes = BigInt64Array.from(pictures.flatMap(({ width, height }) => [height, width]), BigInt);
+      const sizes = BigInt64Array.from(
+        pictures.flatMap(({ width, height }) => [height, width]),
+        BigInt,
+      );
       return {
         inputs: {
           pixel_values: { dtype: 'float32', shape: [views.length, 3, tileSize, tileSize], data },
@@ -57,15 +66,26 @@ export function anyresTiles(
   };
 }
 
-function viewsOf(picture: Picture, { filter, tileSize }: AnyresTilesConfig, { resolution, tiles }: ReturnType<typeof planAnyres>): Raster[] {
+function viewsOf(
+  picture: Picture,
+  { filter, tileSize }: AnyresTilesConfig,
+  { resolution, tiles }: ReturnType<typeof planAnyres>,
+): Raster[] {
   const [height, width] = resolution;
   const fitted = resize(picture, { ...fit(picture, { width, height }), filter });
   const [left, top] = [Math.floor((width - fitted.width) / 2), Math.floor((height - fitted.height) / 2)];
-  const framed = pad(fitted, { left, top, right: width - fitted.width - left, bottom: height - fitted.height - top, fill: [0, 0, 0] });
+  const framed = pad(fitted, {
+    left,
+    top,
+    right: width - fitted.width - left,
+    bottom: height - fitted.height - top,
+    fill: [0, 0, 0],
+  });
   const square = { width: tileSize, height: tileSize };
   const views = [resize(picture, { ...square, filter })];
   for (let row = 0; row < tiles[0]; row++)
-    for (let column = 0; column < tiles[1]; column++) views.push(crop(framed, { left: column * tileSize, top: row * tileSize, ...square }));
+    for (let column = 0; column < tiles[1]; column++)
+      views.push(crop(framed, { left: column * tileSize, top: row * tileSize, ...square }));
   return views;
 }
 
@@ -94,5 +114,8 @@ export function readAnyresTiles(config: Json, { pinpoints, tileSize }: AnyresCon
     const { shortestEdge, height = shortestEdge } = readSize(config[name], name);
     return height;
   };
-  return { ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }), tileSize: side('crop_size') ?? side('size') ?? tileSize };
+  return {
+    ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }),
+    tileSize: side('crop_size') ?? side('size') ?? tileSize,
+  };
 }

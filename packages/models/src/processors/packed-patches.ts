@@ -1,6 +1,15 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { resize, roundHalfEven, toPixelValues } from '@weft/image';
-import type { Connector, ImagePlacement, ImageProcessor, Json, Picture, Video, VideoProcessor, VisualLayout } from '@weft/spec';
+import type {
+  Connector,
+  ImagePlacement,
+  ImageProcessor,
+  Json,
+  Picture,
+  Video,
+  VideoProcessor,
+  VisualLayout,
+} from '@weft/spec';
 import { clipMean, clipStd, readPixelConfig, type PixelConfig } from './resize-plan.js';
 
 /** How pictures of any size become patches. */
@@ -42,9 +51,15 @@ const mostElongated = 200;
  * @param name of the picture, for messages
  * @throws InputError if one side is more than 200 times the other
  */
-export function smartResize({ width, height }: Size, factor: number, limits: Pick<PackedPatchesConfig, 'minPixels' | 'maxPixels'>, name = 'The picture'): Size {
+export function smartResize(
+  { width, height }: Size,
+  factor: number,
+  limits: Pick<PackedPatchesConfig, 'minPixels' | 'maxPixels'>,
+  name = 'The picture',
+): Size {
   const { minPixels, maxPixels } = limits;
-  if (!(Math.min(width, height) >= 1)) throw new InputError({ message: `${name} has no pixels: it is ${width} x ${height}.` });
+  if (!(Math.min(width, height) >= 1))
+    throw new InputError({ message: `${name} has no pixels: it is ${width} x ${height}.` });
   if (Math.max(width, height) / Math.min(width, height) > mostElongated)
     throw new InputError({
       message: `${name} is ${width} x ${height} pixels: one side is more than ${mostElongated} times the other.`,
@@ -58,7 +73,10 @@ export function smartResize({ width, height }: Size, factor: number, limits: Pic
   const pixels = nearest.width * nearest.height;
   if (pixels > maxPixels) {
     const beta = Math.sqrt((height * width) / maxPixels);
-    return sides((blocks) => Math.max(1, Math.floor(blocks)), (side) => side / beta);
+    return sides(
+      (blocks) => Math.max(1, Math.floor(blocks)),
+      (side) => side / beta,
+    );
   }
   if (pixels < minPixels) {
     const beta = Math.sqrt(minPixels / (height * width));
@@ -73,7 +91,8 @@ export function smartResize({ width, height }: Size, factor: number, limits: Pic
  */
 export function packedPatches(config: PackedPatchesConfig, vision: PackedVision): ImageProcessor {
   const sizeOf = (size: Size, index: number): Size => targetOf(size, config, vision, `Picture ${index}`);
-  const place = (size: Size, index = 0): ImagePlacement => placementOf({ kind: 'image', frames: 1, ...gridOf(sizeOf(size, index), vision) }, vision);
+  const place = (size: Size, index = 0): ImagePlacement =>
+    placementOf({ kind: 'image', frames: 1, ...gridOf(sizeOf(size, index), vision) }, vision);
   return {
     place,
     process: (pictures) => {
@@ -89,16 +108,26 @@ export function packedPatches(config: PackedPatchesConfig, vision: PackedVision)
 export function packedVideo(config: PackedPatchesConfig, vision: PackedVision): VideoProcessor {
   const sizeOf = (size: Size, frames: number, index: number): Size => {
     const { maxVideoPixels, minPixels, maxPixels } = config;
-    const share = maxVideoPixels === undefined ? maxPixels : Math.floor((maxVideoPixels * vision.temporalPatchSize) / frames);
-    const most = maxVideoPixels === undefined ? maxPixels : Math.max(Math.min(maxPixels, share), Math.trunc(minPixels * 1.05));
+    const share =
+      maxVideoPixels === undefined
+        ? maxPixels
+        : Math.floor((maxVideoPixels * vision.temporalPatchSize) / frames);
+    const most =
+      maxVideoPixels === undefined
+        ? maxPixels
+        : Math.max(Math.min(maxPixels, share), Math.trunc(minPixels * 1.05));
     return targetOf(size, { ...config, maxPixels: most }, vision, `Video ${index}`);
   };
   const place: VideoProcessor['place'] = ({ frames, fps, ...size }, index = 0) => {
     if (!(frames >= 1)) throw new InputError({ message: `Video ${index} has no frames.` });
-    if (!(fps > 0)) throw new InputError({ message: `Video ${index} has ${fps} frames a second, expected more than 0.` });
+    if (!(fps > 0))
+      throw new InputError({ message: `Video ${index} has ${fps} frames a second, expected more than 0.` });
     const moments = Math.ceil(frames / vision.temporalPatchSize);
     const interval = vision.temporalPatchSize / fps;
-    return placementOf({ kind: 'video', frames: moments, ...gridOf(sizeOf(size, frames, index), vision), interval }, vision);
+    return placementOf(
+      { kind: 'video', frames: moments, ...gridOf(sizeOf(size, frames, index), vision), interval },
+      vision,
+    );
   };
   return {
     place,
@@ -135,7 +164,12 @@ function sizesOf({ frames, fps }: Video, index: number) {
   return { width, height, frames: frames.length, fps };
 }
 
-function targetOf(size: Size, config: PackedPatchesConfig, { patchSize, mergeSize }: PackedVision, name: string): Size {
+function targetOf(
+  size: Size,
+  config: PackedPatchesConfig,
+  { patchSize, mergeSize }: PackedVision,
+  name: string,
+): Size {
   const factor = patchSize * mergeSize;
   if (config.resize) return smartResize(size, factor, config, name);
   if (size.width % factor !== 0 || size.height % factor !== 0)
@@ -147,7 +181,10 @@ function targetOf(size: Size, config: PackedPatchesConfig, { patchSize, mergeSiz
   return size;
 }
 
-const gridOf = ({ width, height }: Size, { patchSize }: PackedVision) => ({ rows: height / patchSize, columns: width / patchSize });
+const gridOf = ({ width, height }: Size, { patchSize }: PackedVision) => ({
+  rows: height / patchSize,
+  columns: width / patchSize,
+});
 
 function placementOf(layout: VisualLayout, { connector, placeholder }: PackedVision): ImagePlacement {
   const { kind, frames, rows, columns } = layout;
@@ -167,7 +204,11 @@ const pixelsOf = (picture: Picture, size: Size, config: PackedPatchesConfig): Fl
   toPixelValues(resize(picture, { ...size, filter: config.filter }), config);
 
 /** Patches `[P, C * T * p * p]` of all pictures and videos, and their grids `[M, 3]`. */
-function packAll(frames: readonly (readonly Float32Array[])[], images: readonly ImagePlacement[], vision: PackedVision) {
+function packAll(
+  frames: readonly (readonly Float32Array[])[],
+  images: readonly ImagePlacement[],
+  vision: PackedVision,
+) {
   const layouts = images.map(({ layout }) => layout!);
   const length = 3 * vision.temporalPatchSize * vision.patchSize ** 2;
   const rows = layouts.reduce((sum, layout) => sum + layout.frames * layout.rows * layout.columns, 0);
@@ -176,7 +217,10 @@ function packAll(frames: readonly (readonly Float32Array[])[], images: readonly 
   for (const [i, layout] of layouts.entries())
     for (let moment = 0; moment < layout.frames; moment++) {
       const first = moment * vision.temporalPatchSize;
-      const times = Array.from({ length: vision.temporalPatchSize }, (_, t) => frames[i]![Math.min(first + t, frames[i]!.length - 1)]!);
+      const times = Array.from(
+        { length: vision.temporalPatchSize },
+        (_, t) => frames[i]![Math.min(first + t, frames[i]!.length - 1)]!,
+      );
       at = packMoment(times, layout, vision, data, at);
     }
   const grids = layouts.flatMap((layout) => [layout.frames, layout.rows, layout.columns]);
@@ -187,7 +231,13 @@ function packAll(frames: readonly (readonly Float32Array[])[], images: readonly 
 }
 
 /** Writes the patches of one moment, block by block; a patch is channels, frames, rows, columns. */
-function packMoment(times: readonly Float32Array[], { rows, columns }: VisualLayout, { patchSize: p, mergeSize }: PackedVision, target: Float32Array, start: number): number {
+function packMoment(
+  times: readonly Float32Array[],
+  { rows, columns }: VisualLayout,
+  { patchSize: p, mergeSize }: PackedVision,
+  target: Float32Array,
+  start: number,
+): number {
   const width = columns * p;
   const plane = rows * p * width;
   let to = start;
@@ -223,10 +273,17 @@ export function readPackedPatches(
   const size = (config['size'] ?? {}) as Json;
   const limit = (own: string, edge: string, fallback: number): number => {
     const value = config[own] ?? size[edge] ?? size[own] ?? fallback;
-    if (typeof value !== 'number' || !(value > 0)) throw new ConfigError({ message: `preprocessor_config.json: ${own} is ${JSON.stringify(value)}, expected pixels.` });
+    if (typeof value !== 'number' || !(value > 0))
+      throw new ConfigError({
+        message: `preprocessor_config.json: ${own} is ${JSON.stringify(value)}, expected pixels.`,
+      });
     return value;
   };
-  const sides = { patch_size: vision.patchSize, temporal_patch_size: vision.temporalPatchSize, merge_size: vision.mergeSize };
+  const sides = {
+    patch_size: vision.patchSize,
+    temporal_patch_size: vision.temporalPatchSize,
+    merge_size: vision.mergeSize,
+  };
   for (const [key, own] of Object.entries(sides))
     if (key in config && config[key] !== own)
       throw new ConfigError({
@@ -240,6 +297,8 @@ export function readPackedPatches(
     resize: config['do_resize'] !== false,
     minPixels: limit('min_pixels', 'shortest_edge', limits.minPixels),
     maxPixels: limit('max_pixels', 'longest_edge', limits.maxPixels),
-    ...(capped ? { maxVideoPixels: Math.trunc(Number(config['max_video_tokens'] ?? 128000) * factor * factor * 0.9) } : {}),
+    ...(capped
+      ? { maxVideoPixels: Math.trunc(Number(config['max_video_tokens'] ?? 128000) * factor * factor * 0.9) }
+      : {}),
   };
 }

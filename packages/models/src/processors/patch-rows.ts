@@ -26,7 +26,10 @@ interface Size {
  * Pixtral's way with pictures: each keeps its shape, stretched to whole patches. In the prompt a row of patches ends
  * with a break token, the last row with an end token.
  */
-export function patchRows(config: PatchRowsConfig, { patchSize, connector, tokens }: PatchRowsVision): ImageProcessor {
+export function patchRows(
+  config: PatchRowsConfig,
+  { patchSize, connector, tokens }: PatchRowsVision,
+): ImageProcessor {
   const sizeOf = (size: Size, index: number): Size => wholePatches(size, config, patchSize, index);
   const place = (size: Size, index = 0): ImagePlacement => {
     const { width, height } = sizeOf(size, index);
@@ -53,13 +56,23 @@ export function patchRows(config: PatchRowsConfig, { patchSize, connector, token
         const pixels = toPixelValues(resize(picture, { ...own, filter: config.filter }), config);
         for (let line = 0; line < 3 * own.height; line++) {
           const [channel, y] = [Math.floor(line / own.height), line % own.height];
-          data.set(pixels.subarray(line * own.width, (line + 1) * own.width), ((i * 3 + channel) * height + y) * width);
+          data.set(
+            pixels.subarray(line * own.width, (line + 1) * own.width),
+            ((i * 3 + channel) * height + y) * width,
+          );
         }
       }
       return {
         inputs: {
           pixel_values: { dtype: 'float32', shape: [pictures.length, 3, height, width], data },
-          image_sizes: { dtype: 'int64', shape: [pictures.length, 2], data: BigInt64Array.from(sizes.flatMap((size) => [size.height, size.width]), BigInt) },
+          image_sizes: {
+            dtype: 'int64',
+            shape: [pictures.length, 2],
+            data: BigInt64Array.from(
+              sizes.flatMap((size) => [size.height, size.width]),
+              BigInt,
+            ),
+          },
         },
         images: pictures.map(place),
       };
@@ -67,8 +80,14 @@ export function patchRows(config: PatchRowsConfig, { patchSize, connector, token
   };
 }
 
-function wholePatches({ width, height }: Size, { most }: PatchRowsConfig, patchSize: number, index: number): Size {
-  if (!(Math.min(width, height) >= 1)) throw new InputError({ message: `Picture ${index} has no pixels: it is ${width} x ${height}.` });
+function wholePatches(
+  { width, height }: Size,
+  { most }: PatchRowsConfig,
+  patchSize: number,
+  index: number,
+): Size {
+  if (!(Math.min(width, height) >= 1))
+    throw new InputError({ message: `Picture ${index} has no pixels: it is ${width} x ${height}.` });
   if (!most) {
     if (width % patchSize === 0 && height % patchSize === 0) return { width, height };
     throw new InputError({
@@ -79,7 +98,10 @@ function wholePatches({ width, height }: Size, { most }: PatchRowsConfig, patchS
   }
   const ratio = Math.max(height / most.height, width / most.width);
   const shrunk = (side: number): number => (ratio > 1 ? Math.floor(side / ratio) : side);
-  const [rows, columns] = [height, width].map((side) => Math.floor((shrunk(side) - 1) / patchSize) + 1) as [number, number];
+  const [rows, columns] = [height, width].map((side) => Math.floor((shrunk(side) - 1) / patchSize) + 1) as [
+    number,
+    number,
+  ];
   if (rows * columns === 0)
     throw new InputError({
       message: `Picture ${index} is ${width} x ${height} pixels: shrunk to ${most.width} x ${most.height} its shorter side would vanish.`,
@@ -95,9 +117,15 @@ function wholePatches({ width, height }: Size, { most }: PatchRowsConfig, patchS
  * @param longestEdge of a picture where the file says nothing, pixels
  */
 export function readPatchRows(config: Json, longestEdge = 1024): PatchRowsConfig {
-  const { longestEdge: edge, height = edge, width = edge } = readSize(config['size'] ?? { longest_edge: longestEdge }, 'size');
+  const {
+    longestEdge: edge,
+    height = edge,
+    width = edge,
+  } = readSize(config['size'] ?? { longest_edge: longestEdge }, 'size');
   if (height === undefined || width === undefined)
-    throw new ConfigError({ message: `preprocessor_config.json: size is ${JSON.stringify(config['size'])}, expected longest_edge, or height and width.` });
+    throw new ConfigError({
+      message: `preprocessor_config.json: size is ${JSON.stringify(config['size'])}, expected longest_edge, or height and width.`,
+    });
   return {
     ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }),
     most: config['do_resize'] === false ? null : { height, width },

@@ -3,7 +3,14 @@ import type { ResizeFilter } from '@weft/image';
 import type { Json } from '@weft/spec';
 
 /** Pillow's numbers of the resampling filters, as `preprocessor_config.json` has them. */
-const filters: Readonly<Record<number, ResizeFilter>> = { 0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic', 4: 'box', 5: 'hamming' };
+const filters: Readonly<Record<number, ResizeFilter>> = {
+  0: 'nearest',
+  1: 'lanczos',
+  2: 'bilinear',
+  3: 'bicubic',
+  4: 'box',
+  5: 'hamming',
+};
 
 export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
 export const clipStd = [0.26862954, 0.26130258, 0.27577711] as const;
@@ -22,10 +29,16 @@ export interface PixelConfig {
  *
  * @throws ConfigError if the filter is unknown
  */
-export function readPixelConfig(config: Json, defaults: { filter: number; mean: readonly number[]; std: readonly number[] }): PixelConfig {
+export function readPixelConfig(
+  config: Json,
+  defaults: { filter: number; mean: readonly number[]; std: readonly number[] },
+): PixelConfig {
   const number = config['resample'] ?? defaults.filter;
   const filter = filters[number as number];
-  if (!filter) throw new ConfigError({ message: `preprocessor_config.json: resample is ${JSON.stringify(number)}, expected 0 to 5.` });
+  if (!filter)
+    throw new ConfigError({
+      message: `preprocessor_config.json: resample is ${JSON.stringify(number)}, expected 0 to 5.`,
+    });
   const normalize = config['do_normalize'] !== false;
   const list = (key: string, fallback: readonly number[]) => {
     const value = config[key] ?? fallback;
@@ -40,11 +53,20 @@ export function readPixelConfig(config: Json, defaults: { filter: number; mean: 
 }
 
 /** Side lengths from the forms that `size` and `crop_size` take: a number, `shortest_edge`, `height` and `width`. */
-export function readSize(value: unknown, where: string): { shortestEdge?: number; longestEdge?: number; height?: number; width?: number } {
+export function readSize(
+  value: unknown,
+  where: string,
+): { shortestEdge?: number; longestEdge?: number; height?: number; width?: number } {
   if (typeof value === 'number') return { height: value, width: value };
   const { shortest_edge, longest_edge, height, width } = (value ?? {}) as Record<string, number | undefined>;
-  if (shortest_edge === undefined && longest_edge === undefined && (height === undefined || width === undefined))
-    throw new ConfigError({ message: `preprocessor_config.json: ${where} is ${JSON.stringify(value)}, expected sides in pixels.` });
+  if (
+    shortest_edge === undefined &&
+    longest_edge === undefined &&
+    (height === undefined || width === undefined)
+  )
+    throw new ConfigError({
+      message: `preprocessor_config.json: ${where} is ${JSON.stringify(value)}, expected sides in pixels.`,
+    });
   return {
     ...(shortest_edge === undefined ? {} : { shortestEdge: shortest_edge }),
     ...(longest_edge === undefined ? {} : { longestEdge: longest_edge }),

@@ -16,7 +16,12 @@ export interface SingleTileConfig extends PixelConfig {
 /** One tile for each picture: resized, perhaps cropped, normalised. Of CLIP, SigLIP and LLaVA-1.5. */
 export function singleTile(
   config: SingleTileConfig,
-  vision: { readonly tileSize: number; readonly grid: PatchGrid; readonly tokens: number; readonly placeholder: string },
+  vision: {
+    readonly tileSize: number;
+    readonly grid: PatchGrid;
+    readonly tokens: number;
+    readonly placeholder: string;
+  },
 ): ImageProcessor {
   const { tileSize, grid, tokens, placeholder } = vision;
   const placement: ImagePlacement = {
@@ -58,7 +63,10 @@ function toTile(picture: Picture, { target, crop, squareFill, filter }: SingleTi
 export function readClipProcessor(config: Json): SingleTileConfig {
   const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
   const size = readSize(config['size'] ?? { shortest_edge: 224 }, 'size');
-  const crop = config['do_center_crop'] === false ? null : readSize(config['crop_size'] ?? { height: 224, width: 224 }, 'crop_size');
+  const crop =
+    config['do_center_crop'] === false
+      ? null
+      : readSize(config['crop_size'] ?? { height: 224, width: 224 }, 'crop_size');
   const square = config['do_pad'] === true;
   const target = ({ width, height }: { width: number; height: number }) => {
     if (config['do_resize'] === false) return { width, height };

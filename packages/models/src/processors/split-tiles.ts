@@ -24,7 +24,10 @@ interface Size {
  * Idefics3's and SmolVLM's tiles: a picture is enlarged or reduced to a longest side, stretched to whole tiles, cut
  * row by row, and seen once more as a whole, last. Each step resizes bytes, so rounding happens in between.
  */
-export function splitTiles(config: SplitTilesConfig, vision: { readonly tokensPerTile: number }): ImageProcessor {
+export function splitTiles(
+  config: SplitTilesConfig,
+  vision: { readonly tokensPerTile: number },
+): ImageProcessor {
   const { tileSize } = config;
   const { tokensPerTile } = vision;
   const place = (size: Size): ImagePlacement => {
@@ -33,7 +36,10 @@ export function splitTiles(config: SplitTilesConfig, vision: { readonly tokensPe
     return {
       tiles,
       tokens: tiles * tokensPerTile,
-      formula: rows * columns === 0 ? `1 view of ${tokensPerTile}` : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
+      formula:
+        rows * columns === 0
+          ? `1 view of ${tokensPerTile}`
+          : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
       prompt: promptOf(rows, columns, tokensPerTile),
     };
   };
@@ -41,7 +47,8 @@ export function splitTiles(config: SplitTilesConfig, vision: { readonly tokensPe
     place,
     process: (pictures) => {
       const views = pictures.flatMap((picture, i) => {
-        if (picture.width < 1 || picture.height < 1) throw new InputError({ message: `Picture ${i} has no pixels.` });
+        if (picture.width < 1 || picture.height < 1)
+          throw new InputError({ message: `Picture ${i} has no pixels.` });
         return viewsOf(picture, config);
       });
       const size = 3 * tileSize * tileSize;
@@ -76,7 +83,8 @@ function plan(size: Size, { resize: enlarge, longestEdge, tileSize, split }: Spl
 function toLongestEdge({ width, height }: Size, edge: number): Size {
   const aspect = width / height;
   const even = (x: number) => (x % 2 === 0 ? x : x + 1);
-  let [w, h] = width >= height ? [edge, even(Math.trunc(edge / aspect))] : [even(Math.trunc(edge * aspect)), edge];
+  let [w, h] =
+    width >= height ? [edge, even(Math.trunc(edge / aspect))] : [even(Math.trunc(edge * aspect)), edge];
   [w, h] = [Math.max(w, 1), Math.max(h, 1)];
   if (w <= largestSide && h <= largestSide) return { width: w, height: h };
   const ratio = w / h;
@@ -94,7 +102,9 @@ function viewsOf(picture: Picture, config: SplitTilesConfig): Raster[] {
   const tiles: Raster[] = [];
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++)
-      tiles.push(crop(resized, { left: column * tileSize, top: row * tileSize, width: tileSize, height: tileSize }));
+      tiles.push(
+        crop(resized, { left: column * tileSize, top: row * tileSize, width: tileSize, height: tileSize }),
+      );
   return [...tiles, resize(resized, square)];
 }
 
@@ -118,7 +128,8 @@ export function readSplitTiles(config: Json): SplitTilesConfig {
     ...readPixelConfig(config, { filter: 1, mean: half, std: half }),
     resize: config['do_resize'] !== false,
     longestEdge: readSize(config['size'] ?? { longest_edge: 1456 }, 'size').longestEdge ?? 1456,
-    tileSize: readSize(config['max_image_size'] ?? { longest_edge: 364 }, 'max_image_size').longestEdge ?? 364,
+    tileSize:
+      readSize(config['max_image_size'] ?? { longest_edge: 364 }, 'max_image_size').longestEdge ?? 364,
     split: config['do_image_splitting'] !== false,
   };
 }

@@ -21,7 +21,9 @@ export function sceneToSvg(scene: Scene, size: number): string {
   );
   if (scene.number) {
     const { text, font, x, y, height } = scene.number;
-    shapes.push(`<path d="${path(setDigits(text, font).contours, height * size, x * size, y * size)}" fill="${color(ink)}"/>`);
+    shapes.push(
+      `<path d="${path(setDigits(text, font).contours, height * size, x * size, y * size)}" fill="${color(ink)}"/>`,
+    );
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}"><rect width="100%" height="100%" fill="${color(paper[scene.background])}"/>${shapes.join('')}</svg>`;
 }
