@@ -12,30 +12,20 @@ import type { ConnectorFactory, Json, Model } from '@weft/spec';
 import { tinyConfig, tinyFolder, tinyPreprocessor } from '@weft/tiny';
 
 const [folder = 'composed'] = process.argv.slice(2);
-const sizes = {
-  hiddenSize: 64,
-  intermediateSize: 128,
-  numHiddenLayers: 2,
-  numAttentionHeads: 4,
-  headDim: 16,
-  rotaryDim: 16,
-};
-const {
-  image_token_index: imageTokenId,
-  text_config,
-  vision_config,
-} = tinyConfig() as { image_token_index: number } & Record<string, Json>;
-const vocabSize = Number(text_config!['vocab_size']);
+const heads = { numAttentionHeads: 4, headDim: 16, rotaryDim: 16 };
+const sizes = { hiddenSize: 64, intermediateSize: 128, numHiddenLayers: 2, ...heads };
+const config = tinyConfig() as Record<string, Json>;
+const vocabSize = Number(config['text_config']!['vocab_size']);
 
 const withConnector = (connector: ConnectorFactory): Model =>
   compose({
     name: 'siglip-qwen2',
-    encoder: siglip(readSiglipConfig(vision_config!)),
+    encoder: siglip(readSiglipConfig(config['vision_config']!)),
     connector,
     backbone: qwen2({ ...qwen2Presets['qwen2-0.5b'], ...sizes, vocabSize }),
     fusion: unifiedFusion(),
     processor: processorOf('siglip', tinyPreprocessor()),
-    imageTokenId,
+    imageTokenId: Number(config['image_token_index']),
   });
 
 const model = withConnector(mlpConnector());

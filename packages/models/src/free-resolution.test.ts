@@ -1,19 +1,11 @@
-import { llama } from '@weft/backbone-llama';
-import { mlpConnector } from '@weft/connector-mlp';
-import { patchMergerConnector } from '@weft/connector-patch-merger';
-import { pixtralVision, pixtralVisionPresets } from '@weft/encoder-pixtral';
-import { qwen2Vision, qwen2VisionPresets } from '@weft/encoder-qwen2-vl';
 import { ConfigError } from '@weft/errors';
-import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters, type Graph } from '@weft/graph';
-import type { Json, Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { compose } from './compose.js';
 import { textGraph, trainingGraph, visionGraph } from './graphs.js';
 import { configOfParams } from './pixtral-native.js';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
-import { configOf, processorKindOf, processorOf } from './weft-config.js';
+import { configOf } from './weft-config.js';
 
 const tinyQwen = (type: 'qwen2_vl' | 'qwen2_5_vl', changes: object = {}) => ({
   model_type: type,
@@ -250,76 +242,4 @@ describe('the recipe of Pixtral', () => {
       /'moe' is not supported/,
     );
   });
-});
-
-describe('a composition with a tower of free resolution', () => {
-  const backbone = {
-    hiddenSize: 24,
-    intermediateSize: 20,
-    numHiddenLayers: 1,
-    numAttentionHeads: 2,
-    numKeyValueHeads: 1,
-    headDim: 16,
-    rotaryDim: 16,
-    vocabSize: 40,
-    hiddenAct: 'silu',
-    rmsNormEps: 1e-5,
-    ropeTheta: 1e4,
-    tieWordEmbeddings: false,
-    qkvBias: false,
-    outputBias: false,
-    mlpBias: false,
-  };
-  const qwen2Tower = {
-    ...qwen2VisionPresets['qwen2.5-vl'],
-    hiddenSize: 16,
-    intermediateSize: 20,
-    numHiddenLayers: 1,
-    numAttentionHeads: 2,
-    fullAttentionLayers: [],
-  };
-  const pixtralTower = {
-    ...pixtralVisionPresets['pixtral-12b'],
-    hiddenSize: 16,
-    intermediateSize: 20,
-    numHiddenLayers: 1,
-    numAttentionHeads: 2,
-  };
-
-  it.each([
-    [
-      'packed-patches',
-      qwen2Vision(qwen2Tower),
-      patchMergerConnector({ mergeSize: 2, norm: 'rms' }),
-      { image_processor_type: 'Qwen2VLImageProcessor' },
-    ],
-    [
-      'patch-rows',
-      pixtralVision(pixtralTower),
-      mlpConnector(),
-      { image_processor_type: 'PixtralImageProcessor', image_break_token: '<br>', image_end_token: '<end>' },
-    ],
-  ] as const)(
-    'is described by a config.json from which it is made again (%s)',
-    (kind, encoder, connector, preprocessor) => {
-      const model = compose({
-        name: 'own',
-        encoder,
-        connector,
-        backbone: llama(backbone),
-        fusion: unifiedFusion(),
-        processor: processorOf(kind, preprocessor),
-        imageTokenId: 39,
-      });
-      const again = modelOf(
-        JSON.parse(JSON.stringify(configOf(model, { processor: processorKindOf(preprocessor) }))) as Json,
-        { preprocessor },
-      );
-      const shapes = ({ module }: Model) =>
-        [...namedParameters(module)].map(([path, { shape }]) => [path, shape]);
-      expect(shapes(again)).toEqual(shapes(model));
-      const size = { width: 130, height: 70 };
-      expect(again.vision!.processor.place(size)).toEqual(model.vision!.processor.place(size));
-    },
-  );
 });
