@@ -1,14 +1,19 @@
-import type { ModelDescription, PartDescription } from './describe-model.js';
-import { grouped, printable, styleOf, table, widthOf, type TerminalStream } from './terminal.js';
+import type { ImageDescription, ModelDescription, PartDescription } from './describe-model.js';
+import { grouped, printable, styleOf, table, widthOf, type Style, type TerminalStream } from './terminal.js';
 
 const width = 66;
 /** Columns of the arrows: of the image, and of the text. */
 const [imageColumn, textColumn] = [8, 48];
 
-const methods: Readonly<Record<ModelDescription['method'], readonly [title: string, how: string]>> = {
-  A: ['unified embedding decoder', 'image embeddings stand in the sequence, in place of their tokens'],
-  B: ['cross-attention', 'layers of the backbone attend to the image embeddings'],
-  H: ['hybrid', 'image embeddings stand in the sequence, and layers attend to them'],
+const methods: Readonly<
+  Record<ModelDescription['method'], { readonly title: string; readonly how: string }>
+> = {
+  A: {
+    title: 'unified embedding decoder',
+    how: 'image embeddings stand in the sequence, in place of their tokens',
+  },
+  B: { title: 'cross-attention', how: 'layers of the backbone attend to the image embeddings' },
+  H: { title: 'hybrid', how: 'image embeddings stand in the sequence, and layers attend to them' },
 };
 
 /**
@@ -16,86 +21,94 @@ const methods: Readonly<Record<ModelDescription['method'], readonly [title: stri
  * parameters, and the shapes between them.
  */
 export function drawModel(description: ModelDescription, stream: TerminalStream): string {
-  const { bold, dim, cyan } = styleOf(stream);
+  const style = styleOf(stream);
   const { name, recipe, method, parameters, parts, shapes, image } = description;
-  const shape = (what: string, sizes: readonly (string | number)[] | null): string =>
-    `${what} [${(sizes ?? []).join(', ')}]`;
-  const hasImage = image !== null && shapes.embeddings !== null;
-  const arrow = (left: string | undefined, right?: string): string => {
-    const before = left === undefined ? '' : `${' '.repeat(imageColumn)}│ ${dim(left)}`;
-    return right === undefined
-      ? before
-      : `${before}${' '.repeat(textColumn - widthOf(before))}│ ${dim(right)}`;
-  };
-  const box = (
-    kind: string,
-    part: Omit<PartDescription, 'parameters'> & { readonly parameters?: number },
-    details: readonly string[],
-    inputs: readonly number[],
-  ): string[] => {
-    const border = (ends: string, marks: readonly number[], mark: string): string =>
-      Array.from({ length: width }, (_, i) =>
-        i === 0 ? ends[0]! : i === width - 1 ? ends[1]! : marks.includes(i) ? mark : '─',
-      ).join('');
-    const line = (left: string, right = ''): string =>
-      `│ ${left}${' '.repeat(Math.max(1, width - 4 - widthOf(left) - widthOf(right)))}${right} │`;
-    const total = part.parameters === undefined ? '' : `${grouped(part.parameters)}`;
-    return [
-      border('┌┐', inputs, '▼'),
-      line(`${bold(kind.padEnd(9))} ${cyan(part.id)}`, total),
-      ...details
-        .flatMap((text) => wrapped(text, width - 15))
-        .map((text) => line(`${' '.repeat(10)}${dim(text)}`)),
-      border('└┘', [imageColumn], '┬'),
-    ];
-  };
-
-  const [title, how] = methods[method];
-  const kind = hasImage ? `, method ${method}: ${title}` : '';
-  const lines = [
-    `${bold(printable(name))} (${printable(recipe)}${kind}), ${grouped(parameters.total)} parameters`,
-    '',
-  ];
-  if (hasImage) {
-    const size = `${image.width} x ${image.height} pixels`;
-    lines.push(
-      `${' '.repeat(imageColumn - 2)}image  ${dim(`${size}, ${image.tiles === 1 ? '1 tile' : `${image.tiles} tiles`}`)}`,
-    );
-    lines.push(arrow(shape('pixels', shapes.pixels)));
-    lines.push(
-      ...box('encoder', parts.encoder!, [configText(parts.encoder!.config)], [imageColumn]),
-      arrow(shape('features', shapes.features)),
-    );
-    lines.push(...box('connector', parts.connector!, [configText(parts.connector!.config)], [imageColumn]));
-    lines.push(
-      `${arrow(shape('embeddings', shapes.embeddings))}${' '.repeat(textColumn - 2 - widthOf(arrow(shape('embeddings', shapes.embeddings))))}prompt`,
-    );
-    lines.push(arrow(image.formula, 'ids [1, L]'));
-    lines.push(
-      ...box('fusion', parts.fusion, [how], [imageColumn, textColumn]),
-      arrow(shape('hidden states', shapes.hiddenStates)),
-    );
-  } else lines.push(`${' '.repeat(imageColumn - 2)}prompt`, arrow('ids [1, L]'));
+  const title = image ? `${recipe}, method ${method}: ${methods[method].title}` : recipe;
   const head =
     parameters.head > 0
       ? `the head has ${grouped(parameters.head)} parameters of its own`
       : 'the head is the token table';
-  lines.push(...box('backbone', parts.backbone, [configText(parts.backbone.config), head], [imageColumn]));
-  lines.push(arrow(shape('logits', shapes.logits)), `${' '.repeat(imageColumn - 2)}text`, '');
   const rows = Object.entries(parameters).filter(([part, count]) => part !== 'total' && count > 0);
-  lines.push(
+  return [
+    `${style.bold(printable(name))} (${printable(title)}), ${grouped(parameters.total)} parameters`,
+    '',
+    ...(image ? drawSight(description, image, style) : [label('prompt'), ...arrow('ids [1, L]', style)]),
+    ...box('backbone', parts.backbone, [configText(parts.backbone.config), head], style),
+    ...arrow(`logits ${shapeText(shapes.logits)}`, style),
+    label('text'),
+    '',
     table([
       ['parameters', ''],
       ...rows.map(([part, count]) => [part, grouped(count)]),
       ['total', grouped(parameters.total)],
     ]),
+    ...(image ? ['', `${picture(image)} take ${grouped(image.tokens)} tokens: ${image.formula}.`] : []),
+  ].join('\n');
+}
+
+/** From the image to the hidden states that the backbone begins with. */
+function drawSight(
+  { method, parts, shapes }: ModelDescription,
+  image: ImageDescription,
+  style: Style,
+): string[] {
+  const size = style.dim(`${picture(image)}, ${image.tiles === 1 ? '1 tile' : `${image.tiles} tiles`}`);
+  const embeddings = arrow(`embeddings ${shapeText(shapes.embeddings)}`, style);
+  return [
+    `${label('image')}  ${size}`,
+    ...arrow(`pixels ${shapeText(shapes.pixels)}`, style),
+    ...box('encoder', parts.encoder!, [configText(parts.encoder!.config)], style),
+    ...arrow(`features ${shapeText(shapes.features)}`, style),
+    ...box('connector', parts.connector!, [configText(parts.connector!.config)], style),
+    ...embeddings.slice(0, -1),
+    beside(embeddings.at(-1)!, 'prompt', textColumn - 2),
+    ...arrow(image.formula, style, 'ids [1, L]'),
+    ...box('fusion', parts.fusion, [methods[method].how], style, [imageColumn, textColumn]),
+    ...arrow(`hidden states ${shapeText(shapes.hiddenStates)}`, style),
+  ];
+}
+
+const picture = ({ width, height }: ImageDescription): string => `${width} x ${height} pixels`;
+const shapeText = (sizes: readonly (string | number)[] | null): string => `[${(sizes ?? []).join(', ')}]`;
+const label = (text: string): string => `${' '.repeat(imageColumn - 2)}${text}`;
+const beside = (left: string, right: string, column: number): string =>
+  `${left}${' '.repeat(Math.max(1, column - widthOf(left)))}${right}`;
+
+/** What flows from one box to the next, and from the prompt; a long text takes several lines. */
+function arrow(text: string, { dim }: Style, fromPrompt?: string): string[] {
+  const lines = wrapped(text, textColumn - imageColumn - 4).map(
+    (line) => `${' '.repeat(imageColumn)}│ ${dim(line)}`,
   );
-  if (hasImage)
-    lines.push(
-      '',
-      `A picture of ${image.width} x ${image.height} pixels takes ${grouped(image.tokens)} tokens: ${image.formula}.`,
-    );
-  return lines.join('\n');
+  return fromPrompt === undefined
+    ? lines
+    : lines.map((line, i) => beside(line, i === lines.length - 1 ? `│ ${dim(fromPrompt)}` : '│', textColumn));
+}
+
+/** A part with its parameters; arrows come in at the columns of `inputs`. */
+function box(
+  kind: string,
+  part: Pick<PartDescription, 'id'> & Partial<PartDescription>,
+  details: readonly string[],
+  { bold, dim, cyan }: Style,
+  inputs: readonly number[] = [imageColumn],
+): string[] {
+  const border = (ends: string, marks: readonly number[], mark: string): string =>
+    ends[0]! +
+    Array.from({ length: width - 2 }, (_, i) => (marks.includes(i + 1) ? mark : '─')).join('') +
+    ends[1]!;
+  const line = (left: string, right = ''): string =>
+    `${beside(`│ ${left}`, right, width - 2 - widthOf(right))} │`;
+  return [
+    border('┌┐', inputs, '▼'),
+    line(
+      `${bold(kind.padEnd(9))} ${cyan(part.id)}`,
+      part.parameters === undefined ? '' : grouped(part.parameters),
+    ),
+    ...details
+      .flatMap((text) => wrapped(text, width - 15))
+      .map((text) => line(`${' '.repeat(10)}${dim(text)}`)),
+    border('└┘', [imageColumn], '┬'),
+  ];
 }
 
 /** What is told of a part's configuration, in this order. */

@@ -68,7 +68,6 @@ async function describeFolder(
     return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [] } };
   }
   const { model, checkpoint, unused } = await openFolder(root);
-  await checkpoint.close();
   const entries = [...checkpoint.tensors.values()];
   const dtypes: Record<string, number> = {};
   for (const { dtype, shape } of entries)

@@ -1,16 +1,16 @@
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import { readCheckpointFiles, type CheckpointFiles, type UnusedTensor } from '@weft/runtime';
+import { readCheckpointFiles, readEntry, type CheckpointFiles, type UnusedTensor } from '@weft/runtime';
 import type { Model } from '@weft/spec';
-import { matchWeights, openCheckpoint, type Checkpoint, type TensorEntry } from '@weft/weights';
+import { matchWeights, openCheckpoint, toFloat32, type Checkpoint, type TensorEntry } from '@weft/weights';
 
 /** A checkpoint folder as it lies on the disk: nothing is computed and no weight is read yet. */
 export interface OpenFolder {
   readonly files: CheckpointFiles;
   readonly model: Model;
-  /** Close it after use. */
+  /** Its files and headers; it is closed. */
   readonly checkpoint: Checkpoint;
-  /** The tensor of each parameter. */
+  /** The tensor of each parameter; a piece of a stored tensor where a checkpoint joins several. */
   readonly entries: ReadonlyMap<string, TensorEntry>;
   readonly unused: readonly UnusedTensor[];
 }
@@ -25,17 +25,13 @@ export async function openFolder(folder: string): Promise<OpenFolder> {
   const files = await readCheckpointFiles(folder);
   const model = modelOf(files.config, { preprocessor: files.preprocessor });
   const checkpoint = await openCheckpoint(files.folder);
-  try {
-    return {
-      files,
-      model,
-      checkpoint,
-      ...matchWeights({ expected: namedParameters(model.module), file: checkpoint, ...model.checkpoint }),
-    };
-  } catch (error) {
-    await checkpoint.close();
-    throw error;
-  }
+  await checkpoint.close();
+  const matched = matchWeights({
+    expected: namedParameters(model.module),
+    file: checkpoint,
+    ...model.checkpoint,
+  });
+  return { files, model, checkpoint, ...matched };
 }
 
 /**
@@ -44,12 +40,12 @@ export async function openFolder(folder: string): Promise<OpenFolder> {
  * @param report is told the share that was read, 0 to 1
  */
 export async function readWeights(
-  { checkpoint, entries }: OpenFolder,
+  { entries }: OpenFolder,
   report: (share: number) => void,
 ): Promise<Map<string, Float32Array>> {
   const weights = new Map<string, Float32Array>();
-  for (const [path, { name }] of entries) {
-    weights.set(path, await checkpoint.readFloat32(name));
+  for (const [path, entry] of entries) {
+    weights.set(path, toFloat32(await readEntry(entry), entry.dtype));
     report(weights.size / entries.size);
   }
   return weights;

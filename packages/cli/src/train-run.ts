@@ -5,7 +5,15 @@ import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { findChatTemplate, maxPositionsOf, writeModel, type ConversationTools } from '@weft/runtime';
 import { loadTokenizer } from '@weft/text';
-import { describeStage, fit, jsonlDataset, trainingProgress, type Dataset, type Metric } from '@weft/train';
+import {
+  describeStage,
+  fit,
+  jsonlDataset,
+  trainingProgress,
+  type Dataset,
+  type Metric,
+  type StageRun,
+} from '@weft/train';
 import { fromFloat32, writeFileAtomic, type FloatDtype } from '@weft/weights';
 import { composeFolder } from './compose-folder.js';
 import { openFolder, readWeights, type OpenFolder } from './open-folder.js';
@@ -16,41 +24,21 @@ import type { DataConfig, StoredType, TrainConfig } from './train-config.js';
 
 /** Trains what a configuration says, and writes the model. A run that was stopped goes on. */
 export async function train(config: TrainConfig, { signal }: Context): Promise<void> {
-  const { out, stages, seed } = config;
-  await claimFolder(config);
-  const source = typeof config.model === 'string' ? config.model : await composed(config, config.model);
+  const { out, seed, saveEvery, threads } = config;
+  const hasBegun = await checkFolder(config);
+  const source =
+    typeof config.model === 'string' ? config.model : await composed(config, config.model, hasBegun);
   const folder = await openFolder(source);
-  try {
-    const { model } = folder;
-    const tools = {
-      ...(await conversationTools(folder)),
-      maxLength: config.maxLength ?? maxPositionsOf(folder.files.config),
-    };
-    const known = new Map<string, Promise<Dataset>>();
-    const dataOf = ({ file, images }: DataConfig): Promise<Dataset> => {
-      const key = JSON.stringify([file, images]);
-      const data = known.get(key) ?? jsonlDataset(file, { ...tools, images });
-      known.set(key, data);
-      return data;
-    };
-    const runs = [];
-    for (const { stage, data } of stages) runs.push({ stage, data: await dataOf(data) });
-    const evaluation = config.evaluation && {
-      ...config.evaluation,
-      data: await dataOf(config.evaluation.data),
-    };
+  const { model } = folder;
+  const { tools, runs, evaluation } = await openData(config, folder);
+  await showPlan(runs, tools);
 
-    const { bold } = styleOf(process.stdout);
-    for (const { stage } of runs)
-      process.stdout.write(
-        `${bold(`Stage ${stage.name}`)}, ${stage.steps} updates\n${describeStage(model, stage)}\n\n`,
-      );
-    process.stdout.write(
-      `${bold('First sample')}\n${maskText(await runs[0]!.data.example(0), tools, process.stdout)}\n\n`,
-    );
-    const weights = await readAll(folder);
-    const progress = trainingProgress(process.stderr);
-    let last: Metric | undefined;
+  await mkdir(out, { recursive: true });
+  await writeFileAtomic(join(out, identityFile), `${JSON.stringify(config.identity, null, 2)}\n`);
+  const weights = await readAll(folder);
+  const progress = trainingProgress(process.stderr);
+  let last: Metric | undefined;
+  try {
     const trained = await fit({
       model,
       weights,
@@ -59,24 +47,52 @@ export async function train(config: TrainConfig, { signal }: Context): Promise<v
       seed,
       signal,
       ...(evaluation ? { evaluation } : {}),
-      ...(config.saveEvery === undefined ? {} : { saveEvery: config.saveEvery }),
-      ...(config.threads === undefined ? {} : { threads: config.threads }),
+      ...(saveEvery === undefined ? {} : { saveEvery }),
+      ...(threads === undefined ? {} : { threads }),
       onMetric: (metric, stage) => progress((last = metric), stage),
     });
     await writeTrained(folder, trained, config);
-    process.stdout.write(
-      `${last ? `Loss at the end ${last.loss.toFixed(4)}. ` : 'The run was over already. '}The model, metrics.jsonl and loss.svg are in ${out}\n`,
-    );
-    process.stdout.write(
-      `  weft ${model.vision ? 'ask PICTURE' : 'ask'} "QUESTION" --model ${shownPath(out)}\n`,
-    );
   } catch (error) {
     if (signal.aborted)
       process.stderr.write(`\nStopped. The same command goes on from the last state in ${out}.\n`);
     throw error;
-  } finally {
-    await folder.checkpoint.close();
   }
+  const end = last ? `Loss at the end ${last.loss.toFixed(4)}.` : 'The run was over already.';
+  process.stdout.write(`${end} The model, metrics.jsonl and loss.svg are in ${out}\n`);
+  process.stdout.write(
+    `  weft ${model.vision ? 'ask PICTURE' : 'ask'} "QUESTION" --model ${shownPath(out)}\n`,
+  );
+}
+
+/** Samples of all stages. Files that several stages share are opened once. */
+async function openData(config: TrainConfig, folder: OpenFolder) {
+  const { maxLength = maxPositionsOf(folder.files.config) } = config;
+  const tools = { ...(await conversationTools(folder)), maxLength };
+  const known = new Map<string, Promise<Dataset>>();
+  const dataOf = ({ file, images }: DataConfig): Promise<Dataset> => {
+    const key = JSON.stringify([file, images]);
+    const data = known.get(key) ?? jsonlDataset(file, { ...tools, images });
+    known.set(key, data);
+    return data;
+  };
+  const runs: StageRun[] = [];
+  for (const { stage, data } of config.stages) runs.push({ stage, data: await dataOf(data) });
+  const evaluation = config.evaluation && {
+    ...config.evaluation,
+    data: await dataOf(config.evaluation.data),
+  };
+  return { tools, runs, evaluation };
+}
+
+/** What learns in each stage, and which tokens of the first sample. */
+async function showPlan(runs: readonly StageRun[], tools: ConversationTools): Promise<void> {
+  const { bold } = styleOf(process.stdout);
+  for (const { stage } of runs)
+    process.stdout.write(
+      `${bold(`Stage ${stage.name}`)}, ${stage.steps} updates\n${describeStage(tools.model, stage)}\n\n`,
+    );
+  const first = maskText(await runs[0]!.data.example(0), tools, process.stdout);
+  process.stdout.write(`${bold('First sample')}\n${first}\n\n`);
 }
 
 const shownPath = (path: string): string => {
@@ -84,13 +100,15 @@ const shownPath = (path: string): string => {
   return short === '' || short.startsWith('..') ? path : short;
 };
 
+/** Says in the folder of a run what it is. */
+const identityFile = 'train.json';
+
 /**
- * Makes the folder of the run, and says in `train.json` what it is.
+ * Whether the folder holds a run of this configuration that has begun.
  *
- * @throws ConfigError if it is the folder of the model, or of another run
+ * @throws ConfigError if it is the folder of the model, or holds another model or run
  */
-async function claimFolder(config: TrainConfig): Promise<void> {
-  const { out, model, identity } = config;
+async function checkFolder({ out, model, identity }: TrainConfig): Promise<boolean> {
   const hint = 'Choose another folder with "out" or --out.';
   if (model === out)
     throw new ConfigError({
@@ -98,19 +116,17 @@ async function claimFolder(config: TrainConfig): Promise<void> {
       where: out,
       hint,
     });
-  const path = join(out, 'train.json');
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) {
-    if (await exists(join(out, 'config.json')))
-      throw new ConfigError({ message: 'The folder holds a model already.', where: out, hint });
-    await mkdir(out, { recursive: true });
-    await writeFileAtomic(path, `${JSON.stringify(identity, null, 2)}\n`);
-  } else if (!isDeepStrictEqual(JSON.parse(text), identity))
+  const hasBegun = await exists(join(out, 'run.json'));
+  if (!hasBegun && (await exists(join(out, 'config.json'))))
+    throw new ConfigError({ message: 'The folder holds a model already.', where: out, hint });
+  const known = hasBegun ? await readFile(join(out, identityFile), 'utf8').catch(() => 'null') : undefined;
+  if (known !== undefined && !isDeepStrictEqual(JSON.parse(known), identity))
     throw new ConfigError({
       message: 'The folder holds a run with another model, other stages, data or another seed.',
-      where: path,
+      where: join(out, identityFile),
       hint,
     });
+  return hasBegun;
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -119,13 +135,14 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The folder of a composed model, written when the run begins. */
+/** The folder of a composed model, written before the run begins. */
 async function composed(
   { out, seed }: TrainConfig,
   compose: Exclude<TrainConfig['model'], string>,
+  hasBegun: boolean,
 ): Promise<string> {
   const folder = join(out, 'start');
-  if (!(await exists(join(folder, 'config.json')))) await composeFolder(folder, compose, seed);
+  if (!hasBegun) await composeFolder(folder, compose, seed);
   return folder;
 }
 

@@ -12,7 +12,7 @@ export {
 } from './generation-stream.js';
 export { findChatTemplate, load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
-export { partWeights, type PartWeightsOptions } from './part-weights.js';
+export { partWeights, readEntry, type PartWeightsOptions } from './part-weights.js';
 export {
   readPictures,
   renderConversation,

@@ -21,12 +21,18 @@ export interface PartWeightsOptions {
   readonly newTokens?: 'mean' | undefined;
 }
 
+/** Layers of a backbone that no checkpoint of the backbone has. */
+const addedByFusion = /^model\.cross_attn_layers\./;
+
 /** Parts that the tokens' rows belong to. */
 const tokenTables = /(embed_tokens|lm_head)\.weight$/;
 
 /**
  * The weights of one part of a composed model, from another checkpoint folder, under the names that they have in the
  * composed model. Data is read when the tensor is written.
+ *
+ * Cross-attention layers that a fusion adds to a backbone have no weights there, unless the folder has them too; take
+ * them from `initialWeights`.
  *
  * @param folder a checkpoint whose model has such a part, or the CLIP or SigLIP checkpoint of a vision tower
  * @throws ConfigError if the folder has no such part, or one of another kind
@@ -63,6 +69,7 @@ export async function partWeights(
   for (const [key, parameter] of parametersByKey(target)) {
     const name = paths.get(parameter)!;
     const entry = found.get(key);
+    if (!entry && addedByFusion.test(key)) continue;
     if (!entry) wrong.push(`${name}: not in the folder`);
     else if (sameShape(entry.shape, parameter.shape)) result.push({ name, ...copyOf(entry) });
     else if (newTokens === 'mean' && tokenTables.test(name) && isLonger(parameter.shape, entry.shape))
@@ -135,8 +142,17 @@ const copyOf = (entry: TensorEntry): Omit<TensorToWrite, 'name'> => ({
   data: () => readEntry(entry),
 });
 
-/** The bytes of a tensor whose checkpoint is not open any more. */
-async function readEntry({ file, offset, byteLength, name }: TensorEntry): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * The bytes of a tensor whose checkpoint is not open any more; it may be a piece of a stored tensor.
+ *
+ * @throws WeightError if the file became shorter
+ */
+export async function readEntry({
+  file,
+  offset,
+  byteLength,
+  name,
+}: TensorEntry): Promise<Uint8Array<ArrayBuffer>> {
   const handle = await open(file, 'r');
   try {
     const bytes = new Uint8Array(byteLength);

@@ -6,6 +6,7 @@ import { configOf, modelOf, processorKindOf } from '@weft/models';
 import type { Json, Model } from '@weft/spec';
 import { fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
+import { configText } from './config-text.js';
 
 /** A weight under its path in the model: float32 values, or stored bytes. */
 export type WeightToWrite = TensorToWrite | readonly [path: string, values: Float32Array];
@@ -65,7 +66,10 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   if (config['model_type'] === 'llava' && model.vision)
     await json('processor_config.json', llavaProcessorConfig(config, model));
   if (generation) await json('generation_config.json', generation);
-  await json('config.json', { ...config, dtype: config['dtype'] ?? storedType(tensors) });
+  await writeFileAtomic(
+    join(root, 'config.json'),
+    configText({ ...config, dtype: config['dtype'] ?? storedType(tensors) }),
+  );
 }
 
 /** One tensor for each parameter, in the order of the model. */

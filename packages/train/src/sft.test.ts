@@ -59,10 +59,10 @@ describe('sftExample', () => {
     expect(supervised(tools['llava-siglip-qwen2'], qwen)).toEqual(['no<|im_end|>', 'It is blue.<|im_end|>']);
   });
 
-  it('ends with the end of sequence where the template ends answers with no control token', async () => {
+  it('puts an end of sequence after each answer that the template ends with no control token', async () => {
     const { tokenizer } = tools['llava-clip'];
     const example = await sftExample({ ...tools['llava-clip'], messages: twoTurns, images: [picture] });
-    expect(supervised(tools['llava-clip'], example)).toEqual(['no', 'It is blue.</s>']);
+    expect(supervised(tools['llava-clip'], example)).toEqual(['no</s>', 'It is blue.</s>']);
     expect(example.inputIds.at(-1)).toBe(tokenizer.eosTokenId);
     const silent = { ...tokenizer, eosTokenId: undefined };
     await expect(

@@ -31,12 +31,12 @@ interface AnswerRange {
 /**
  * A conversation as a training example. Supervised are the answers of the assistant, each with the control token that
  * the chat template ends it with, and nothing else: system and user turns, role tags, placeholders of images and what
- * the template writes after an answer get the label -100. If the template ends answers with no control token, the
- * example ends with the tokenizer's end of sequence, so that the model learns to stop.
+ * the template writes after an answer get the label -100. If the template ends an answer with no control token, the
+ * tokenizer's end of sequence is put after it, as LLaVA's training does, so that the model learns to stop.
  *
  * The conversation is rendered up to each answer, as for generation, and with it: the first must be the beginning of
- * the second, and both of the whole. An answer goes on from the ids that generation would see. Texts of messages never
- * become control tokens.
+ * the second, and both of the whole. But for ends that were put in, an answer goes on from the ids that generation
+ * would see. Texts of messages never become control tokens.
  *
  * @throws InputError if there is no answer at the end, pictures do not add up, or the example is too long
  * @throws ConfigError if the template renders a turn differently once others follow, or nothing could end an answer
@@ -47,28 +47,26 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
   const pictures = await readPictures({ messages, images });
   const whole = renderConversation(sample, messages, { addGenerationPrompt: false });
   const answers = findAnswers(sample, messages, whole);
-  const { isEnded } = answers.at(-1)!;
-  const cut = cutSegments(
-    whole,
-    answers.flatMap(({ start, end }) => [start, end]),
+  const cuts = answers.flatMap(({ start, end }) => [start, end]);
+  const cut = cutSegments(whole, cuts);
+  const encoded = encodePieces(sample, answers.at(-1)!.isEnded ? cut : cut.slice(0, -1), pictures);
+  // Every second piece is an answer.
+  const pieces = encoded.map((ids, i) =>
+    i % 2 === 0 || answers[(i - 1) / 2]!.isEnded ? ids : [...ids, endOfSequence(sample)],
   );
-  const pieces = encodePieces(sample, isEnded ? cut : cut.slice(0, -1), pictures);
-  const end = isEnded ? [] : [endOfSequence(sample)];
-
-  const inputIds = [...pieces.flat(), ...end];
+  const inputIds = pieces.flat();
   if (inputIds.length > maxLength)
     throw new InputError({
       message: `The conversation has ${inputIds.length} tokens, but at most ${maxLength} are allowed.`,
       where: 'sftExample',
       hint: 'Raise maxLength up to what the model reads, shorten the texts, or use fewer or smaller images.',
     });
-  // Every second piece is an answer.
   const labels = pieces.flatMap((ids, i) =>
     ids.map((id) => (i % 2 === 1 && id !== model.vision?.imageTokenId ? id : ignored)),
   );
   return {
     inputIds,
-    labels: [...labels, ...end],
+    labels,
     images: pictures.length > 0 && model.vision ? model.vision.processor.process(pictures).inputs : null,
   };
 }

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Metric } from '@weft/train';
@@ -134,6 +134,8 @@ describe('weft train', () => {
     );
     expect(await failure('self', { out: base })).toMatch(/take the place of the model that it begins with/);
     expect(await failure('none', { data: { file: 'missing.jsonl' } })).toMatch(/missing\.jsonl/);
+    // A configuration that never began can be mended.
+    await expect(stat(join(folder, 'none'))).rejects.toThrow(/ENOENT/);
     expect(await failure('part', { stages: [{ ...stages[0], trainable: ['projector'] }] })).toMatch(
       /'projector' matches no parameter[^]*encoder, connector, backbone/,
     );
