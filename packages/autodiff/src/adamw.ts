@@ -1,111 +1,33 @@
-import {
-  add,
-  div,
-  input,
-  makeGraph,
-  minimum,
-  mul,
-  reduceSum,
-  sqrt,
-  sub,
-  type Graph,
-  type Value,
-} from '@weft/graph';
-
-/** A parameter that learns, and the groups it belongs to. */
-export interface TrainedParameter {
-  readonly path: string;
-  readonly shape: readonly number[];
-  /** Learning-rate group. */
-  readonly group: string;
-  /** Decoupled decay per step, multiplied by the learning rate. */
-  readonly weightDecay: number;
-}
+import { add, div, mul, sqrt, type Value } from '@weft/graph';
 
 export interface AdamWOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
-  /** Largest norm of the gradients; `null` does not clip. */
-  readonly maxGradientNorm: number | null;
-  /** One norm over all parameters, or one for each group. */
-  readonly clip: 'global' | 'group';
 }
 
-export const stateNames = (path: string) =>
-  ({
-    parameter: path,
-    gradient: `gradient:${path}`,
-    first: `first:${path}`,
-    second: `second:${path}`,
-  }) as const;
+/** What a parameter loses in one update, and its new moments. */
+export interface SteppedParameter {
+  readonly change: Value;
+  readonly first: Value;
+  readonly second?: Value;
+}
 
-/** Name of the output that replaces an input of the update. */
-export const nextName = (name: string): string => `next:${name}`;
-
-/**
- * Scalars of one update by input name. The bias corrections are computed here in double precision: `1 - beta2^step`
- * in float32 is wrong by 1e-5 at the first update.
- *
- * @param step 1 at the first update of a parameter
- * @param weight supervised tokens, by which the gradient sums are divided
- */
-export const updateScalars = (
-  step: number,
-  weight: number,
-  { beta1, beta2 }: Pick<AdamWOptions, 'beta1' | 'beta2'>,
-) =>
-  ({
-    'update:first_correction': 1 - beta1 ** step,
-    'update:second_correction': Math.sqrt(1 - beta2 ** step),
-    'update:weight': weight,
-  }) as const;
-
-/**
- * The graph of one AdamW update (Loshchilov and Hutter 2019, with PyTorch's order of operations).
- *
- * Inputs: for each parameter its value, the sum of its gradients and both moments; the scalars of
- * `updateScalars`, and `learning_rate:{group}`. Outputs: the new values and moments under `next:{name}`, and
- * `gradient_norm` or `gradient_norm:{group}` before clipping.
- */
-export function adamw(parameters: readonly TrainedParameter[], options: AdamWOptions): Graph {
-  const { beta1, beta2, eps, maxGradientNorm, clip } = options;
-  const scalar = (name: string) => input(name, { dtype: 'float32', shape: [] });
-  const weight = scalar('update:weight');
-  const rates = new Map(
-    [...new Set(parameters.map((p) => p.group))].map((group) => [group, scalar(`learning_rate:${group}`)]),
-  );
-  const firstCorrection = scalar('update:first_correction');
-  const secondCorrection = scalar('update:second_correction');
-
-  const outputs: Record<string, Value> = {};
-  const clipGroups =
-    clip === 'global'
-      ? [parameters]
-      : [...rates.keys()].map((group) => parameters.filter((p) => p.group === group));
-  for (const members of clipGroups) {
-    const tensor = (name: string, shape: readonly number[]) => input(name, { dtype: 'float32', shape });
-    const gradients = members.map((p) => div(tensor(stateNames(p.path).gradient, p.shape), weight));
-    const squares = gradients.map((g) => reduceSum(mul(g, g)));
-    const norm = sqrt(squares.reduce((sum, square) => add(sum, square)));
-    outputs[clip === 'global' ? 'gradient_norm' : `gradient_norm:${members[0]!.group}`] = norm;
-    const factor = maxGradientNorm === null ? undefined : minimum(div(maxGradientNorm, add(norm, 1e-6)), 1);
-    for (const [i, p] of members.entries()) {
-      const names = stateNames(p.path);
-      const rate = rates.get(p.group)!;
-      const g = factor ? mul(gradients[i]!, factor) : gradients[i]!;
-      const value = tensor(names.parameter, p.shape);
-      const decayed = p.weightDecay === 0 ? value : mul(value, sub(1, mul(rate, p.weightDecay)));
-      const first = add(mul(tensor(names.first, p.shape), beta1), mul(g, 1 - beta1));
-      const second = add(mul(tensor(names.second, p.shape), beta2), mul(mul(g, g), 1 - beta2));
-      const denominator = add(div(sqrt(second), secondCorrection), eps);
-      outputs[nextName(names.parameter)] = sub(
-        decayed,
-        mul(div(rate, firstCorrection), div(first, denominator)),
-      );
-      outputs[nextName(names.first)] = first;
-      outputs[nextName(names.second)] = second;
-    }
-  }
-  return makeGraph(outputs);
+/** One step of AdamW (Loshchilov and Hutter 2019, with PyTorch's order of operations). */
+export function adamwStep(
+  given: {
+    readonly gradient: Value;
+    readonly first: Value;
+    readonly second: Value;
+    readonly rate: Value;
+    readonly firstCorrection: Value;
+    readonly secondCorrection: Value;
+  },
+  { beta1, beta2, eps }: AdamWOptions,
+): SteppedParameter {
+  const { gradient, rate, firstCorrection, secondCorrection } = given;
+  const first = add(mul(given.first, beta1), mul(gradient, 1 - beta1));
+  const second = add(mul(given.second, beta2), mul(mul(gradient, gradient), 1 - beta2));
+  const denominator = add(div(sqrt(second), secondCorrection), eps);
+  return { change: mul(div(rate, firstCorrection), div(first, denominator)), first, second };
 }

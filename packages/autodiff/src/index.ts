@@ -1,10 +1,14 @@
+export type { AdamWOptions } from './adamw.js';
+export { differentiate, gradientName } from './differentiate.js';
+export type { MuonOptions } from './muon.js';
+export { primitiveGradients, semanticGradients, type GradientRule } from './rules.js';
 export {
-  adamw,
+  momentNames,
   nextName,
   stateNames,
+  updateGraph,
   updateScalars,
-  type AdamWOptions,
   type TrainedParameter,
-} from './adamw.js';
-export { differentiate, gradientName } from './differentiate.js';
-export { primitiveGradients, semanticGradients, type GradientRule } from './rules.js';
+  type UpdateOptions,
+  type UpdateRule,
+} from './update.js';

@@ -2,6 +2,10 @@ import { UnsupportedError } from '@weft/errors';
 import {
   add,
   cast,
+  concat,
+  constant,
+  conv,
+  convWindows,
   cos,
   countElements,
   cumSum,
@@ -287,6 +291,11 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
     const weighted = mul(dy!, y!);
     return [sub(weighted, mul(y!, reduceSum(weighted, [-1], true)))];
   },
+  Conv: (node, [dy], [wantX, wantWeight]) => [
+    wantX ? convInputGradient(node, dy!) : null,
+    wantWeight ? convWeightGradient(node, dy!) : null,
+    ...(node.inputs[2] ? [reduceSum(dy!, [0, 2, 3])] : []),
+  ],
   Gelu: ({ inputs: [x], attributes: { approximation } }, [dy]) => {
     if (approximation === 'none') {
       const cdf = mul(add(erf(mul(x!, Math.SQRT1_2)), 1), 0.5);
@@ -307,6 +316,63 @@ export const semanticGradients: { readonly [O in SemanticOp]?: GradientRule<O> }
     return [mul(error, reshape(counted, [targets!.shape[0]!, 1])), null];
   },
 };
+
+/** The convolution of the gradient, spread out by the steps, with the kernels turned around. */
+function convInputGradient({ inputs, attributes }: Node<'Conv'>, dy: Value): Value {
+  const [x, weight] = inputs as readonly [Value, Value];
+  const { strides, padding, groups } = attributes;
+  const [out, perGroup, ...kernel] = weight.shape as readonly number[];
+  const swapped = transpose(reshape(weight, [groups, out! / groups, perGroup!, ...kernel]), [0, 2, 1, 3, 4]);
+  const turned = [2, 3].reduce(
+    (value, axis) => {
+      const size = kernel[axis - 2]!;
+      const backwards = Array.from({ length: size }, (_, i) => size - 1 - i);
+      return size === 1 ? value : gather(value, constant(backwards, 'int64'), axis);
+    },
+    reshape(swapped, [groups * perGroup!, out! / groups, ...kernel]),
+  );
+  const spread = [2, 3].reduce((value, axis) => {
+    const [step, size] = [strides[axis - 2]!, value.shape[axis]!];
+    if (step === 1) return value;
+    const [before, after] = [value.shape.slice(0, axis), value.shape.slice(axis + 1)];
+    const spaced = pad(reshape(value, [...before, size, 1, ...after]), axis + 1, 0, step - 1);
+    const whole = reshape(spaced, [...before, multiplyDims(size, step), ...after]);
+    return slice(whole, axis, 0, addDims(multiplyDims(step, size), 1 - step));
+  }, dy);
+  const [rows, columns] = kernel as [number, number];
+  const reached = conv(spread, turned, null, {
+    padding: [rows - 1, columns - 1, rows - 1, columns - 1],
+    groups,
+  });
+  return [2, 3].reduce((value, axis) => {
+    const [before, size] = [padding[axis - 2]!, x.shape[axis]!];
+    // Rows and columns that no step reaches have no gradient.
+    const end = addDims(before, size);
+    const beyond = addDims(end, multiplyDims(-1, value.shape[axis]!));
+    const long = typeof beyond === 'number' && beyond > 0 ? pad(value, axis, 0, beyond) : value;
+    return slice(long, axis, before, end);
+  }, reached);
+}
+
+/** For each element of the kernel, the products of what it met with the gradient there. */
+function convWeightGradient({ inputs, outputs, attributes }: Node<'Conv'>, dy: Value): Value {
+  const [x, weight] = inputs as readonly [Value, Value];
+  const { groups } = attributes;
+  const [out, perGroup, kernelRows, kernelColumns] = weight.shape as readonly number[];
+  const [tiles, , rows, columns] = outputs[0]!.shape;
+  const places = multiplyDims(rows!, columns!);
+  const byGroup = (value: Value, size: number): Value =>
+    reshape(transpose(reshape(value, [tiles!, groups, size, places]), [1, 2, 0, 3]), [
+      groups,
+      size,
+      multiplyDims(tiles!, places),
+    ]);
+  const errors = byGroup(dy, out! / groups);
+  const elements = convWindows(x, weight, attributes, [rows!, columns!]).map(({ window }) =>
+    reshape(matmul(errors, byGroup(window, perGroup!), { transposeB: true }), [out!, perGroup!, 1]),
+  );
+  return reshape(concat(elements, 2), [out!, perGroup!, kernelRows!, kernelColumns!]);
+}
 
 /** Derivative of `x sigmoid(a x)`. */
 function sigmoidLinear(x: Value, a: number): Value {

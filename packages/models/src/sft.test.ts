@@ -1,12 +1,12 @@
 import {
-  adamw,
   differentiate,
   gradientName,
   nextName,
   stateNames,
   updateScalars,
-  type AdamWOptions,
   type TrainedParameter,
+  updateGraph,
+  type UpdateOptions,
 } from '@weft/autodiff';
 import type { Json } from '@weft/spec';
 import {
@@ -27,7 +27,7 @@ import { canonicalName, llavaRecipe } from './llava.js';
 /** A tiny SigLIP, two linear layers and a tiny Llama, one batch, and what PyTorch makes of it. */
 const fixture = await readFixture(new URL('./__fixtures__/sft.safetensors', import.meta.url));
 const config = JSON.parse(fixture.metadata['config']!) as Json;
-const optimizer = JSON.parse(fixture.metadata['optimizer']!) as Omit<AdamWOptions, 'clip'> & {
+const optimizer = JSON.parse(fixture.metadata['optimizer']!) as Omit<UpdateOptions, 'clip' | 'momentum'> & {
   weightDecay: number;
   rates: Record<string, number>;
 };
@@ -93,7 +93,9 @@ describe('one supervised batch against PyTorch', () => {
         const group = path.startsWith('multi_modal_projector.') ? 'connector' : 'rest';
         return { path, shape, group, weightDecay: shape.length > 1 ? optimizer.weightDecay : 0 };
       });
-      update = await openOnnx(adamw(parameters, { ...optimizer, clip: 'global' }), { capability });
+      update = await openOnnx(updateGraph(parameters, { ...optimizer, momentum: 0.95, clip: 'global' }), {
+        capability,
+      });
     });
     afterAll(() => Promise.all([runner.release(), update.release()]));
 

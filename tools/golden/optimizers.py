@@ -1,7 +1,8 @@
-"""Three AdamW steps of PyTorch: `python tools/golden/adamw.py` writes packages/testing/src/__fixtures__/adamw.json.
+"""Three steps of PyTorch's optimizers: `python tools/golden/optimizers.py` writes packages/testing/src/__fixtures__/optimizers.json.
 
 Two groups with their own rates, decay on one of them; gradients are sums over tokens that a step divides by its
-number of tokens, and the first is large enough to be clipped.
+number of tokens, and the first is large enough to be clipped. Once everything learns by AdamW, once the matrices learn by
+Muon, whose arithmetic is kept in double precision here: PyTorch halves it to bfloat16.
 """
 
 import json
@@ -14,7 +15,7 @@ STEPS = [
     {"weight": 5, "rates": {"matrices": 0.03, "vectors": 0.04}, "size": 2.0},
     {"weight": 2, "rates": {"matrices": 0.01, "vectors": 0.01}, "size": 0.2},
 ]
-OPTIONS = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-6}
+OPTIONS = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-6, "momentum": 0.9}
 DECAY = {"matrices": 0.1, "vectors": 0.0}
 LARGEST_NORM = 1.5
 
@@ -22,11 +23,15 @@ LARGEST_NORM = 1.5
 def main():
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)
-    shapes = {"a.weight": (3, 5), "b.weight": (2, 3), "b.bias": (3,)}
+    torch.Tensor.bfloat16 = lambda tensor: tensor
+    shapes = {"a.weight": (3, 5), "b.weight": (2, 3), "b.bias": (3,), "c.weight": (6, 4)}
     group_of = {name: "vectors" if len(shape) == 1 else "matrices" for name, shape in shapes.items()}
     start = {name: torch.randn(shape) for name, shape in shapes.items()}
     sums = [{name: torch.randn(shape) * step["size"] for name, shape in shapes.items()} for step in STEPS]
-    cases = {clip: run(clip, start, sums, group_of) for clip in ("global", "group", "none")}
+    cases = {
+        rule: {clip: run(rule, clip, start, sums, group_of) for clip in ("global", "group", "none")}
+        for rule in ("adamw", "muon")
+    }
     fixture = {
         "options": OPTIONS,
         "decay": DECAY,
@@ -37,7 +42,7 @@ def main():
         "steps": [{**step, "gradients": lists(gradients)} for step, gradients in zip(STEPS, sums)],
         "cases": cases,
     }
-    path = Path(__file__).resolve().parents[2] / "packages" / "testing" / "src" / "__fixtures__" / "adamw.json"
+    path = Path(__file__).resolve().parents[2] / "packages" / "testing" / "src" / "__fixtures__" / "optimizers.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(fixture, indent=1) + "\n")
     print(path, path.stat().st_size)
@@ -47,25 +52,32 @@ def lists(tensors):
     return {name: tensor.detach().flatten().tolist() for name, tensor in tensors.items()}
 
 
-def run(clip, start, sums, group_of):
+def run(rule, clip, start, sums, group_of):
     """Norms before clipping and values after every step."""
     parameters = {name: value.clone().requires_grad_() for name, value in start.items()}
     members = {group: [p for name, p in parameters.items() if group_of[name] == group] for group in DECAY}
-    optimizer = torch.optim.AdamW(
-        [{"params": members[group], "weight_decay": DECAY[group], "lr": 0.0} for group in DECAY],
-        betas=(OPTIONS["beta1"], OPTIONS["beta2"]),
-        eps=OPTIONS["eps"],
-    )
+    groups = [{"params": members[group], "weight_decay": DECAY[group], "lr": 0.0} for group in DECAY]
+    by_adamw = [group for name, group in zip(DECAY, groups) if rule == "adamw" or name == "vectors"]
+    optimizers = [
+        torch.optim.AdamW(by_adamw, betas=(OPTIONS["beta1"], OPTIONS["beta2"]), eps=OPTIONS["eps"]),
+    ]
+    if rule == "muon":
+        optimizers.append(
+            torch.optim.Muon(groups[:1], momentum=OPTIONS["momentum"], adjust_lr_fn="match_rms_adamw")
+        )
     results = []
     for step, gradients in zip(STEPS, sums):
         for name, parameter in parameters.items():
             parameter.grad = gradients[name] / step["weight"]
-        for settings, group in zip(optimizer.param_groups, DECAY):
-            settings["lr"] = step["rates"][group]
+        for optimizer in optimizers:
+            for settings in optimizer.param_groups:
+                [group] = [name for name in DECAY if any(p is settings["params"][0] for p in members[name])]
+                settings["lr"] = step["rates"][group]
         sets = {"": list(parameters.values())} if clip != "group" else members
         limit = float("inf") if clip == "none" else LARGEST_NORM
         norms = {group: float(torch.nn.utils.clip_grad_norm_(chosen, limit)) for group, chosen in sets.items()}
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         results.append({"norms": norms, "values": lists(parameters)})
     return results
 

@@ -1,5 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { adamw, nextName, stateNames, updateScalars, type TrainedParameter } from '@weft/autodiff';
+import {
+  momentNames,
+  nextName,
+  stateNames,
+  updateGraph,
+  updateScalars,
+  type TrainedParameter,
+  type UpdateRule,
+} from '@weft/autodiff';
+import type { Graph } from '@weft/graph';
 import { describe, expect, it } from 'vitest';
 import { interpret } from './interpret.js';
 import { runOnnx } from './run.js';
@@ -7,7 +16,12 @@ import type { Tensors } from './tensor.js';
 
 type Numbers = Readonly<Record<string, readonly number[]>>;
 interface Fixture {
-  readonly options: { readonly beta1: number; readonly beta2: number; readonly eps: number };
+  readonly options: {
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly eps: number;
+    readonly momentum: number;
+  };
   readonly decay: Readonly<Record<string, number>>;
   readonly largestNorm: number;
   readonly groups: Readonly<Record<string, string>>;
@@ -19,18 +33,34 @@ interface Fixture {
     readonly gradients: Numbers;
   }[];
   readonly cases: Readonly<
-    Record<string, readonly { readonly norms: Readonly<Record<string, number>>; readonly values: Numbers }[]>
+    Record<
+      UpdateRule,
+      Readonly<
+        Record<
+          string,
+          readonly { readonly norms: Readonly<Record<string, number>>; readonly values: Numbers }[]
+        >
+      >
+    >
   >;
 }
 
 const fixture = JSON.parse(
-  readFileSync(new URL('./__fixtures__/adamw.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('./__fixtures__/optimizers.json', import.meta.url), 'utf8'),
 ) as Fixture;
 const names = Object.keys(fixture.shapes);
-const parameters = names.map((path): TrainedParameter => {
-  const group = fixture.groups[path]!;
-  return { path, group, shape: fixture.shapes[path]!, weightDecay: fixture.decay[group]! };
-});
+const parametersOf = (rule: UpdateRule): TrainedParameter[] =>
+  names.map((path) => {
+    const group = fixture.groups[path]!;
+    const shape = fixture.shapes[path]!;
+    return {
+      path,
+      group,
+      shape,
+      weightDecay: fixture.decay[group]!,
+      rule: shape.length === 2 ? rule : 'adamw',
+    };
+  });
 
 const cases = [
   ['global', 'clipped over all parameters', { clip: 'global', maxGradientNorm: fixture.largestNorm }],
@@ -40,26 +70,36 @@ const cases = [
 
 // Constants of the graph, such as 0.95, are rounded to float32 in double precision too.
 const engines = [
-  [
-    'in double precision',
-    async (graph: ReturnType<typeof adamw>, feeds: Tensors) => interpret(graph, feeds),
-    7,
-  ],
-  ['in ONNX Runtime', (graph: ReturnType<typeof adamw>, feeds: Tensors) => runOnnx(graph, feeds), 5],
+  ['in double precision', async (graph: Graph, feeds: Tensors) => interpret(graph, feeds), 7],
+  ['in ONNX Runtime', (graph: Graph, feeds: Tensors) => runOnnx(graph, feeds), 5],
 ] as const;
 
-describe.each(engines)('three steps of AdamW against PyTorch, %s', (_name, run, digits) => {
+const rules = [
+  ['AdamW', 'adamw'],
+  ['Muon for matrices', 'muon'],
+] as const;
+const runs = engines.flatMap(([place, run, digits]) =>
+  rules.map(([name, rule]) => [name, place, rule, run, digits] as const),
+);
+
+it('refuses to make anything but a matrix orthogonal', () => {
+  const vector: TrainedParameter = { path: 'a.bias', shape: [3], group: 'all', weightDecay: 0, rule: 'muon' };
+  expect(() => updateGraph([vector], { ...fixture.options, clip: 'global', maxGradientNorm: 1 })).toThrow(
+    /'a\.bias' is \[3\]/,
+  );
+});
+
+describe.each(runs)('three steps of %s against PyTorch, %s', (_name, _place, rule, run, digits) => {
   it.each(cases)('%s: gradients %s', async (key, _what, clipping) => {
-    const graph = adamw(parameters, { ...fixture.options, ...clipping });
+    const parameters = parametersOf(rule);
+    const graph = updateGraph(parameters, { ...fixture.options, ...clipping });
     let state: Tensors = Object.fromEntries(
-      names.flatMap((path) => {
-        const shape = fixture.shapes[path]!;
+      parameters.flatMap((parameter) => {
+        const { path, shape } = parameter;
         const zeros = { shape, data: fixture.start[path]!.map(() => 0) };
-        const { parameter, first, second } = stateNames(path);
         return [
-          [parameter, { shape, data: fixture.start[path]! }],
-          [first, zeros],
-          [second, zeros],
+          [path, { shape, data: fixture.start[path]! }],
+          ...momentNames(parameter).map((name) => [name, zeros] as const),
         ];
       }),
     );
@@ -83,7 +123,7 @@ describe.each(engines)('three steps of AdamW against PyTorch, %s', (_name, run, 
           ]),
         ),
       });
-      const expected = fixture.cases[key]![i]!;
+      const expected = fixture.cases[rule][key]![i]!;
       for (const [group, norm] of Object.entries(expected.norms))
         expect(results[group ? `gradient_norm:${group}` : 'gradient_norm']!.data[0]! / norm).toBeCloseTo(
           1,
