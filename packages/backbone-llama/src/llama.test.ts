@@ -36,6 +36,7 @@ const golden = (name: string): Golden<Backbone> => ({
 const totals = {
   'llama-2-7b': 6_738_415_616,
   'llama-2-13b': 13_015_864_320,
+  'llama-30b': 32_528_943_616,
   'llama-3.1-8b': 8_030_261_248,
   'llama-3.1-70b': 70_553_706_496,
   'llama-3.2-1b': 1_235_814_400,

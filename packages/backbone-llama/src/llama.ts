@@ -72,6 +72,15 @@ export const llamaPresets = {
     numAttentionHeads: 40,
     numKeyValueHeads: 40,
   },
+  'llama-30b': {
+    ...llama2,
+    rmsNormEps: 1e-6,
+    hiddenSize: 6656,
+    intermediateSize: 17920,
+    numHiddenLayers: 60,
+    numAttentionHeads: 52,
+    numKeyValueHeads: 52,
+  },
   'llama-3.1-8b': {
     ...llama31,
     hiddenSize: 4096,
@@ -224,7 +233,7 @@ export function llamaSection(c: LlamaConfig): Json | undefined {
     tie_word_embeddings: c.tieWordEmbeddings,
     rope_parameters: ropeSection(c, c.headDim),
   };
-  if (c.ropeInterleaved || c.qkvBias !== c.outputBias) return undefined;
+  if (c.ropeInterleaved || c.experts || c.qkvBias !== c.outputBias) return undefined;
   if (c.slidingWindow === undefined)
     return { model_type: 'llama', ...section, attention_bias: c.qkvBias, mlp_bias: c.mlpBias };
   const isMistral = !c.qkvBias && !c.mlpBias && !c.layerTypes?.includes('full_attention');

@@ -1,5 +1,5 @@
 import { ConfigError } from '@weft/errors';
-import { readRope, ropeSection, type DecoderStackConfig } from '@weft/nn';
+import { readRope, ropeSection, type DecoderStackConfig, type ExpertsConfig } from '@weft/nn';
 import { configReader, type Json } from '@weft/spec';
 
 /** OLMo 1 and 2 and OLMoE: one family, told apart by its norms and its MLPs. */
@@ -18,13 +18,6 @@ export interface OlmoConfig extends DecoderStackConfig {
   readonly clipQkv?: number | undefined;
   /** A mixture of experts instead of one MLP; `intermediateSize` is that of an expert. */
   readonly experts?: ExpertsConfig | undefined;
-}
-
-export interface ExpertsConfig {
-  readonly numExperts: number;
-  readonly numExpertsPerTok: number;
-  /** Whether the chosen experts' probabilities are divided by their sum. */
-  readonly normTopkProb: boolean;
 }
 
 const common = {

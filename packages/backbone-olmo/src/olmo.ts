@@ -10,6 +10,7 @@ import {
 } from '@weft/graph';
 import {
   assembleDecoder,
+  expertsMlp,
   gatedMlp,
   linear,
   preNormLayer,
@@ -28,7 +29,6 @@ import {
   type Source,
 } from '@weft/spec';
 import { olmoPresets, type OlmoConfig } from './config.js';
-import { expertsMlp } from './experts.js';
 
 const file = (name: string): string =>
   `https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/${name}/modeling_${name}.py`;

@@ -1,5 +1,12 @@
-import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { namedParameters, trace } from '@weft/graph';
+import {
+  interpret,
+  randomParameters,
+  testBackbone,
+  testComputation,
+  type Golden,
+  type Tensor,
+} from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { qwen2, qwen2Presets, qwen2Section, readQwen2Config, type Qwen2Config } from './qwen2.js';
@@ -55,6 +62,42 @@ testBackbone({
     create: () => qwen2(name as keyof typeof totals),
     parameters,
   })),
+});
+
+describe('qwen2 with extra tokens in a table of their own', () => {
+  const model = { backbone: qwen2(tiny, { extraTokens: 3, extraTable: true }) };
+  const { vocabSize } = tiny;
+  const ids = [0, vocabSize - 1, vocabSize, vocabSize + 2];
+  testComputation(() => ({
+    model,
+    trace: ({ backbone }) =>
+      trace({ backbone }, { ids: { dtype: 'int64', shape: ['batch', 'sequence'] } }, (inputs) => ({
+        embeds: backbone.embed(inputs.ids),
+      })),
+    feeds: { ids: { shape: [2, 2], data: ids } },
+    output: 'embeds',
+  }));
+
+  it('looks each token up in its table', () => {
+    const graph = trace(model, { ids: { dtype: 'int64', shape: [1, 4] } }, (inputs) => ({
+      embeds: model.backbone.embed(inputs.ids),
+    }));
+    const parameters = randomParameters(model, 3);
+    const [table, extra] = ['weight', 'new_embedding'].map(
+      (name) => parameters[`backbone.model.embed_tokens.${name}`]!,
+    ) as [Tensor, Tensor];
+    const row = ({ shape, data }: Tensor, i: number) => [
+      ...data.subarray(i * shape[1]!, (i + 1) * shape[1]!),
+    ];
+    const { embeds } = interpret(graph, { ids: { shape: [1, 4], data: ids } }, parameters);
+    expect([...embeds!.data]).toEqual([
+      ...row(table, 0),
+      ...row(table, vocabSize - 1),
+      ...row(extra, 0),
+      ...row(extra, 2),
+    ]);
+    expect(table.shape[0]).toBe(vocabSize);
+  });
 });
 
 describe('qwen2', () => {

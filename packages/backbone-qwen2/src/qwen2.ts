@@ -131,7 +131,7 @@ function readWindow(
 
 /** The text section of a `config.json`, or `undefined` if Qwen2 of transformers has no such parts. */
 export function qwen2Section(c: Qwen2Config): Json | undefined {
-  if (!c.qkvBias || c.outputBias || c.mlpBias || c.ropeInterleaved) return undefined;
+  if (!c.qkvBias || c.outputBias || c.mlpBias || c.ropeInterleaved || c.experts) return undefined;
   const { slidingWindow, layerTypes } = c;
   const window = {
     use_sliding_window: true,

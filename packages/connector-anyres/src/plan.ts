@@ -62,8 +62,11 @@ export function planAnyres(
   return { resolution, tiles, kept, map, tokens: grid[0] * grid[1] + map[0] * (map[1] + 1) };
 }
 
-/** The resolution that keeps most of the picture's pixels, and wastes least; `undefined` if it would vanish in all. */
-function bestResolution(
+/**
+ * The resolution that keeps most of a picture's pixels, and wastes least; of equals the first. `undefined` if it would
+ * vanish in all. Sizes in pixels.
+ */
+export function bestResolution(
   width: number,
   height: number,
   pinpoints: AnyresConfig['pinpoints'],

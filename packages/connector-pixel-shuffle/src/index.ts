@@ -1,1 +1,2 @@
 export * from './pixel-shuffle.js';
+export * from './shuffle-mlp.js';

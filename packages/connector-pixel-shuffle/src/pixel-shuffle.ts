@@ -14,34 +14,48 @@ const source: Source = {
  */
 export function pixelShuffleConnector({ scaleFactor }: { scaleFactor: number }): ConnectorFactory {
   return ({ visionSize, textSize, grid }) => {
-    const countTokens = ([rows, columns]: PatchGrid) => {
-      if (rows % scaleFactor !== 0 || columns % scaleFactor !== 0)
-        throw new ShapeError({
-          message: `Pixel shuffle by ${scaleFactor} needs a grid that ${scaleFactor} divides, but the encoder's is ${rows} x ${columns}.`,
-          hint: 'Choose another factor, or an image size whose patches per side it divides.',
-        });
-      return (rows * columns) / scaleFactor ** 2;
-    };
-    if (grid) countTokens(grid);
+    if (grid) blocksOf(grid, scaleFactor);
     return module(
       'PixelShuffleConnector',
       { modality_projection: { proj: linear(visionSize * scaleFactor ** 2, textSize, { bias: false }) } },
       {
-        connect: (m, { hiddenStates, grid: given }: ImageFeatures) => {
-          if (!given) throw new ShapeError('Pixel shuffle needs features with a grid.');
-          return reshape(m.modality_projection.proj(pixelShuffle(hiddenStates, given, scaleFactor)), [
-            -1,
-            textSize,
-          ]);
-        },
+        connect: (m, { hiddenStates, grid: given }: ImageFeatures) =>
+          reshape(m.modality_projection.proj(pixelShuffle(hiddenStates, given, scaleFactor)), [-1, textSize]),
       },
-      { facts: () => ({ id: 'connector-pixel-shuffle', source, config: { scaleFactor }, countTokens }) },
+      {
+        facts: () => ({
+          id: 'connector-pixel-shuffle',
+          source,
+          config: { scaleFactor },
+          countTokens: (own: PatchGrid) => blocksOf(own, scaleFactor),
+        }),
+      },
     );
   };
 }
 
-/** `[T, rows * columns, D]` to `[T, rows * columns / s², D * s²]`, channels ordered (row, column, channel) of a block. */
-export function pixelShuffle(x: Value, [rows, columns]: PatchGrid, s: number): Value {
+/**
+ * Blocks of a grid.
+ *
+ * @throws ShapeError if the factor does not divide its sides
+ */
+export function blocksOf([rows, columns]: PatchGrid, scaleFactor: number): number {
+  if (rows % scaleFactor !== 0 || columns % scaleFactor !== 0)
+    throw new ShapeError({
+      message: `Pixel shuffle by ${scaleFactor} needs a grid that ${scaleFactor} divides, but the encoder's is ${rows} x ${columns}.`,
+      hint: 'Choose another factor, or an image size whose patches per side it divides.',
+    });
+  return (rows * columns) / scaleFactor ** 2;
+}
+
+/**
+ * `[T, rows * columns, D]` to `[T, rows * columns / s², D * s²]`, channels ordered (row, column, channel) of a block.
+ *
+ * @throws ShapeError without a grid
+ */
+export function pixelShuffle(x: Value, grid: PatchGrid | null, s: number): Value {
+  if (!grid) throw new ShapeError('Pixel shuffle needs features with a grid.');
+  const [rows, columns] = grid;
   const [tiles, , size] = x.shape as readonly [number, number, number];
   const blocks = transpose(reshape(x, [tiles, rows / s, s, columns / s, s, size]), [0, 1, 3, 2, 4, 5]);
   return reshape(blocks, [tiles, (rows * columns) / s ** 2, size * s ** 2]);

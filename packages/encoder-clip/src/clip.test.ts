@@ -1,5 +1,5 @@
 import { namedParameters, slice, trace } from '@weft/graph';
-import { testVisionEncoder, type Golden } from '@weft/testing';
+import { interpret, randomParameters, randomTensor, testVisionEncoder, type Golden } from '@weft/testing';
 import type { VisionEncoder } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { clip, clipPresets, readClipConfig, type ClipConfig } from './clip.js';
@@ -48,6 +48,12 @@ testVisionEncoder({
       tensors: 391,
     },
     {
+      name: 'dfn-huge-patch14-378',
+      create: () => clip('dfn-huge-patch14-378'),
+      parameters: 631_371_520,
+      tensors: 519,
+    },
+    {
       name: 'openclip-huge-patch14',
       create: () => clip('openclip-huge-patch14'),
       parameters: 632_076_800 - 1280 * 1024,
@@ -64,6 +70,37 @@ testVisionEncoder({
 
 describe('clip with its class token', () => {
   testVisionEncoder({ tiny: () => clip(tiny, { classToken: 'keep' }) });
+});
+
+describe('clip as Molmo has it', () => {
+  const molmo = () => clip(tiny, { featureLayers: [-2], postNorm: false, patchWeight: 'matrix' });
+  testVisionEncoder({ tiny: molmo });
+
+  it('has a matrix over rows, columns and channels, and no norm of the class token', () => {
+    const shapes = namedParameters(molmo());
+    expect(shapes.get('embeddings.patch_embedding.weight')?.shape).toEqual([10, 75]);
+    expect([...shapes.keys()].filter((path) => path.startsWith('post_layernorm'))).toEqual([]);
+  });
+
+  it('sees what the convolution of the same numbers sees', () => {
+    const run = (encoder: VisionEncoder, parameters: ReturnType<typeof randomParameters>) =>
+      interpret(
+        trace(encoder, encoder.inputs, (inputs) => ({ features: encoder.encode(inputs).hiddenStates })),
+        { pixel_values: randomTensor([1, 3, 11, 11], 5) },
+        parameters,
+      )['features']!.data;
+    const matrix = randomParameters(molmo(), 4);
+    const rows = matrix['embeddings.patch_embedding.weight']!.data;
+    // [10, 5, 5, 3] to [10, 3, 5, 5].
+    const data = Float64Array.from(rows, (_, i) => {
+      const [out, channel, inner] = [Math.floor(i / 75), Math.floor((i % 75) / 25), i % 25];
+      return rows[out * 75 + inner * 3 + channel]!;
+    });
+    const convolution = { ...matrix, 'embeddings.patch_embedding.weight': { shape: [10, 3, 5, 5], data } };
+    expect(run(clip(tiny, { featureLayers: [-2], postNorm: false }), convolution)).toEqual(
+      run(molmo(), matrix),
+    );
+  });
 });
 
 describe('clip', () => {

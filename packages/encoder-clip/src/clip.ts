@@ -4,6 +4,7 @@ import {
   layerNorm,
   patchEmbedding,
   visionTransformerLayer,
+  type PatchWeight,
   type VisionTransformerConfig,
 } from '@weft/nn';
 import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
@@ -17,6 +18,15 @@ const large = {
   numHiddenLayers: 24,
   numAttentionHeads: 16,
 } as const;
+const huge = {
+  hiddenSize: 1280,
+  intermediateSize: 5120,
+  numHiddenLayers: 32,
+  numAttentionHeads: 16,
+  numChannels: 3,
+  layerNormEps: 1e-5,
+  patchSize: 14,
+} as const;
 const openai = { numChannels: 3, hiddenAct: 'quick_gelu', layerNormEps: 1e-5 } as const;
 
 /** Published sizes. */
@@ -25,17 +35,8 @@ export const clipPresets = {
   'base-patch16': { ...base, ...openai, imageSize: 224, patchSize: 16 },
   'large-patch14': { ...large, ...openai, imageSize: 224, patchSize: 14 },
   'large-patch14-336': { ...large, ...openai, imageSize: 336, patchSize: 14 },
-  'openclip-huge-patch14': {
-    hiddenSize: 1280,
-    intermediateSize: 5120,
-    numHiddenLayers: 32,
-    numAttentionHeads: 16,
-    numChannels: 3,
-    hiddenAct: 'gelu',
-    layerNormEps: 1e-5,
-    imageSize: 224,
-    patchSize: 14,
-  },
+  'openclip-huge-patch14': { ...huge, hiddenAct: 'gelu', imageSize: 224 },
+  'dfn-huge-patch14-378': { ...huge, hiddenAct: 'quick_gelu', imageSize: 378 },
   'openclip-bigg-patch14': {
     hiddenSize: 1664,
     intermediateSize: 8192,
@@ -62,6 +63,10 @@ export interface ClipOptions {
   readonly featureLayers?: readonly number[];
   /** LLaVA drops the class token's state, which is the first. Default `drop`. */
   readonly classToken?: 'drop' | 'keep';
+  /** Whether the checkpoint has the norm of the pooled class token, which no feature passes. Default true. */
+  readonly postNorm?: boolean;
+  /** Form of the patch projection's weight: that of a `convolution`, or Molmo's `matrix`. Default `convolution`. */
+  readonly patchWeight?: PatchWeight;
 }
 
 /**
@@ -77,7 +82,7 @@ export function clip(
   options: ClipOptions = {},
 ): VisionEncoder {
   const c = resolvePreset<ClipConfig>('encoder-clip', clipPresets, config);
-  const { featureLayers = [-1], classToken = 'drop' } = options;
+  const { featureLayers = [-1], classToken = 'drop', postNorm = true, patchWeight = 'convolution' } = options;
   const side = Math.floor(c.imageSize / c.patchSize);
   const patches = side * side;
   const grid = classToken === 'keep' ? ([1, patches + 1] as const) : ([side, side] as const);
@@ -87,12 +92,12 @@ export function clip(
     {
       embeddings: {
         class_embedding: new Parameter([c.hiddenSize]),
-        patch_embedding: patchEmbedding(c, { bias: false }),
+        patch_embedding: patchEmbedding(c, { bias: false, weight: patchWeight }),
         position_embedding: { weight: new Parameter([patches + 1, c.hiddenSize]) },
       },
       pre_layrnorm: layerNorm(c.hiddenSize, c.layerNormEps),
       encoder: { layers: repeat(c.numHiddenLayers, () => visionTransformerLayer(c)) },
-      post_layernorm: layerNorm(c.hiddenSize, c.layerNormEps),
+      post_layernorm: postNorm ? layerNorm(c.hiddenSize, c.layerNormEps) : null,
     },
     {
       encode: ({ embeddings, pre_layrnorm, encoder }, { pixel_values }: Readonly<Record<string, Value>>) => {
@@ -111,7 +116,7 @@ export function clip(
       facts: () => ({
         id: 'encoder-clip',
         source,
-        config: { ...c, featureLayers, classToken },
+        config: { ...c, featureLayers, classToken, postNorm, patchWeight },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid,
         inputs: {

@@ -1,5 +1,6 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
+import { cutPatches } from '@weft/nn';
 import type { EncoderRun } from '@weft/spec';
 
 /**
@@ -50,38 +51,12 @@ export function prepareRuns(
         patches: {
           dtype: 'float32',
           shape: [1, rows * columns, channels * patchSize ** 2],
-          data: cutPatches(plane, { channels, height, width, rows, columns, patchSize }),
+          data: cutPatches(plane, { shape: [channels, height, width], grid: [rows, columns], patchSize }),
         },
         positions: { dtype: 'int64', shape: [2, rows * columns], data: positionsOf(rows, columns) },
       },
     };
   });
-}
-
-interface Cut {
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly patchSize: number;
-}
-
-/** Pixels `[C, H, W]` as patches `[rows * columns, C * p * p]`, from the upper left corner. */
-function cutPatches(
-  pixels: Float32Array,
-  { channels, height, width, rows, columns, patchSize: p }: Cut,
-): Float32Array {
-  const patches = new Float32Array(rows * columns * channels * p * p);
-  let to = 0;
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++)
-      for (let channel = 0; channel < channels; channel++)
-        for (let y = 0; y < p; y++, to += p) {
-          const from = (channel * height + row * p + y) * width + column * p;
-          patches.set(pixels.subarray(from, from + p), to);
-        }
-  return patches;
 }
 
 function positionsOf(rows: number, columns: number): BigInt64Array {

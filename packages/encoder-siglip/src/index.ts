@@ -1,1 +1,2 @@
+export * from './any-shape.js';
 export * from './siglip.js';

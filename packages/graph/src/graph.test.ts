@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
-import { makeGraph, rewrite, topologicalOrder } from './graph.js';
+import { makeGraph, rewrite, substitute, topologicalOrder } from './graph.js';
 import { add, mul, topK } from './ops.js';
 import { decompose } from './reference.js';
 import { relu2, rmsNorm } from './semantic.js';
@@ -54,5 +54,23 @@ describe('rewrite', () => {
     const node = changed.outputs['values']!.node;
     expect(isOp(node, 'TopK') && node.outputs[1] === changed.outputs['indices']).toBe(true);
     expect(node.inputs[0]!.node.op).toBe('Add');
+  });
+});
+
+describe('substitute', () => {
+  it('makes one graph of two, the one computing an input of the other', () => {
+    const rows = input('rows', { dtype: 'float32', shape: ['2*n', 3] });
+    const outer = makeGraph({ y: mul(add(rows, 1), 2), z: input('w', f32) });
+    const inner = input('x', { dtype: 'float32', shape: ['2*n', 3] });
+    const whole = substitute(outer, { rows: mul(inner, 3), missing: inner });
+    expect([...whole.inputs.keys()].toSorted()).toEqual(['w', 'x']);
+    expect(whole.nodes.filter(({ op }) => op === 'Mul')).toHaveLength(2);
+    expect(Object.keys(whole.outputs)).toEqual(['y', 'z']);
+  });
+
+  it('takes an input of the same name for what it is', () => {
+    const graph = makeGraph({ y: add(input('x', f32), 1) });
+    const other = input('x', f32);
+    expect(substitute(graph, { x: other }).inputs.get('x')).toBe(other);
   });
 });

@@ -13,7 +13,7 @@ export type * from './op-table.js';
 export * from './ops.js';
 export * from './parameter.js';
 export { currentPath, joinPath, withPath } from './path.js';
-export { decompose, oneHot, reference } from './reference.js';
+export { convWindows, decompose, oneHot, reference, type ConvWindow } from './reference.js';
 export * from './semantic.js';
 export { input, trace } from './trace.js';
 export { isFloat, isOp, makeNode, Value, type DType, type Node, type TensorType } from './value.js';

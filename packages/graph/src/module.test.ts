@@ -107,6 +107,23 @@ describe('paths', () => {
   });
 });
 
+describe('facts of a module', () => {
+  it('are told anew when its parts or its paths change', () => {
+    const named = module(
+      'Named',
+      { weight: new Parameter([2]) },
+      {},
+      {
+        facts: ({ weight }, paths) => ({ size: weight.shape[0], where: paths['weight'] ?? 'weight' }),
+      },
+    );
+    expect([named.size, named.where]).toEqual([2, 'weight']);
+    const moved = named.withPaths({ weight: 'w' }) as typeof named;
+    expect([moved.size, moved.where]).toEqual([2, 'w']);
+    expect((moved.withParts({ weight: new Parameter([3]) }) as typeof named).size).toBe(3);
+  });
+});
+
 describe('calling a module', () => {
   it('describes a graph whose nodes know their module', () => {
     const graph = traceNetwork(network());

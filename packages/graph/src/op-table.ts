@@ -102,6 +102,8 @@ export interface SemanticAttributes {
   Attention: AttentionAttributes;
   /** Convolution whose stride is its kernel: pixels `[T, C, height, width]` to `[T, P, D]`, P row-major. */
   PatchEmbed: { readonly patchSize: number };
+  /** Convolution over rows and columns: x `[T, C, height, width]`, weight `[O, C / groups, kh, kw]`, bias `[O]`. */
+  Conv: ConvAttributes;
   Gelu: { readonly approximation: 'none' | 'tanh' };
   QuickGelu: None;
   Silu: None;
@@ -112,6 +114,15 @@ export interface SemanticAttributes {
   CrossEntropy: None;
   /** Hidden states `[B, L, D]` whose rows at flat positions `[N]` are replaced by, or increased by, rows `[N, D]`. */
   PlaceAtToken: { readonly mode: 'replace' | 'add' };
+}
+
+export interface ConvAttributes {
+  /** Step of the kernel along rows and columns. */
+  readonly strides: readonly [rows: number, columns: number];
+  /** Zeros around the picture. */
+  readonly padding: readonly [top: number, left: number, bottom: number, right: number];
+  /** Channels are cut into so many groups, each with kernels of its own; as many as channels: a depthwise convolution. */
+  readonly groups: number;
 }
 
 /** Order of a weight's axes: `out-in` as linear layers store it, or transposed. */

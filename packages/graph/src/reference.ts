@@ -1,7 +1,7 @@
-import { multiplyDims, type Dim } from './dim.js';
+import { addDims, multiplyDims, type Dim } from './dim.js';
 import type { Graph, RewriteRule } from './graph.js';
 import { rewrite } from './graph.js';
-import type { SemanticOp } from './op-table.js';
+import type { ConvAttributes, SemanticOp } from './op-table.js';
 import * as o from './ops.js';
 import { linear, softmax } from './semantic.js';
 import type { Node, Value } from './value.js';
@@ -98,6 +98,21 @@ export const reference: {
     const patches = o.reshape(cut, [tiles!, rows * columns, numberOf(channels) * p * p]);
     return [linear(patches, o.reshape(weight!, [weight!.shape[0]!, numberOf(channels) * p * p]), bias)];
   },
+  Conv: ({ attributes, outputs }, [x, weight, bias]) => {
+    const { groups } = attributes;
+    const [tiles, out, rows, columns] = outputs[0]!.shape as [Dim, number, Dim, Dim];
+    const perGroup = numberOf(weight!.shape[1]);
+    const products = convWindows(x!, weight!, attributes, [rows, columns]).map(({ row, column, window }) => {
+      const kernel = o.slice(o.slice(weight!, 2, row, row + 1), 3, column, column + 1);
+      const inputs = o.reshape(window, [tiles, groups, perGroup, multiplyDims(rows, columns)]);
+      return o.matmul(o.reshape(kernel, [groups, out / groups, perGroup]), inputs);
+    });
+    const sum = o.reshape(
+      products.reduce((all, product) => o.add(all, product)),
+      outputs[0]!.shape,
+    );
+    return [bias ? o.add(sum, o.reshape(bias, [out, 1, 1])) : sum];
+  },
   Gelu: ({ attributes }, [x]) => {
     if (attributes.approximation === 'none')
       return [o.mul(o.mul(x!, 0.5), o.add(o.erf(o.mul(x!, Math.SQRT1_2)), 1))];
@@ -133,6 +148,52 @@ export const reference: {
 /** 1 at the target's column, else 0: `[M]` to `[M, V]`; all 0 for targets out of range. */
 export const oneHot = (targets: Value, classes: Dim, like: Value): Value =>
   o.cast(o.equal(o.reshape(targets, [...targets.shape, 1]), o.iota(classes)), like.dtype);
+
+/** What one element of a convolution's kernel meets. */
+export interface ConvWindow {
+  readonly row: number;
+  readonly column: number;
+  /** `[T, C, rows, columns]` of the result's size. */
+  readonly window: Value;
+}
+
+/** For each element of the kernel, row by row, the part of the padded picture that it is multiplied with. */
+export function convWindows(
+  x: Value,
+  weight: Value,
+  { strides, padding }: ConvAttributes,
+  size: readonly [rows: Dim, columns: Dim],
+): ConvWindow[] {
+  const kernel = weight.shape.slice(2).map(numberOf) as [number, number];
+  const padded = ([0, 1] as const).reduce((value, axis) => {
+    const [before, after, step] = [padding[axis], padding[axis + 2]!, strides[axis]];
+    // Steps become equal blocks, so there must be room for the last one in full.
+    const missing =
+      step === 1
+        ? 0
+        : kernel[axis] - 1 + step * numberOf(size[axis]) - numberOf(x.shape[axis + 2]) - before - after;
+    return o.pad(value, axis + 2, before, after + Math.max(0, missing));
+  }, x);
+  const along = (value: Value, axis: 0 | 1, start: number): Value => {
+    const [at, step, count] = [axis + 2, strides[axis], size[axis]];
+    const part = o.slice(value, at, start, addDims(start, multiplyDims(step, count)));
+    if (step === 1) return part;
+    const blocks = o.reshape(part, [...part.shape.slice(0, at), count, step, ...part.shape.slice(at + 1)]);
+    return o.reshape(o.slice(blocks, at + 1, 0, 1), [
+      ...part.shape.slice(0, at),
+      count,
+      ...part.shape.slice(at + 1),
+    ]);
+  };
+  return Array.from({ length: kernel[0] }, (_, row) => {
+    const line = along(padded, 0, row);
+    return Array.from({ length: kernel[1] }, (_value, column) => ({
+      row,
+      column,
+      window: along(line, 1, column),
+    }));
+  }).flat();
+}
 
 /** A bias that broadcasts to `[B, N, L, S]` as one that broadcasts to `[B, K, G, L, S]`. */
 function splitHeads(bias: Value, keyHeads: number, group: number): Value {

@@ -1,4 +1,4 @@
-import { printShape, sameShape } from './dim.js';
+import { addDims, printShape, sameShape, type Dim } from './dim.js';
 import type { AttentionAttributes, MatrixLayout, SemanticAttributes } from './op-table.js';
 import { fail } from './ops.js';
 import { makeNode, type Value } from './value.js';
@@ -157,6 +157,57 @@ export function patchEmbed(pixels: Value, weight: Value, bias?: Value | null): V
     bias ? [pixels, weight, bias] : [pixels, weight],
     types,
   )[0]!;
+}
+
+export interface ConvOptions {
+  /** One number for both axes, or that of rows and that of columns; 1 unless given. */
+  readonly stride?: number | readonly [rows: number, columns: number];
+  /** One number for all sides, or each side's; 0 unless given. */
+  readonly padding?: number | readonly [top: number, left: number, bottom: number, right: number];
+  /** 1 unless given. */
+  readonly groups?: number;
+}
+
+/**
+ * Convolution over rows and columns, as `torch.nn.functional.conv2d` without dilation: x `[T, C, height, width]`, weight
+ * `[O, C / groups, kh, kw]`, bias `[O]` to `[T, O, (height + padding - kh) / stride + 1, …]`, rounded down. Height and
+ * width must be known where the stride is not 1.
+ */
+export function conv(
+  x: Value,
+  weight: Value,
+  bias?: Value | null,
+  { stride = 1, padding = 0, groups = 1 }: ConvOptions = {},
+): Value {
+  const [tiles, channels, ...sides] = x.shape;
+  const [out, perGroup, ...kernel] = weight.shape as readonly number[];
+  if (
+    x.rank !== 4 ||
+    weight.rank !== 4 ||
+    channels !== perGroup! * groups ||
+    out! % groups !== 0 ||
+    (bias && !sameShape(bias.shape, [out!]))
+  )
+    fail(
+      `conv in ${groups} group${groups === 1 ? '' : 's'} takes x [T, C, height, width], a weight [O, C / groups, kh, kw] and a bias [O], but got ${[x, weight, ...(bias ? [bias] : [])].map(({ shape }) => printShape(shape)).join(', ')}.`,
+    );
+  const strides = typeof stride === 'number' ? ([stride, stride] as const) : stride;
+  const around = typeof padding === 'number' ? ([padding, padding, padding, padding] as const) : padding;
+  const result = sides.map((side, axis): Dim => {
+    const room = addDims(side, around[axis]!, around[axis + 2]!, -kernel[axis]!);
+    const size = typeof room === 'number' ? Math.floor(room / strides[axis]!) + 1 : addDims(room, 1);
+    if (typeof size === 'number' ? size < 1 : strides[axis] !== 1)
+      fail(
+        `conv of ${printShape(x.shape)} with a kernel of ${kernel.join(' x ')} in steps of ${strides.join(' and ')}.`,
+        typeof size === 'number'
+          ? 'The kernel is larger than the padded picture.'
+          : 'Steps need sides of known size.',
+      );
+    return size;
+  });
+  return makeNode('Conv', { strides, padding: around, groups }, bias ? [x, weight, bias] : [x, weight], [
+    { dtype: x.dtype, shape: [tiles!, out!, ...result] },
+  ])[0]!;
 }
 
 /** Gaussian error linear unit; `tanh` is the approximation of GPT-2 and SigLIP. */

@@ -2,6 +2,7 @@ import { ConfigError } from '@weft/errors';
 import { add, namedParameters, trace, type Part, type TensorType, type Value } from '@weft/graph';
 import { describe, expect, it } from 'vitest';
 import { activation } from './activation.js';
+import { decoder } from './decoder.js';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
 import { gatedMlp, mlp } from './mlp.js';
@@ -93,5 +94,54 @@ describe('activation', () => {
   it('lists the known ones when there is none of the name', () => {
     expect(() => activation('mish')).toThrow(/There is no activation 'mish'\.\n {2}Known: gelu, /);
     expect(() => activation('toString')).toThrow(ConfigError);
+  });
+});
+
+describe('a decoder', () => {
+  const config = {
+    hiddenSize: 6,
+    intermediateSize: 7,
+    numHiddenLayers: 3,
+    numAttentionHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 4,
+    rotaryDim: 4,
+    vocabSize: 9,
+    hiddenAct: 'silu',
+    rmsNormEps: 1e-5,
+    ropeTheta: 100,
+    tieWordEmbeddings: true,
+    qkvBias: false,
+    outputBias: false,
+    mlpBias: false,
+  } as const;
+  const source = { paper: 'https://arxiv.org/abs/2302.13971', code: 'https://github.com/meta-llama/llama' };
+  const make = (changes: object = {}) => decoder({ ...config, ...changes }, { id: 'backbone-tiny', source });
+  const logitsOf = (backbone: ReturnType<typeof make>) =>
+    trace({ backbone }, { h: float32('rows', 6) }, ({ h }) => ({ logits: backbone.head(h) })).outputs[
+      'logits'
+    ]!;
+
+  it('gives extra tokens an embedding, and no logit even where the head is the table', () => {
+    for (const tieWordEmbeddings of [true, false]) {
+      const backbone = make({ extraTokens: 2, tieWordEmbeddings });
+      expect(shapes(backbone)['model.embed_tokens.weight']).toEqual([11, 6]);
+      expect(logitsOf(backbone).shape).toEqual(['rows', 9]);
+    }
+  });
+
+  it('takes another stack under names that are given, at paths that were given', () => {
+    const backbone = make().withPaths({ model: 'text' }) as ReturnType<typeof make>;
+    const [first, second] = backbone.layers;
+    const other = backbone.withLayers([second!, first!], ['added.0', 'layers.2']);
+    const roots = new Set(Object.keys(shapes(other)).map((path) => path.split('.').slice(0, 3).join('.')));
+    expect([...roots].filter((root) => /added|layers/.test(root)).toSorted()).toEqual([
+      'text.added.0',
+      'text.layers.2',
+    ]);
+    expect(other.layers).toEqual([second, first]);
+    expect(
+      Object.keys(shapes(other.withLayers([first!]))).some((path) => path.startsWith('text.layers.0.')),
+    ).toBe(true);
   });
 });

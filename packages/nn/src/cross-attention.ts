@@ -1,6 +1,7 @@
 import { ConfigError } from '@weft/errors';
 import {
   add,
+  and,
   attend,
   cast,
   concat,
@@ -53,7 +54,7 @@ export function visionContext({ embeds, tiles, mask, tags }: SeenTiles): VisionC
 
   const seen = equal(mask, 1);
   const sees = reduceMax(cast(seen, 'float32'), [2], true);
-  const open = or(seen, less(sees, 0.5));
+  const open = or(seen, and(less(sees, 0.5), less(-1, mask)));
   const bias = where(open, constant(0, 'float32'), constant(lowest, 'float32'));
   const byKey = expand(reshape(bias, [batch, length, count, 1]), [batch, length, count, rows]);
   return {

@@ -1,5 +1,6 @@
 import { add, attend, module, rope, type AnyModule, type Value } from '@weft/graph';
 import type { DecoderContext, DecoderLayer, DecoderShape } from '@weft/spec';
+import { expertsMlp, type ExpertsConfig } from './experts-mlp.js';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
 import { gatedMlp, type Mlp } from './mlp.js';
@@ -8,6 +9,8 @@ import type { RopeConfig } from './rotary.js';
 
 /** Sizes, positions and window that every decoder has; names as in `config.json`. */
 export interface DecoderStackConfig extends DecoderShape, RopeConfig {
+  /** Whether the extra tokens have a table of their own, `new_embedding`; not unless given. */
+  readonly extraTable?: boolean | undefined;
   /** Whether the head is the token table. */
   readonly tieWordEmbeddings: boolean;
   /** Keys at this distance or more are not seen. */
@@ -27,6 +30,8 @@ export interface DecoderConfig extends DecoderStackConfig {
   /** Bias of the output projection. */
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
+  /** A mixture of experts, each as wide as the MLP, in place of the MLP of every so-manieth layer. */
+  readonly experts?: (ExpertsConfig & { readonly every: number }) | undefined;
 }
 
 /** Self-attention of one layer: `[B, L, D]` to `[B, L, D]`. */
@@ -98,5 +103,5 @@ export const decoderLayer = (c: DecoderConfig, index: number): DecoderLayer =>
     input_layernorm: rmsNorm(c.hiddenSize, c.rmsNormEps),
     self_attn: decoderAttention(c, index),
     post_attention_layernorm: rmsNorm(c.hiddenSize, c.rmsNormEps),
-    mlp: gatedMlp(c),
+    mlp: c.experts && (index + 1) % c.experts.every === 0 ? expertsMlp(c, c.experts) : gatedMlp(c),
   });

@@ -1,10 +1,16 @@
 import {
   embedding,
+  less,
   linear as linearOp,
+  maximum,
+  minimum,
   module,
   Parameter,
   repeat,
+  reshape,
   slice,
+  sub,
+  where,
   type Part,
   type Parts,
   type Value,
@@ -15,16 +21,30 @@ import { linear, type Linear } from './linear.js';
 import { rmsNorm, type Norm } from './norm.js';
 import { rotary } from './rotary.js';
 
-/** Table of token embeddings `[V, D]`, and of extra tokens that are never predicted. */
-export const tokenEmbedding = (vocabSize: number, hiddenSize: number, extraTokens = 0) =>
-  module(
+/** Table of token embeddings `[V, D]`, and of extra tokens that are never predicted: its last rows, or one of their own. */
+export const tokenEmbedding = (
+  c: Pick<DecoderStackConfig, 'vocabSize' | 'hiddenSize' | 'extraTokens' | 'extraTable'>,
+) => {
+  const { vocabSize, hiddenSize, extraTokens = 0 } = c;
+  const own = c.extraTable ? extraTokens : 0;
+  return module(
     'Embedding',
-    { weight: new Parameter([vocabSize + extraTokens, hiddenSize]) },
     {
-      lookUp: (m, ids: Value) => embedding(ids, m.weight),
+      weight: new Parameter([vocabSize + extraTokens - own, hiddenSize]),
+      new_embedding: own > 0 ? new Parameter([own, hiddenSize]) : null,
+    },
+    {
+      lookUp: (m, ids: Value) => {
+        if (!m.new_embedding) return embedding(ids, m.weight);
+        const isKnown = reshape(less(ids, vocabSize), [...ids.shape, 1]);
+        const known = embedding(minimum(ids, vocabSize - 1), m.weight);
+        const extra = embedding(maximum(sub(ids, vocabSize), 0), m.new_embedding);
+        return where(isKnown, known, extra);
+      },
       unembed: (m, hiddenStates: Value) => linearOp(hiddenStates, slice(m.weight, 0, 0, vocabSize)),
     },
   );
+};
 
 /** Name and origin of a family of decoders. */
 export interface DecoderFamily {
@@ -59,7 +79,7 @@ export const decoder = (c: DecoderConfig, { id, source }: DecoderFamily): Backbo
 export function assembleDecoder(c: DecoderStackConfig, assembly: DecoderAssembly): Backbone {
   const { layers, norm, normName = 'norm', headBias = false } = assembly;
   const model = {
-    embed_tokens: tokenEmbedding(c.vocabSize, c.hiddenSize, c.extraTokens),
+    embed_tokens: tokenEmbedding(c),
     layers,
     [normName]: norm,
   };

@@ -6,6 +6,7 @@ import {
   Parameter,
   patchEmbed,
   reshape,
+  transpose,
   type AnyModule,
   type Value,
 } from '@weft/graph';
@@ -26,19 +27,31 @@ export interface VisionTransformerConfig extends MlpConfig {
   readonly layerNormEps: number;
 }
 
+/**
+ * How the weight of a patch projection is stored: as that of a `convolution`, `[D, C, p, p]`, or as a `matrix` over rows,
+ * columns and channels, `[D, p * p * C]`.
+ */
+export type PatchWeight = 'convolution' | 'matrix';
+
 /** Patch projection; a convolution whose stride is its kernel. `[T, C, S, S]` to `[T, P, D]`. */
-export const patchEmbedding = (
-  c: VisionTransformerConfig,
-  { bias }: { bias: boolean },
-): AnyModule & ((pixels: Value) => Value) =>
-  module(
+export function patchEmbedding(
+  { hiddenSize, numChannels, patchSize }: VisionTransformerConfig,
+  { bias, weight = 'convolution' }: { readonly bias: boolean; readonly weight?: PatchWeight },
+): AnyModule & ((pixels: Value) => Value) {
+  const isMatrix = weight === 'matrix';
+  const kernel = isMatrix ? [patchSize * patchSize * numChannels] : [numChannels, patchSize, patchSize];
+  return module(
     'PatchEmbedding',
     {
-      weight: new Parameter([c.hiddenSize, c.numChannels, c.patchSize, c.patchSize]),
-      bias: bias ? new Parameter([c.hiddenSize], { kind: 'zeros' }) : null,
+      weight: new Parameter([hiddenSize, ...kernel]),
+      bias: bias ? new Parameter([hiddenSize], { kind: 'zeros' }) : null,
     },
-    (m, pixels: Value) => patchEmbed(pixels, m.weight, m.bias),
+    (m, pixels: Value) => {
+      const rows = isMatrix && reshape(m.weight, [hiddenSize, patchSize, patchSize, numChannels]);
+      return patchEmbed(pixels, rows ? transpose(rows, [0, 3, 1, 2]) : m.weight, m.bias);
+    },
   );
+}
 
 /**
  * Projection of patches that are already cut: `[…, C * p * p]` to `[…, D]`, by the weight of the convolution that the
@@ -49,9 +62,15 @@ export const patchEmbedding = (
 export const cutPatchEmbedding = (
   hiddenSize: number,
   kernel: readonly number[],
+  { bias = false }: { readonly bias?: boolean } = {},
 ): AnyModule & ((patches: Value) => Value) =>
-  module('CutPatchEmbedding', { weight: new Parameter([hiddenSize, ...kernel]) }, (m, patches: Value) =>
-    linearOp(patches, reshape(m.weight, [hiddenSize, -1])),
+  module(
+    'CutPatchEmbedding',
+    {
+      weight: new Parameter([hiddenSize, ...kernel]),
+      bias: bias ? new Parameter([hiddenSize], { kind: 'zeros' }) : null,
+    },
+    (m, patches: Value) => linearOp(patches, reshape(m.weight, [hiddenSize, -1]), m.bias),
   );
 
 /** Pre-norm transformer block without mask, of CLIP and SigLIP: `[T, P, D]` to `[T, P, D]`. */

@@ -212,6 +212,14 @@ export const cpu: Lowering = {
     const [batch, length, , size] = node.outputs[0]!.shape;
     return [e.reshape(context, [batch!, length!, multiplyDims(heads, size!)], node.outputs[0]!.shape)];
   },
+  Conv: (e, { attributes: { strides, padding, groups }, inputs: [, weight] }, inputs) => [
+    e.node('Conv', inputs, {
+      kernel_shape: weight!.shape.slice(2).map(Number),
+      strides,
+      pads: padding,
+      group: groups,
+    }),
+  ],
   Gelu: (e, { attributes }, inputs) => [e.node('Gelu', inputs, { approximate: attributes.approximation })],
   QuickGelu: (e, _, inputs) => [e.node('QuickGelu', inputs, { alpha: { float: 1.702 } }, microsoft)],
   Silu: (e, _, inputs) => [e.node('QuickGelu', inputs, { alpha: { float: 1 } }, microsoft)],

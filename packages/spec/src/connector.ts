@@ -1,11 +1,19 @@
-import type { Value } from '@weft/graph';
+import type { TensorData, TensorType, Value } from '@weft/graph';
 import type { Component } from './component.js';
-import type { ImageFeatures, PatchGrid } from './vision-encoder.js';
+import type { ImageFeatures, PatchGrid, VisualLayout } from './vision-encoder.js';
 
 /** Turns features into embeddings that the backbone reads. */
 export interface Connector extends Component {
-  /** Image embeddings of all tiles in order, `[numTokens, textSize]`. */
-  connect(features: ImageFeatures): Value;
+  /** Graph inputs by name, beside the encoder's; none unless given. */
+  readonly inputs?: Readonly<Record<string, TensorType>> | undefined;
+  /**
+   * Image embeddings of all tiles in order, `[numTokens, textSize]`.
+   *
+   * @param inputs the connector's own graph inputs
+   */
+  connect(features: ImageFeatures, inputs?: Readonly<Record<string, Value>>): Value;
+  /** Its own graph inputs for a run of an encoder of free resolution; those with none have no such function. */
+  prepare?(layout: VisualLayout): Readonly<Record<string, TensorData>>;
   /**
    * Tokens that one tile takes up in the prompt; agrees with `connect`.
    *

@@ -16,7 +16,10 @@ export interface SeenTiles {
   readonly embeds: Value;
   /** int64 `[B, U]`: the tiles of each row, by number. */
   readonly tiles: Value;
-  /** int64 `[B, L, U]`: 1 where a token sees a tile. */
+  /**
+   * int64 `[B, L, U]`: 1 where a token sees a tile, 0 where not, -1 where the row has no such tile, which not even a
+   * token that sees none attends to.
+   */
   readonly mask: Value;
   /** Embeddings of the tag that stands before each tile, `[B, U, G, D]`. */
   readonly tags?: Value | undefined;

@@ -5,4 +5,5 @@ export type * from './connector.js';
 export type * from './fusion.js';
 export type * from './model.js';
 export * from './preset.js';
+export type * from './prompt-form.js';
 export type * from './vision-encoder.js';

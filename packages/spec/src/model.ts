@@ -5,6 +5,7 @@ import type { Source } from './component.js';
 import type { Connector } from './connector.js';
 import type { Fusion } from './fusion.js';
 import type { Json } from './preset.js';
+import type { PromptForm } from './prompt-form.js';
 import type { VisionEncoder, VisualLayout } from './vision-encoder.js';
 
 /** A picture in memory: RGB bytes, row-major, channels interleaved. The same shape as `Raster` of the image package. */
@@ -27,7 +28,10 @@ export interface Video {
 export interface ImagePlacement {
   /** Tiles of the encoder's input that belong to the picture. */
   readonly tiles: number;
-  /** Embeddings, equal to the placeholder tokens in `prompt`. */
+  /**
+   * Placeholder tokens in `prompt`. Embeddings stand at them, unless the model sees pictures by cross-attention only;
+   * they then mark where a picture comes.
+   */
   readonly tokens: number;
   /** How `tokens` comes about, for messages: `3 x 4 tiles + 1, each 8 x 8`. */
   readonly formula: string;
@@ -35,6 +39,20 @@ export interface ImagePlacement {
   readonly prompt: string;
   /** How its features lie, at free resolution. */
   readonly layout?: VisualLayout;
+  /** What cross-attention layers see of it; absent where embeddings stand among tokens only. */
+  readonly cross?: CrossShare | undefined;
+}
+
+/** Tiles of a picture that cross-attention layers attend to. */
+export interface CrossShare {
+  /** Numbers of the tiles within the picture, in the order of their keys. */
+  readonly tiles: readonly number[];
+  /** How many of them are seen, from the first; the others fill up. */
+  readonly seen: number;
+  /** Ids of the tag before each of the tiles, where there are tags among the keys. */
+  readonly tags?: readonly (readonly number[])[] | undefined;
+  /** Numbers of the tiles whose embeddings stand at the placeholder tokens. */
+  readonly placed: readonly number[];
 }
 
 export interface ProcessedImages {
@@ -48,15 +66,23 @@ export interface ProcessedImages {
 
 /** Turns pictures into the encoder's inputs, and decides how many tokens each takes. */
 export interface ImageProcessor {
-  /** @throws InputError naming the picture if it cannot be used */
-  process(pictures: readonly Picture[]): ProcessedImages;
+  /**
+   * @param total pictures of the whole conversation, of which these are some; these are all unless given
+   * @throws InputError naming the picture if it cannot be used
+   */
+  process(pictures: readonly Picture[], total?: number): ProcessedImages;
   /**
    * Tokens and tiles of a picture of this size, without pixels.
    *
-   * @param index number of the picture, for messages
+   * @param index number of the picture in the conversation; 0 unless given
+   * @param total pictures of the conversation, on which the number of tiles may depend; 1 unless given
    * @throws InputError naming the picture if it cannot be used
    */
-  place(size: { readonly width: number; readonly height: number }, index?: number): ImagePlacement;
+  place(
+    size: { readonly width: number; readonly height: number },
+    index?: number,
+    total?: number,
+  ): ImagePlacement;
 }
 
 /** Turns videos into what the encoder's `prepare` takes, and decides how many tokens each takes. */
@@ -86,8 +112,41 @@ export interface Vision {
   readonly placeholder: string;
   /** Id of the token that image embeddings take the place of. */
   readonly imageTokenId: number;
+  /** What shows through transparent pixels: nothing, their own colour counts, unless given. */
+  readonly backdrop?: 'white' | undefined;
+  /**
+   * Whether a raw prompt that lacks the tokenizer's first token gets it behind the placeholders it begins with, whatever
+   * the tokenizer itself adds; not unless given.
+   */
+  readonly insertsFirstToken?: boolean | undefined;
+  /** How prompts are written where there is no chat template; absent if pictures stand at placeholders only. */
+  readonly form?: PromptForm | undefined;
   /** What it takes to see videos; absent if the model sees pictures only. */
   readonly video?: VideoSight | undefined;
+  /** How cross-attention layers see; absent where embeddings stand among tokens only. */
+  readonly cross?: CrossSight | undefined;
+}
+
+/** How tokens see pictures by cross-attention. */
+export interface CrossSight {
+  /** Embeddings of a tile. */
+  readonly tokensPerTile: number;
+  /** Tokens of the tag that stands before the embeddings of each tile; 0 without tags. */
+  readonly tagTokens: number;
+  /**
+   * Whether tokens that see no tile attend to all tiles, as in transformers: such tokens then depend on pictures that
+   * come after them.
+   */
+  readonly unseenAttend: boolean;
+  /** Placeholder tokens and share of a picture that has so many tiles. */
+  place(tiles: number): Pick<ImagePlacement, 'tokens' | 'cross'>;
+  /**
+   * Which tiles each token sees: `[ids.length, tiles of all pictures]`, row by row, 1 for seen. A token's row depends
+   * on the tokens up to it only, except within the marks of one picture.
+   *
+   * @param pictures in the order of their tokens
+   */
+  visible(ids: readonly number[], pictures: readonly Pick<ImagePlacement, 'tokens' | 'cross'>[]): Uint8Array;
 }
 
 /** The way in for videos; encoder and connector are those of pictures. */
@@ -152,6 +211,8 @@ export interface Model {
   /** Positions of tokens; they are counted from 0 if there is no rule. */
   readonly positions?: PositionRule | undefined;
   readonly checkpoint: CheckpointNames;
+  /** Jinja template of conversations, where the checkpoint has none, or one that its model was not trained with. */
+  readonly chatTemplate?: string | undefined;
   /** `config.json` that describes the model; saving writes it. */
   readonly config: Json;
 }

@@ -20,3 +20,19 @@ export { loadChatTemplate, renderChat } from './chat-template.js';
 export type { ChatMessage, ContentPart, RenderChatOptions } from './chat-template.js';
 export { encodeSegments } from './chat-segments.js';
 export type { Segment } from './chat-segments.js';
+export {
+  coordinateCodec,
+  CoordinateError,
+  coordinateFormats,
+  findPlaces,
+  type CoordinateBox,
+  type CoordinateCodec,
+  type CoordinateFormat,
+  type CoordinatePoint,
+  type CoordinateProblem,
+  type CoordinateResult,
+  type CoordinateSize,
+  type FoundPlace,
+  type Place,
+} from './coordinates.js';
+export { findPointings, writePointing, type Pointing } from './pointing.js';

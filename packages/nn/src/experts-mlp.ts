@@ -12,13 +12,23 @@ import {
   topK,
   type Value,
 } from '@weft/graph';
-import { activation, linear, mixExperts, type Mlp, type MlpConfig } from '@weft/nn';
-import type { ExpertsConfig } from './config.js';
+import { activation } from './activation.js';
+import { linear } from './linear.js';
+import { mixExperts } from './mixture.js';
+import type { Mlp, MlpConfig } from './mlp.js';
+
+export interface ExpertsConfig {
+  readonly numExperts: number;
+  readonly numExpertsPerTok: number;
+  /** Whether the chosen experts' probabilities are divided by their sum. */
+  readonly normTopkProb: boolean;
+}
 
 const matrix = (outSize: number, inSize: number) => ({ weight: new Parameter([outSize, inSize]) });
 
 /**
- * OLMoE's mixture: the router's softmax runs over all experts, then the most probable ones are taken, each a gated MLP.
+ * Mixture of gated MLPs in the form of OLMoE: the router's softmax runs over all experts, then the most probable ones are
+ * taken, each a gated MLP.
  */
 export function expertsMlp({ hiddenSize, intermediateSize, hiddenAct }: MlpConfig, c: ExpertsConfig): Mlp {
   const act = activation(hiddenAct);

@@ -1,0 +1,24 @@
+import { repeat } from '@weft/graph';
+import type { TensorSlice } from '@weft/spec';
+
+/**
+ * The tensors of single experts within the two that a layer of Aria has for all of them: `mlp.experts.fc1.weight`
+ * `[E, D, 2I]` and `mlp.experts.fc2.weight` `[E, I, D]`, or by the names inside transformers 5 `mlp.experts.gate_up_proj`
+ * and `mlp.experts.down_proj`.
+ *
+ * @returns nothing for any other tensor
+ */
+export function splitAriaExperts(name: string, shape: readonly number[]): readonly TensorSlice[] | undefined {
+  const found = /^(.*mlp\.experts)\.(fc[12])\.weight$|^(.*mlp\.experts)\.(gate_up_proj|down_proj)$/.exec(
+    name,
+  );
+  const [experts = 0, rows = 0, columns = 0] = shape;
+  if (!found || shape.length !== 3) return undefined;
+  const path = found[1] ?? found[3]!;
+  const which = found[2] ?? (found[4] === 'down_proj' ? 'fc2' : 'fc1');
+  return repeat(experts, (expert) => ({
+    name: `${path}.${expert}.${which}.weight`,
+    start: expert * rows * columns,
+    shape: [rows, columns],
+  }));
+}

@@ -1,0 +1,2 @@
+export * from './attention-pool.js';
+export * from './crop-arranger.js';

@@ -1,0 +1,2 @@
+export * from './query-pool.js';
+export * from './resampler.js';

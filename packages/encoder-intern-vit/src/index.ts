@@ -1,0 +1,2 @@
+export * from './intern-vit.js';
+export * from './original-names.js';
