@@ -1,21 +1,26 @@
 import { ConfigError } from '@weft/errors';
 import { module, type AnyModule } from '@weft/graph';
 import type {
+  Arranger,
   ArrangerFactory,
   Backbone,
   CheckpointNames,
   Connector,
   ConnectorFactory,
+  CrossSight,
   Fusion,
   ImageProcessor,
   Json,
   Model,
   PositionRule,
+  PromptForm,
   Source,
   VideoSight,
   Vision,
   VisionEncoder,
 } from '@weft/spec';
+import { placeByMethod, processorFor } from './processors/by-method.js';
+import { tileVisibility } from './tile-visibility.js';
 
 /** Paths of the parts in the checkpoint. */
 export interface PartPaths {
@@ -43,12 +48,36 @@ export interface Composition {
   /** For models that see videos; made like the processor. */
   readonly video?: (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => VideoSight;
   readonly positions?: PositionRule;
+  /** For fusions by cross-attention. */
+  readonly cross?: CrossComposition | undefined;
   readonly imageTokenId: number;
   readonly placeholder?: string;
+  readonly backdrop?: Vision['backdrop'];
+  readonly insertsFirstToken?: boolean;
+  /** How prompts are written where there is no chat template. */
+  readonly form?: PromptForm;
+  /** Template of conversations that takes the place of the checkpoint's. */
+  readonly chatTemplate?: string;
   readonly paths?: Partial<PartPaths>;
   readonly checkpoint?: CheckpointNames;
   readonly config?: Json;
 }
+
+/** What a fusion by cross-attention needs to know beside its layers. */
+export interface CrossComposition {
+  /** Tags of tiles, where there are any. */
+  readonly tags?: TileTags;
+  /** Tokens and share of a picture, where they are not what `placeByMethod` says. */
+  readonly place?: (tiles: number, tokensPerTile: number) => ReturnType<CrossSight['place']>;
+}
+
+/**
+ * Tags that tell tiles apart, and how many tokens they have: in the `text`, before each image token, where a tag sees its
+ * own tile only; or among the `keys`, before the embeddings of each tile.
+ */
+export type TileTags =
+  | { readonly place: 'text'; readonly tokens: (tiles: number) => readonly number[] }
+  | { readonly place: 'keys'; readonly tokens: number };
 
 const ownSource: Source = {
   paper: 'https://magazine.sebastianraschka.com/p/understanding-multimodal-llms',
@@ -65,16 +94,17 @@ const llavaPaths: PartPaths = {
  * Puts an encoder, a connector, a backbone and a fusion together. Widths are taken from the parts, so they fit by
  * construction; the rest is checked here.
  *
- * @throws ConfigError if the image token is not in the backbone's vocabulary, or an arranger meets an encoder of free
- * resolution
+ * @throws ConfigError if the image token is not in the backbone's vocabulary, an arranger meets an encoder of free
+ * resolution, or cross-attention meets either of them
  * @throws ShapeError if the encoder's grid does not fit the connector
  */
 export function compose(given: Composition): Model {
   const { name, encoder, fusion, imageTokenId, placeholder = '<image>', source = ownSource } = given;
-  const { vocabSize, hiddenSize } = given.backbone.shape;
-  if (!Number.isInteger(imageTokenId) || imageTokenId < 0 || imageTokenId >= vocabSize)
+  const { vocabSize, hiddenSize, extraTokens = 0 } = given.backbone.shape;
+  const known = vocabSize + extraTokens;
+  if (!Number.isInteger(imageTokenId) || imageTokenId < 0 || imageTokenId >= known)
     throw new ConfigError({
-      message: `The image token ${imageTokenId} is outside of the backbone's ${vocabSize} token embeddings.`,
+      message: `The image token ${imageTokenId} is outside of the backbone's ${known} token embeddings.`,
       where: name,
       hint: 'Choose an unused id, or give the backbone a larger vocabSize and new rows for it.',
     });
@@ -91,10 +121,44 @@ export function compose(given: Composition): Model {
       where: name,
       hint: 'Leave the arranger out, or use an encoder of a fixed grid.',
     });
-  const processor = given.processor({ encoder, connector });
+  const cross = fusion.method === 'A' ? undefined : crossSight(given, connector, arranger);
+  const own = given.processor({ encoder, connector });
+  const processor = cross ? processorFor(own, cross, placeholder) : own;
   const video = given.video?.({ encoder, connector });
-  const vision: Vision = { encoder, connector, arranger, processor, placeholder, imageTokenId, video };
+  const { form, backdrop, insertsFirstToken } = given;
+  const seeing = { placeholder, imageTokenId, backdrop, insertsFirstToken, form, video, cross };
+  const vision: Vision = { encoder, connector, arranger, processor, ...seeing };
   return finish(name, source, backbone, fusion, vision, { ...llavaPaths, ...given.paths }, given);
+}
+
+function crossSight(
+  { name, encoder, fusion, imageTokenId, cross = {} }: Composition,
+  connector: Connector,
+  arranger: Arranger | undefined,
+): CrossSight {
+  const obstacle = arranger
+    ? `${arranger.id} orders their rows anew`
+    : `${encoder.id} takes pictures of any size`;
+  if (!encoder.grid || arranger)
+    throw new ConfigError({
+      message: `${fusion.id} attends to tiles of one size, but ${obstacle}.`,
+      where: name,
+      hint: arranger ? 'Leave the arranger out.' : 'Use an encoder with a fixed grid, or unifiedFusion.',
+    });
+  const tokensPerTile = connector.countTokens(encoder.grid);
+  const { tags } = cross;
+  const usual = placeByMethod(fusion.method, tokensPerTile);
+  return {
+    tokensPerTile,
+    tagTokens: tags?.place === 'keys' ? tags.tokens : 0,
+    unseenAttend: fusion.config['unseen'] === 'mlp',
+    place: (tiles) => cross.place?.(tiles, tokensPerTile) ?? usual(tiles),
+    visible: tileVisibility({
+      imageTokenId,
+      visibility: fusion.visibility ?? 'last',
+      textTags: tags?.place === 'text' ? tags.tokens : undefined,
+    }),
+  };
 }
 
 /** A backbone on its own, as a model without sight. */
@@ -125,8 +189,9 @@ function finish(
   fusion: Fusion,
   vision: Vision | null,
   paths: PartPaths,
-  { checkpoint = {}, config = {}, positions }: Pick<Composition, 'checkpoint' | 'config' | 'positions'>,
+  given: Pick<Composition, 'checkpoint' | 'config' | 'positions' | 'chatTemplate'>,
 ): Model {
+  const { checkpoint = {}, config = {}, positions, chatTemplate } = given;
   const parts: Record<string, AnyModule> = vision
     ? {
         encoder: vision.encoder,
@@ -136,5 +201,16 @@ function finish(
       }
     : { backbone };
   const root = module('Model', parts, {}, { paths: { ...paths } });
-  return { name, source, module: root, backbone, fusion, vision, positions, checkpoint, config };
+  return {
+    name,
+    source,
+    module: root,
+    backbone,
+    fusion,
+    vision,
+    positions,
+    checkpoint,
+    chatTemplate,
+    config,
+  };
 }

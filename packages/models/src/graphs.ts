@@ -11,7 +11,7 @@ import {
   type TensorType,
   type Value,
 } from '@weft/graph';
-import type { Model, Vision } from '@weft/spec';
+import type { CrossSight, Model, PlacedEmbeds, SeenTiles, TextInputs, Vision } from '@weft/spec';
 
 const int64 = (...shape: readonly (string | number)[]): TensorType => ({ dtype: 'int64', shape });
 const float32 = (...shape: readonly (string | number)[]): TensorType => ({ dtype: 'float32', shape });
@@ -21,19 +21,20 @@ const sightOf = (model: Model): Vision => {
   return model.vision;
 };
 
-/** Graph inputs of a model's sight: the encoder's, and the arranger's if there is one. */
-const sightTypes = ({ encoder, arranger }: Vision): Readonly<Record<string, TensorType>> => ({
+/** Graph inputs of a model's sight: the encoder's, the connector's, and the arranger's if there is one. */
+const sightTypes = ({ encoder, connector, arranger }: Vision): Readonly<Record<string, TensorType>> => ({
   ...encoder.inputs,
+  ...connector.inputs,
   ...arranger?.inputs,
 });
 
 /** Image embeddings `[tokens, D]` in the order of the prompt. */
 function see({ encoder, connector, arranger }: Vision, inputs: Readonly<Record<string, Value>>): Value {
-  const rows = connector.connect(encoder.encode(inputs));
+  const rows = connector.connect(encoder.encode(inputs), inputs);
   return arranger ? arranger.arrange(rows, inputs) : rows;
 }
 
-/** Pixels to image embeddings: the inputs of encoder and arranger to `image_embeds` `[tokens, D]`. */
+/** Pixels to image embeddings: the inputs of encoder, connector and arranger to `image_embeds` `[tokens, D]`. */
 export function visionGraph(model: Model): Graph {
   const vision = sightOf(model);
   return trace(model.module, sightTypes(vision), (inputs) => ({ image_embeds: see(vision, inputs) }));
@@ -45,15 +46,42 @@ const textTypes = ({ positions }: Model) => ({
   position_ids: positions ? int64(positions.axes, 'batch', 'sequence') : int64('batch', 'sequence'),
 });
 
-/** Hidden states `[B, L, D]` of a prompt with image embeddings, if any, at their places. */
+type TextValues = { readonly [K in keyof ReturnType<typeof textTypes>]: Value };
+
+/** Hidden states `[B, L, D]` of a prompt with what it sees, if anything. */
 function decode(
   model: Model,
-  { input_ids, position_ids }: { readonly [K in keyof ReturnType<typeof textTypes>]: Value },
-  images?: { readonly positions: Value; readonly embeds: Value },
+  { input_ids, position_ids }: TextValues,
+  images: Omit<TextInputs, 'hiddenStates'> = {},
 ): Value {
   const hiddenStates = model.backbone.embed(input_ids);
-  const fused = images ? model.fusion.join({ hiddenStates, placed: images }) : { hiddenStates };
-  return model.backbone.decode({ ...fused, positionIds: position_ids });
+  return model.backbone.decode({
+    ...model.fusion.join({ hiddenStates, ...images }),
+    positionIds: position_ids,
+  });
+}
+
+/** Graph inputs that say which tiles each token sees by cross-attention. */
+const seenTypes = ({ tagTokens }: CrossSight): Readonly<Record<string, TensorType>> => ({
+  vision_tiles: int64('batch', 'seen'),
+  cross_attention_mask: int64('batch', 'sequence', 'seen'),
+  ...(tagTokens > 0 ? { tile_tags: int64('batch', 'seen', tagTokens) } : {}),
+});
+
+/** @param embeds of all tiles, `[M * P, D]` */
+function seenTiles(
+  { backbone }: Model,
+  { tokensPerTile }: CrossSight,
+  embeds: Value,
+  inputs: Readonly<Record<string, Value>>,
+): SeenTiles {
+  const tags = inputs['tile_tags'];
+  return {
+    embeds: reshape(embeds, [-1, tokensPerTile, backbone.shape.hiddenSize]),
+    tiles: inputs['vision_tiles']!,
+    mask: inputs['cross_attention_mask']!,
+    tags: tags && backbone.embed(tags),
+  };
 }
 
 /** Rows of `[B, L, D]` at flat int64 positions `[M]`, so that a head runs only where it is asked. */
@@ -63,29 +91,44 @@ function rowsAt(hiddenStates: Value, positions: Value): Value {
 }
 
 /**
- * Tokens and image embeddings to `logits` `[M, V]` at the flat positions `logit_positions` `[M]`. Image embeddings
- * `image_embeds` `[N, D]` stand at the flat positions `image_positions` `[N]`; a text model has neither input.
+ * Tokens and image embeddings to `logits` `[M, V]` at the flat positions `logit_positions` `[M]`.
+ *
+ * Image embeddings `image_embeds` `[N, D]` stand at the flat positions `image_positions` `[N]` (methods A and H).
+ * Cross-attention layers (B and H) see tiles whose embeddings are `tile_embeds`, as `visionGraph` gives them: each row
+ * those of the numbers `vision_tiles` `[batch, seen]`, each token those that `cross_attention_mask`
+ * `[batch, sequence, seen]` allows, with the ids of their tags `tile_tags` if the model has tags. A text model has none
+ * of these inputs.
+ *
+ * @param options.tiles whether cross-attention layers see anything; without, they are left out, which is what the model
+ * does with a prompt that has no images. True unless given.
  */
-export function textGraph(model: Model): Graph {
-  const size = model.backbone.shape.hiddenSize;
-  const types = { ...textTypes(model), logit_positions: int64('rows') };
-  const images = { image_positions: int64('images'), image_embeds: float32('images', size) };
-  const logits = (hiddenStates: Value, at: Value) => ({
-    logits: model.backbone.head(rowsAt(hiddenStates, at)),
+export function textGraph(model: Model, { tiles = true }: { readonly tiles?: boolean } = {}): Graph {
+  const { vision, fusion, backbone } = model;
+  const cross = tiles ? vision?.cross : undefined;
+  const isPlaced = vision !== null && fusion.method !== 'B';
+  const types: Record<string, TensorType> = {
+    logit_positions: int64('rows'),
+    ...(isPlaced
+      ? { image_positions: int64('images'), image_embeds: float32('images', backbone.shape.hiddenSize) }
+      : {}),
+    ...(cross ? { ...seenTypes(cross), tile_embeds: visionGraph(model).outputs['image_embeds']! } : {}),
+  };
+  return trace(model.module, { ...textTypes(model), ...types }, (inputs) => {
+    const given = inputs as Readonly<Record<string, Value>>;
+    const hiddenStates = decode(model, inputs, {
+      placed: isPlaced ? { positions: given['image_positions']!, embeds: given['image_embeds']! } : undefined,
+      seen: cross && seenTiles(model, cross, given['tile_embeds']!, given),
+    });
+    return { logits: backbone.head(rowsAt(hiddenStates, given['logit_positions']!)) };
   });
-  return model.vision
-    ? trace(model.module, { ...types, ...images }, (inputs) =>
-        logits(
-          decode(model, inputs, { positions: inputs.image_positions, embeds: inputs.image_embeds }),
-          inputs.logit_positions,
-        ),
-      )
-    : trace(model.module, types, (inputs) => logits(decode(model, inputs), inputs.logit_positions));
 }
 
 /**
  * The whole model for training: pixels, tokens, `target_positions` `[M]` and `targets` `[M]` (the token after each
  * position) to the summed cross-entropy `loss`. Without `images` the graph is that of text-only batches.
+ *
+ * Under method H `image_rows` `[N]` says which of the image embeddings stand at `image_positions`; under A it is all of
+ * them. Cross-attention layers take `vision_tiles` and the other inputs that `textGraph` names.
  */
 export function trainingGraph(model: Model, { images }: { readonly images: boolean }): Graph {
   const types = { ...textTypes(model), target_positions: int64('rows'), targets: int64('rows') };
@@ -97,13 +140,25 @@ export function trainingGraph(model: Model, { images }: { readonly images: boole
       loss(decode(model, inputs), inputs.target_positions, inputs.targets),
     );
   const vision = sightOf(model);
-  return trace(
-    model.module,
-    { ...sightTypes(vision), ...types, image_positions: int64('images') },
-    (inputs) => {
-      const embeds = see(vision, inputs as Readonly<Record<string, Value>>);
-      const positions = relabel(inputs.image_positions, [embeds.shape[0]!]);
-      return loss(decode(model, inputs, { positions, embeds }), inputs.target_positions, inputs.targets);
-    },
-  );
+  const { cross } = vision;
+  const { method } = model.fusion;
+  const places: Record<string, TensorType> = {
+    ...(method === 'B' ? {} : { image_positions: int64('images') }),
+    ...(method === 'H' ? { image_rows: int64('images') } : {}),
+    ...(cross ? seenTypes(cross) : {}),
+  };
+  return trace(model.module, { ...sightTypes(vision), ...types, ...places }, (inputs) => {
+    const given = inputs as unknown as Readonly<Record<string, Value>>;
+    const embeds = see(vision, given);
+    const { image_positions: positions, image_rows: rows } = given;
+    const place = (at: Value): PlacedEmbeds =>
+      rows
+        ? { positions: at, embeds: gather(embeds, rows) }
+        : { positions: relabel(at, [embeds.shape[0]!]), embeds };
+    const hiddenStates = decode(model, inputs, {
+      placed: positions && place(positions),
+      seen: cross && seenTiles(model, cross, embeds, given),
+    });
+    return loss(hiddenStates, inputs.target_positions, inputs.targets);
+  });
 }

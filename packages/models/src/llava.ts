@@ -58,11 +58,15 @@ export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
   });
 }
 
-/** The flag stands at the top in what transformers 5 writes, in the text section before. */
-export const tiedHead = (config: Json): Json =>
-  'tie_word_embeddings' in config && !('tie_word_embeddings' in ((config['text_config'] ?? {}) as Json))
-    ? { tie_word_embeddings: config['tie_word_embeddings'] }
-    : {};
+/**
+ * The flag stands at the top in what transformers 5 writes, in the text section before. A head is tied if either says so:
+ * transformers 5 ties by the one at the top, whatever the section says.
+ */
+export const tiedHead = (config: Json): Json => {
+  const flag = config['tie_word_embeddings'];
+  const isUnsaid = !('tie_word_embeddings' in ((config['text_config'] ?? {}) as Json));
+  return flag === true || (flag !== undefined && isUnsaid) ? { tie_word_embeddings: flag } : {};
+};
 
 /**
  * The vision tower of a LLaVA-like checkpoint.

@@ -1,8 +1,16 @@
 import { ConfigError } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
+import { ariaRecipe } from './aria.js';
+import { fuyuRecipe } from './fuyu.js';
 import { idefics3Recipe } from './idefics3.js';
+import { internvlChatRecipe, internvlRecipe } from './internvl.js';
+import { janusRecipe } from './janus.js';
 import { llavaNextRecipe } from './llava-next.js';
 import { llavaRecipe } from './llava.js';
+import { mllamaRecipe } from './mllama.js';
+import { mm15Recipe } from './mm15.js';
+import { molmoRecipe } from './molmo.js';
+import { nvlmRecipe } from './nvlm.js';
 import { isPixtral, pixtralRecipe } from './pixtral.js';
 import { pixtralNativeRecipe } from './pixtral-native.js';
 import { qwen2VlRecipe } from './qwen2-vl.js';
@@ -29,6 +37,18 @@ const recipes: Readonly<Record<string, Recipe>> = {
   pixtral_native: pixtralNativeRecipe,
   qwen2_vl: qwen2VlRecipe,
   qwen2_5_vl: qwen2VlRecipe,
+  fuyu: fuyuRecipe,
+  aria: ariaRecipe,
+  janus: janusRecipe,
+  multi_modality: janusRecipe,
+  mllama: mllamaRecipe,
+  internvl: internvlRecipe,
+  internvl_chat: internvlChatRecipe,
+  mm1_5: mm15Recipe,
+  molmo: molmoRecipe,
+  NVLM_D: nvlmRecipe,
+  nvlm_x: nvlmRecipe,
+  nvlm_h: nvlmRecipe,
   idefics3: idefics3Recipe,
   smolvlm: idefics3Recipe,
   weft: weftRecipe,

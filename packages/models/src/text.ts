@@ -1,3 +1,4 @@
+import { aria, readAriaConfig, splitAriaExperts } from '@weft/backbone-aria';
 import { llama, readLlamaConfig } from '@weft/backbone-llama';
 import { olmo, readOlmoConfig, splitExperts } from '@weft/backbone-olmo';
 import { persimmon, readPersimmonConfig } from '@weft/backbone-persimmon';
@@ -19,6 +20,7 @@ const families: Readonly<Record<string, (section: Json) => Backbone>> = {
   persimmon: (section) => persimmon(readPersimmonConfig(section)),
   phi: (section) => phi(readPhiConfig(section)),
   phi3: (section) => phi3(readPhi3Config(section)),
+  aria_text: (section) => aria(readAriaConfig(section)),
 };
 
 /**
@@ -51,7 +53,8 @@ function unusedText(name: string, tied: boolean): string | undefined {
 
 /** How every text model's tensors are found, on its own or within a larger model. */
 export const textNames = (backbone: Backbone): CheckpointNames => ({
-  split: splitExperts,
+  // Both families call a layer's tensor of all experts by one name, in other orders of axes.
+  split: backbone.id === 'backbone-aria' ? splitAriaExperts : splitExperts,
   unused: (name) => unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])),
 });
 

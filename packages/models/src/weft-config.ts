@@ -1,18 +1,34 @@
+import { aria, type AriaConfig } from '@weft/backbone-aria';
 import { llama, llamaSection, type LlamaConfig } from '@weft/backbone-llama';
 import { olmo, olmoSection, type OlmoConfig } from '@weft/backbone-olmo';
 import { persimmon, persimmonSection, type PersimmonConfig } from '@weft/backbone-persimmon';
 import { phi, phi3, phi3Section, type Phi3Config, type PhiConfig } from '@weft/backbone-phi';
 import { qwen2, qwen2Section, type Qwen2Config } from '@weft/backbone-qwen2';
+import { attentionPoolConnector } from '@weft/connector-attention-pool';
+import { cAbstractorConnector } from '@weft/connector-c-abstractor';
+import { convPoolConnector } from '@weft/connector-conv-pool';
 import { linearConnector } from '@weft/connector-linear';
 import { mlpConnector } from '@weft/connector-mlp';
 import { patchMergerConnector } from '@weft/connector-patch-merger';
-import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
+import { pixelShuffleConnector, shuffleMlpConnector } from '@weft/connector-pixel-shuffle';
+import { queryPoolConnector, resamplerConnector } from '@weft/connector-resampler';
 import { clip, type ClipConfig, type ClipOptions } from '@weft/encoder-clip';
+import { internVit, type InternVitConfig, type InternVitOptions } from '@weft/encoder-intern-vit';
+import { mllamaVision, type MllamaVisionConfig, type MllamaVisionOptions } from '@weft/encoder-mllama';
 import { rawPatches, type PatchEncoderConfig } from '@weft/encoder-patch';
 import { pixtralVision, type PixtralVisionConfig, type PixtralVisionOptions } from '@weft/encoder-pixtral';
 import { qwen2Vision, type Qwen2VisionConfig } from '@weft/encoder-qwen2-vl';
-import { siglip, type SiglipConfig, type SiglipOptions } from '@weft/encoder-siglip';
+import {
+  anyShapeSiglip,
+  siglip,
+  type AnyShapeSiglipConfig,
+  type AnyShapeSiglipOptions,
+  type SiglipConfig,
+  type SiglipOptions,
+} from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
+import { crossAttention } from '@weft/fusion-cross-attention';
+import { hybrid } from '@weft/fusion-hybrid';
 import { unifiedFusion } from '@weft/fusion-unified';
 import {
   configReader,
@@ -26,6 +42,10 @@ import {
   type VisionEncoder,
 } from '@weft/spec';
 import { compose, type PartPaths } from './compose.js';
+import { canvasTiles, readCanvasTiles } from './processors/canvas-tiles.js';
+import { cornerTiles, readCornerTiles } from './processors/corner-tiles.js';
+import { dynamicTiles, readDynamicTiles } from './processors/dynamic-tiles.js';
+import { paddedTiles, readPaddedTiles } from './processors/padded-tiles.js';
 import { packedPatches, readPackedPatches } from './processors/packed-patches.js';
 import { patchRows, readPatchRows } from './processors/patch-rows.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
@@ -38,18 +58,29 @@ type Config = never;
 /** Factories of the parts by their `id`. Each takes what the part states as its `config`. */
 const encoders: Readonly<Record<string, (config: Config) => VisionEncoder>> = {
   'encoder-clip': (config: ClipConfig & ClipOptions) => clip(config, config),
+  'encoder-intern-vit': (config: InternVitConfig & InternVitOptions) => internVit(config, config),
+  'encoder-mllama': (config: MllamaVisionConfig & MllamaVisionOptions) => mllamaVision(config, config),
   'encoder-siglip': (config: SiglipConfig & SiglipOptions) => siglip(config, config),
+  'encoder-siglip-any-shape': (config: AnyShapeSiglipConfig & AnyShapeSiglipOptions) =>
+    anyShapeSiglip(config, config),
   'encoder-patch': (config: PatchEncoderConfig) => rawPatches(config),
   'encoder-pixtral': (config: PixtralVisionConfig & PixtralVisionOptions) => pixtralVision(config, config),
   'encoder-qwen2-vl': (config: Qwen2VisionConfig) => qwen2Vision(config),
 };
 const connectors: Readonly<Record<string, (config: Config) => ConnectorFactory>> = {
+  'connector-attention-pool': attentionPoolConnector,
+  'connector-c-abstractor': cAbstractorConnector,
+  'connector-conv-pool': convPoolConnector,
   'connector-linear': linearConnector,
   'connector-mlp': mlpConnector,
   'connector-patch-merger': patchMergerConnector,
   'connector-pixel-shuffle': pixelShuffleConnector,
+  'connector-query-pool': queryPoolConnector,
+  'connector-resampler': resamplerConnector,
+  'connector-shuffle-mlp': shuffleMlpConnector,
 };
 const backbones: Readonly<Record<string, (config: Config) => Backbone>> = {
+  'backbone-aria': (config: AriaConfig) => aria(config),
   'backbone-llama': (config: LlamaConfig) => llama(config),
   'backbone-qwen2': (config: Qwen2Config) => qwen2(config),
   'backbone-olmo': (config: OlmoConfig) => olmo(config),
@@ -65,10 +96,26 @@ const textSections: Readonly<Record<string, (config: Config) => Json | undefined
   'backbone-persimmon': persimmonSection,
   'backbone-phi3': phi3Section,
 };
-const fusions: Readonly<Record<string, (config: Config) => Fusion>> = { 'fusion-unified': unifiedFusion };
+const fusions: Readonly<Record<string, (config: Config) => Fusion>> = {
+  'fusion-cross-attention': crossAttention,
+  'fusion-hybrid': hybrid,
+  'fusion-unified': unifiedFusion,
+};
 
-/** How pictures are prepared: CLIP's crop, SigLIP's square, Idefics3's tiles, Qwen2-VL's blocks or Pixtral's rows. */
-export type ProcessorKind = 'clip' | 'siglip' | 'split-tiles' | 'packed-patches' | 'patch-rows';
+/**
+ * How pictures are prepared: CLIP's crop, SigLIP's square, the tiles of Idefics3, of InternVL and NVLM, of Llama 3.2
+ * Vision, of MM1.5 or of Aria, Qwen2-VL's blocks or Pixtral's rows.
+ */
+export type ProcessorKind =
+  | 'clip'
+  | 'siglip'
+  | 'split-tiles'
+  | 'dynamic-tiles'
+  | 'canvas-tiles'
+  | 'corner-tiles'
+  | 'padded-tiles'
+  | 'packed-patches'
+  | 'patch-rows';
 
 /**
  * The kind of processor that a `preprocessor_config.json` was written for.
@@ -82,9 +129,13 @@ export function processorKindOf(preprocessor: Json): ProcessorKind {
   if (/^(Idefics3|SmolVLM)Image/.test(type)) return 'split-tiles';
   if (/^Qwen2(_5_)?VLImage/.test(type)) return 'packed-patches';
   if (type.startsWith('PixtralImage')) return 'patch-rows';
+  if (type.startsWith('GotOcr2Image')) return 'dynamic-tiles';
+  if (type.startsWith('MllamaImage')) return 'canvas-tiles';
+  if (type.startsWith('AriaImage')) return 'corner-tiles';
+  if (type.startsWith('MM15Image')) return 'padded-tiles';
   throw new ConfigError({
     message: `preprocessor_config.json: image_processor_type is ${JSON.stringify(preprocessor['image_processor_type'])}.`,
-    hint: 'Known: CLIPImageProcessor, SiglipImageProcessor, Idefics3ImageProcessor, SmolVLMImageProcessor, Qwen2VLImageProcessor, PixtralImageProcessor.',
+    hint: 'Known: CLIPImageProcessor, SiglipImageProcessor, Idefics3ImageProcessor, SmolVLMImageProcessor, Qwen2VLImageProcessor, PixtralImageProcessor, GotOcr2ImageProcessor, MllamaImageProcessor, AriaImageProcessor, MM15ImageProcessor.',
   });
 }
 
@@ -122,12 +173,37 @@ export function processorOf(
         tokens,
       });
     }
+    if (kind === 'corner-tiles')
+      return cornerTiles(readCornerTiles(preprocessor), {
+        patchSize: Number(config['patchSize']),
+        connector,
+        placeholder,
+      });
     if (!grid)
       throw new ConfigError({
         message: `The processor '${kind}' makes tiles of one size, but ${encoder.id} has no fixed grid.`,
         hint: 'Give the encoder an image size.',
       });
     const tokens = connector.countTokens(grid);
+    if (kind === 'canvas-tiles') {
+      const c = config as unknown as MllamaVisionConfig;
+      const tiles = { tileSize: c.imageSize, maxTiles: c.maxNumTiles };
+      return canvasTiles(readCanvasTiles(preprocessor, tiles), { tokensPerTile: tokens, placeholder });
+    }
+    if (kind === 'padded-tiles')
+      return paddedTiles(readPaddedTiles(preprocessor, Number(inputs['pixel_values']!.shape[2])), {
+        tokensPerTile: tokens,
+        placeholder,
+      });
+    if (kind === 'dynamic-tiles') {
+      const tileSize = Number(inputs['pixel_values']!.shape[2]);
+      const tiles = { tileSize, minTiles: 1, maxTiles: 12, thumbnail: true };
+      return dynamicTiles(readDynamicTiles(preprocessor, tiles), (count) => ({
+        tokens: count * tokens,
+        formula: `${count} tiles of ${tokens}`,
+        prompt: placeholder.repeat(count * tokens),
+      }));
+    }
     if (kind === 'split-tiles') return splitTiles(readSplitTiles(preprocessor), { tokensPerTile: tokens });
     const read = kind === 'siglip' ? readSiglipProcessor : readClipProcessor;
     return singleTile(read(preprocessor), {
@@ -200,6 +276,11 @@ export function configOf(model: Model, facts: ConfigFacts): Json {
       message: `${model.name} has a rule for the positions of its tokens, which a composition's config.json cannot state.`,
       hint: 'Compose it without the rule, or save it with the config.json of the recipe that made it.',
     });
+  if (vision.arranger)
+    throw new ConfigError({
+      message: `${model.name} has an arranger, ${vision.arranger.id}, which a composition's config.json cannot state.`,
+      hint: 'Compose it without the arranger, or save it with the config.json of the recipe that made it.',
+    });
   const llava = llavaConfigOf(model, facts);
   if (llava) return llava;
   const describe = ({ id, config }: { readonly id: string; readonly config: Json }): Json => ({ id, config });
@@ -234,6 +315,8 @@ export function llavaConfigOf(
   const tower = towerConfig(encoder);
   const text = textSections[backbone.id]?.(backbone.config as Config);
   const fits = named && paths['backbone'] === 'language_model' && placeholder === '<image>';
+  // No class of text models keeps embeddings that its head does not predict.
+  if (backbone.shape.extraTokens) return undefined;
   if (!fits || !tower || !text || connector.id !== 'connector-mlp' || processor !== tower.processor)
     return undefined;
   const layers = encoder.config['featureLayers'] as readonly number[];
@@ -271,7 +354,7 @@ function towerConfig({
     hidden_act: c.hiddenAct,
     layer_norm_eps: c.layerNormEps,
   };
-  if (id === 'encoder-clip')
+  if (id === 'encoder-clip' && c.postNorm && c.patchWeight === 'convolution')
     return {
       section: { model_type: 'clip_vision_model', ...section },
       strategy: c.classToken === 'keep' ? 'full' : 'default',

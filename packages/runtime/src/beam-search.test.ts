@@ -4,6 +4,7 @@ import { resolveSettings, type GenerationOptions } from './generation-options.js
 import { answerPrompt, preparePrompt, shapeOf, startTimes } from './generator.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
+import { PictureKeys } from './picture-keys.js';
 import { Sequence } from './sequence.js';
 import { fixture } from '../test/fixtures.js';
 
@@ -38,7 +39,7 @@ describe('beam search', () => {
       const sequence = await Sequence.open(context.engine, shapeOf(context), 1);
       const result = await answerPrompt(
         context,
-        { prompt, settings, sequence, from: 0 },
+        { prompt, settings, sequence, from: 0, keys: new PictureKeys(context.engine) },
         { times, emit: () => undefined },
       );
       sequence.release();

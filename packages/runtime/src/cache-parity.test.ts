@@ -4,6 +4,7 @@ import { answerBatch, answerPrompt, shapeOf, startTimes } from './generator.js';
 import { resolveSettings } from './generation-options.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
+import { PictureKeys } from './picture-keys.js';
 import type { Prompt } from './prompt.js';
 import { seededRandom } from './random.js';
 import { argmax } from './sampling.js';
@@ -38,7 +39,12 @@ async function uncached(model: LoadedModel, ids: readonly number[]): Promise<num
 async function cached(model: LoadedModel, prompt: Prompt): Promise<readonly number[]> {
   const sequence = await Sequence.open(model.parts.engine, shapeOf(model.parts), 1);
   const progress = { times: startTimes(model.parts), emit: () => undefined };
-  const { tokenIds } = await answerPrompt(model.parts, { prompt, settings, sequence, from: 0 }, progress);
+  const keys = new PictureKeys(model.parts.engine);
+  const { tokenIds } = await answerPrompt(
+    model.parts,
+    { prompt, settings, sequence, from: 0, keys },
+    progress,
+  );
   sequence.release();
   return tokenIds;
 }

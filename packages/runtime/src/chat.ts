@@ -1,4 +1,5 @@
 import { InputError } from '@weft/errors';
+import type { Vision } from '@weft/spec';
 import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import {
@@ -12,6 +13,7 @@ import {
   type SeenTokens,
 } from './generator.js';
 import type { Message, MessagePart } from './prompt.js';
+import { PictureKeys } from './picture-keys.js';
 import { Sequence } from './sequence.js';
 import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';
 
@@ -38,12 +40,14 @@ export class Chat {
   readonly #options: ChatOptions;
   #messages: Message[] = [];
   #sequence: Sequence | undefined;
+  readonly #keys: PictureKeys;
   #seen = nothing;
   #busy = false;
 
   constructor(context: GenerationContext, options: ChatOptions) {
     checkOptions(options, ['system'], 'chat');
     this.#context = context;
+    this.#keys = new PictureKeys(context.engine);
     this.#options = options;
     this.#start();
   }
@@ -95,6 +99,7 @@ export class Chat {
         hint: 'Await the result, or cancel it.',
       });
     this.#sequence?.release();
+    this.#keys.release();
     this.#sequence = undefined;
     this.#seen = nothing;
     this.#start();
@@ -115,12 +120,13 @@ export class Chat {
   }): Promise<GenerationResult> {
     const { content, images, videos, settings, emit, signal } = given;
     const times = startTimes(this.#context);
+    const backdrop = this.#context.model.vision?.backdrop;
     let messages = this.#messages;
     let prompt;
     try {
       messages = [
         ...messages,
-        { role: 'user', content: await withVisuals(content, { images, videos }, signal) },
+        { role: 'user', content: await withVisuals(content, { images, videos }, { signal, backdrop }) },
       ];
       prompt = await preparePrompt(this.#context, { messages }, { times, signal });
       this.#sequence ??= await Sequence.open(this.#context.engine, shapeOf(this.#context), 1);
@@ -129,12 +135,13 @@ export class Chat {
       return abortedResult(times);
     }
     const sequence = this.#sequence;
-    const from = sharedPrefix(prompt, this.#seen);
+    const from = sharedPrefix(prompt, this.#seen, this.#context.model.vision?.cross?.unseenAttend);
     await sequence.truncate(from);
+    this.#keys.keep(prompt.pictures);
     this.#seen = { ids: prompt.ids.slice(0, from), pictures: prompt.pictures, imageAt: prompt.imageAt };
     const result = await answerPrompt(
       this.#context,
-      { prompt, settings, sequence, from },
+      { prompt, settings, sequence, from, keys: this.#keys },
       { times, emit, signal },
     );
     // Beams leave several rows, which agree on the prompt only.
@@ -154,7 +161,7 @@ export class Chat {
 async function withVisuals(
   content: string | readonly MessagePart[],
   { images, videos }: { readonly images: readonly ImageInput[]; readonly videos: readonly VideoInput[] },
-  signal: AbortSignal,
+  { signal, backdrop }: { readonly signal: AbortSignal; readonly backdrop: Vision['backdrop'] },
 ): Promise<MessagePart[]> {
   const parts: readonly MessagePart[] =
     typeof content === 'string' ? [{ type: 'text', text: content }] : content;
@@ -168,7 +175,7 @@ async function withVisuals(
   const result: MessagePart[] = [];
   for (const part of [...pictures, ...films, ...filled])
     if (part.type === 'image' && part.image !== undefined)
-      result.push({ type: 'image', image: await readPicture(part.image, signal) });
+      result.push({ type: 'image', image: await readPicture(part.image, signal, backdrop) });
     else if (part.type === 'video' && part.frames !== undefined)
       result.push({ type: 'video', ...(await readVideo(part as VideoInput, signal)) });
     else result.push(part);

@@ -2,6 +2,7 @@ import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import type { Model, Vision, VisualLayout } from '@weft/spec';
 import type { Engine } from './engine.js';
+import { crossSight, type BatchIds, type BatchSight } from './batch-sight.js';
 import { sightRuns, type SightRun } from './encoder-inputs.js';
 import { visualTokenIds } from './prompt.js';
 import { joined } from './sequence.js';
@@ -20,17 +21,19 @@ export interface Logits {
 }
 
 /** A batch of ids with the embeddings of its image tokens. */
-export interface PaddedBatch {
-  readonly batch: number;
-  readonly length: number;
-  readonly inputIds: BigInt64Array;
-  readonly mask: BigInt64Array;
+export interface PaddedBatch extends BatchIds {
   /** `[B, L]` or `[axes, B, L]`. */
   readonly positionIds: BigInt64Array;
   /** Positions as generation counts them, from the first token that is not padding. */
   readonly counted: CountedPositions;
-  /** `[N, D]` for the tokens of pictures and videos, row by row. */
+  /** `[N, D]` for the tokens of pictures and videos, row by row; empty if none stand among tokens. */
   readonly imageEmbeds: Float32Array;
+  /** All rows of the connector. */
+  readonly features: Float32Array;
+  /** Of each row the pictures that cross-attention sees, by handle. */
+  readonly seenKeys: readonly (readonly number[])[];
+  /** `[B, L, tiles]`: which of their tiles a token sees. */
+  readonly seenMask: BigInt64Array;
 }
 
 export interface CountedPositions {
@@ -53,9 +56,9 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
       message: `input_ids is [${shape.join(', ')}], expected [batch, length].`,
       where: 'forward',
     });
-  const { vocabSize, hiddenSize } = model.backbone.shape;
+  const { vocabSize, hiddenSize, extraTokens = 0 } = model.backbone.shape;
   const inputIds = integers(inputs.input_ids);
-  const outside = inputIds.find((id) => id < 0n || id >= vocabSize);
+  const outside = inputIds.find((id) => id < 0n || id >= vocabSize + extraTokens);
   if (outside !== undefined)
     throw new InputError({
       message: `The id ${outside} is outside of the vocabulary of ${vocabSize}.`,
@@ -72,23 +75,32 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
     return integers(tensor);
   };
   const mask = optional('attention_mask') ?? new BigInt64Array(batch * length).fill(1n);
-  const runs = inTokenOrder(sightRuns(model, inputs), inputIds, model);
-  const embeds: Float32Array[] = [];
-  for (const run of runs) embeds.push(await engine.encodeTensors(run.inputs));
-  const imageEmbeds = joined(embeds);
+  const ids = { batch, length, inputIds, mask };
+  const isCrossed = model.vision?.cross !== undefined;
+  const runs = isCrossed ? [] : inTokenOrder(sightRuns(model, inputs), inputIds, model);
+  const sight = isCrossed ? await crossSight(engine, model, inputs, ids) : await placedSight(engine, runs);
+  const { imageEmbeds } = sight;
   const places = inputIds.filter(isVisualToken(model)).length;
-  if (runs.length > 0 && imageEmbeds.length !== places * hiddenSize)
+  const isSeen = sight.features.length > 0 && model.fusion.method !== 'B';
+  if (isSeen && imageEmbeds.length !== places * hiddenSize)
     throw new InputError({
       message: `input_ids has ${places} image tokens, but the images give ${imageEmbeds.length / hiddenSize} embeddings.`,
       where: 'forward',
       hint: 'Both must come from one run of the processor.',
     });
-  const counted = countPositions(model, { batch, length, inputIds, mask }, runs);
+  const counted = countPositions(model, ids, runs);
   const { positions } = model;
   const positionIds = positions
     ? (optional('position_ids', [positions.axes, batch, length]) ?? counted.positionIds)
     : (optional('position_ids') ?? BigInt64Array.from(inputIds, (_, i) => BigInt(i % length)));
-  return { batch, length, inputIds, mask, positionIds, counted, imageEmbeds };
+  return { ...ids, positionIds, counted, ...sight };
+}
+
+async function placedSight(engine: Engine, runs: readonly SightRun[]): Promise<BatchSight> {
+  const embeds: Float32Array[] = [];
+  for (const run of runs) embeds.push((await engine.encodeTensors(run.inputs)).embeds);
+  const features = joined(embeds);
+  return { features, imageEmbeds: features, seenKeys: [], seenMask: new BigInt64Array(0) };
 }
 
 const isVisualToken = (model: Model): ((id: bigint) => boolean) => {
@@ -138,7 +150,7 @@ function takeLayouts(waiting: VisualLayout[], tokens: number, vision: Vision | n
 /** Positions of each row's tokens without its padding, by the model's rule or by counting. */
 function countPositions(
   model: Model,
-  { batch, length, inputIds, mask }: Pick<PaddedBatch, 'batch' | 'length' | 'inputIds' | 'mask'>,
+  { batch, length, inputIds, mask }: BatchIds,
   runs: readonly SightRun[],
 ): CountedPositions {
   const { positions: rule } = model;
@@ -180,11 +192,13 @@ export async function runColumns(
 ): Promise<Float32Array> {
   const [start, end] = range;
   const length = end - start;
-  const cut = (all: BigInt64Array): BigInt64Array => {
-    const rows = all.length / batch.length;
-    const result = new BigInt64Array(rows * length);
-    for (let row = 0; row < rows; row++)
-      result.set(all.subarray(row * batch.length + start, row * batch.length + end), row * length);
+  const cut = (all: BigInt64Array, width = 1): BigInt64Array => {
+    const rows = all.length / batch.length / width;
+    const result = new BigInt64Array(rows * length * width);
+    for (let row = 0; row < rows; row++) {
+      const first = row * batch.length;
+      result.set(all.subarray((first + start) * width, (first + end) * width), row * length * width);
+    }
     return result;
   };
   const { hiddenSize } = model.backbone.shape;
@@ -212,6 +226,8 @@ export async function runColumns(
     logitPositions: BigInt64Array.from({ length: batch.batch * length }, (_, i) => BigInt(i)),
     imagePositions: BigInt64Array.from(places),
     imageEmbeds,
+    seenKeys: batch.seenKeys,
+    seenMask: cut(batch.seenMask, batch.seenMask.length / batch.inputIds.length || 1),
   });
 }
 
@@ -224,5 +240,6 @@ export async function forward(engine: Engine, model: Model, inputs: ForwardInput
     return { shape: [batch.batch, batch.length, model.backbone.shape.vocabSize], data };
   } finally {
     await engine.release(cache);
+    await engine.forget(batch.seenKeys.flat());
   }
 }

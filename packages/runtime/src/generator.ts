@@ -13,8 +13,9 @@ import {
   type PromptTools,
   type Question,
 } from './prompt.js';
-import { abortable, joined, Sequence, type RowTokens, type SequenceShape } from './sequence.js';
-import { isVideo, type Visual } from './visuals.js';
+import { PictureKeys } from './picture-keys.js';
+import { joined, Sequence, type RowTokens, type SeenPictures, type SequenceShape } from './sequence.js';
+import { countPictures, isVideo, type Visual } from './visuals.js';
 
 /** What generation needs of a loaded model. */
 export interface GenerationContext extends PromptTools {
@@ -76,30 +77,45 @@ export async function preparePrompt(
       hint: 'Give one of the two.',
     });
   return timed(times, 'preprocess', async () =>
-    buildPrompt(context, question, await readVisuals(question, signal)),
+    buildPrompt(context, question, await readVisuals(question, signal, context.model.vision?.backdrop)),
   );
 }
 
-/** Image embeddings `[tokens, D]` for a prompt from one of its tokens on; only pictures that are needed are encoded. */
+/** What the tokens of a prompt see of its pictures. */
+type Sight = Pick<RowTokens, 'embeds' | 'seen'>;
+
+/**
+ * Image embeddings `[tokens, D]` for a prompt from one of its tokens on, and the keys of its pictures; only pictures
+ * that are needed are encoded.
+ */
 export async function embedPictures(
-  { engine, model }: GenerationContext,
+  { model }: GenerationContext,
   prompt: Prompt,
   {
     from,
+    keys,
     times,
     signal,
-  }: { readonly from: number; readonly times: Times; readonly signal?: AbortSignal | undefined },
-): Promise<Float32Array | undefined> {
+  }: {
+    readonly from: number;
+    readonly keys: PictureKeys;
+    readonly times: Times;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<Sight> {
   const { hiddenSize } = model.backbone.shape;
+  const isPlaced = model.fusion.method !== 'B';
   const rows: Float32Array[] = [];
+  const total = countPictures(prompt.pictures);
   for (const [image, picture] of prompt.pictures.entries()) {
     const places = prompt.imageAt.flatMap((owner, at) => (owner === image ? [at] : []));
-    const skipped = places.filter((place) => place < from).length;
-    if (skipped === places.length) continue;
+    const skipped = isPlaced ? places.filter((place) => place < from).length : places.length;
+    if (skipped === places.length && (keys.has(picture) || !prompt.visible)) continue;
     signal?.throwIfAborted();
-    const { embeds, preprocess, encode } = await abortable(engine.encode(picture), signal);
+    const { embeds, preprocess, encode } = await keys.encode(picture, total, signal);
     times.preprocess += preprocess;
     times.encode += encode;
+    if (!isPlaced) continue;
     const { width, height } = isVideo(picture) ? picture.frames[0]! : picture;
     if (embeds.length !== places.length * hiddenSize)
       throw new InputError({
@@ -109,7 +125,20 @@ export async function embedPictures(
       });
     rows.push(embeds.subarray(skipped * hiddenSize));
   }
-  return rows.length === 0 ? undefined : joined(rows);
+  return {
+    embeds: rows.length === 0 ? undefined : joined(rows),
+    seen: prompt.visible && seenPictures(prompt, prompt.visible, { from, keys }),
+  };
+}
+
+function seenPictures(
+  { ids, pictures }: Prompt,
+  visible: Uint8Array,
+  { from, keys }: { readonly from: number; readonly keys: PictureKeys },
+): SeenPictures {
+  const handles = pictures.flatMap((picture) => keys.get(picture) ?? []);
+  const tiles = visible.length / ids.length;
+  return { keys: handles.map(({ id }) => id), tiles, visible: visible.subarray(from * tiles) };
 }
 
 /** One answer to a prompt, of which the sequence holds the first `from` tokens already. */
@@ -120,11 +149,13 @@ export async function answerPrompt(
     settings,
     sequence,
     from,
+    keys,
   }: {
     readonly prompt: Prompt;
     readonly settings: GenerationSettings;
     readonly sequence: Sequence;
     readonly from: number;
+    readonly keys: PictureKeys;
   },
   { times, emit, signal }: Progress,
 ): Promise<GenerationResult> {
@@ -132,10 +163,10 @@ export async function answerPrompt(
   const answer = new Answer(prompt.ids, settings, tokenizer, { maxPositions, emit });
   let beams: Beam[] | undefined;
   try {
-    const embeds = await embedPictures(context, prompt, { from, times, signal });
+    const sight = await embedPictures(context, prompt, { from, keys, times, signal });
     const logits = await timed(times, 'prefill', () =>
       sequence.extend(
-        [{ ids: prompt.ids.slice(from), embeds, positions: positionsFrom(prompt, from) }],
+        [{ ids: prompt.ids.slice(from), ...sight, positions: positionsFrom(prompt, from) }],
         signal,
       ),
     );
@@ -224,12 +255,13 @@ export async function answerBatch(
     ({ ids }, i) => new Answer(ids, settings[i]!, tokenizer, { maxPositions, emit }),
   );
   const sequence = await Sequence.open(engine, shapeOf(context), prompts.length);
+  const keys = new PictureKeys(engine);
   try {
     const rows: RowTokens[] = [];
     for (const prompt of prompts)
       rows.push({
         ids: prompt.ids,
-        embeds: await embedPictures(context, prompt, { from: 0, times, signal }),
+        ...(await embedPictures(context, prompt, { from: 0, keys, times, signal })),
         positions: prompt.positions,
       });
     const logits = await timed(times, 'prefill', () => sequence.extend(rows, signal));
@@ -248,6 +280,7 @@ export async function answerBatch(
     for (const answer of answers) answer.abort();
   } finally {
     sequence.release();
+    keys.release();
   }
   return answers.map((answer, i) => resultOf(answer, prompts[i]!, { times, cachedTokens: 0 }));
 }
@@ -288,15 +321,43 @@ export type SeenTokens = Pick<Prompt, 'ids' | 'pictures' | 'imageAt'>;
 const pictureAt = ({ pictures, imageAt }: SeenTokens, at: number): Visual | undefined =>
   pictures[imageAt[at] ?? -1];
 
-/** Tokens at the start that a prompt shares with what was read before, pictures included; one at least is left to read. */
-export function sharedPrefix(prompt: Prompt, seen: SeenTokens): number {
-  const most = Math.min(prompt.ids.length - 1, seen.ids.length);
+/**
+ * Tokens at the start that a prompt shares with what was read before, pictures included; one at least is left to read.
+ *
+ * @param unseenAttend whether tokens that see no picture depend on all of them, later ones as well
+ */
+export function sharedPrefix(prompt: Prompt, seen: SeenTokens, unseenAttend = false): number {
+  const isOther =
+    prompt.pictures.length !== seen.pictures.length ||
+    prompt.pictures.some((one, i) => one !== seen.pictures[i]);
+  const most = Math.min(
+    prompt.ids.length - 1,
+    seen.ids.length,
+    unseenAttend && isOther ? firstUnseen(prompt) : Infinity,
+  );
+  const counts = [countTokens(prompt), countTokens(seen)] as const;
   let shared = 0;
   while (
     shared < most &&
     prompt.ids[shared] === seen.ids[shared] &&
-    pictureAt(prompt, shared) === pictureAt(seen, shared)
+    pictureAt(prompt, shared) === pictureAt(seen, shared) &&
+    // A picture may be cut into fewer tiles once there are more pictures.
+    counts[0][prompt.imageAt[shared] ?? -1] === counts[1][seen.imageAt[shared] ?? -1]
   )
     shared++;
   return shared;
+}
+
+/** Tokens of each picture. */
+function countTokens({ pictures, imageAt }: SeenTokens): number[] {
+  const counts = pictures.map(() => 0);
+  for (const image of imageAt) if (image !== undefined) counts[image]!++;
+  return counts;
+}
+
+/** The first token that sees no tile. */
+function firstUnseen({ ids, visible = new Uint8Array(0) }: Prompt): number {
+  const tiles = visible.length / ids.length;
+  const at = ids.findIndex((_, i) => !visible.subarray(i * tiles, (i + 1) * tiles).includes(1));
+  return at < 0 ? Infinity : at;
 }

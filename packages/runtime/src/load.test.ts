@@ -130,6 +130,8 @@ describe('load', () => {
       logitPositions: BigInt64Array.of(logitPosition),
       imagePositions: new BigInt64Array(0),
       imageEmbeds: new Float32Array(0),
+      seenKeys: [],
+      seenMask: new BigInt64Array(0),
     });
     const failed = model.parts.engine.run(cache, step(7n));
     await expect(failed).rejects.toThrow(SessionError);

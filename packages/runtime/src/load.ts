@@ -1,7 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
-import { namedParameters } from '@weft/graph';
+import { makeGraph, namedParameters, substitute, type Graph } from '@weft/graph';
 import { modelOf, textGraph, visionGraph, type RecipeFiles } from '@weft/models';
-import { emitModel, inference } from '@weft/onnx';
+import { emitModel, inference, type InferenceGraph } from '@weft/onnx';
 import type { Json, Model } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
@@ -24,6 +24,8 @@ export interface LoadOptions {
   readonly threads?: number | undefined;
   /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
   readonly recipe?: Json | undefined;
+  /** Takes the place of the folder's tokenizer, which is not read then. */
+  readonly tokenizer?: Tokenizer | undefined;
   /** Stops between the steps of loading. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,10 +50,9 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   const model = modelOf(files.config, recipeFiles);
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
-    loadTokenizer(files.folder, { placeholders: placesOf(model).map(({ placeholder }) => placeholder) }),
+    options.tokenizer ?? tokenizerOf(files, model),
     findChatTemplate(files.folder),
   ]);
-  checkImageTokens(model, tokenizer);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
   const setup = setUp(model, { config: files.config, files: recipeFiles, threads }, entries);
@@ -63,7 +64,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
     preprocessor: files.preprocessor,
     generation: files.generation,
     tokenizer,
-    chatTemplate,
+    chatTemplate: model.chatTemplate ?? chatTemplate,
     unusedTensors: unused,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
     maxPositions: maxPositionsOf(files.config),
@@ -74,7 +75,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
 }
 
 function checkLoadOptions(options: LoadOptions): void {
-  const known = ['worker', 'threads', 'recipe', 'signal'];
+  const known = ['worker', 'threads', 'recipe', 'tokenizer', 'signal'];
   for (const key of Object.keys(options))
     if (!known.includes(key))
       throw new InputError({
@@ -113,7 +114,11 @@ const placesOf = ({
       ]
     : [];
 
-function checkImageTokens(model: Model, tokenizer: Tokenizer): void {
+/** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */
+async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<Tokenizer> {
+  const tokenizer = await loadTokenizer(folder, {
+    placeholders: placesOf(model).map(({ placeholder }) => placeholder),
+  });
   for (const { placeholder, id, kind } of placesOf(model)) {
     const found = tokenizer.tokenToId(placeholder);
     if (found !== id)
@@ -123,6 +128,7 @@ function checkImageTokens(model: Model, tokenizer: Tokenizer): void {
         hint: 'tokenizer.json and config.json must come from one checkpoint.',
       });
   }
+  return tokenizer;
 }
 
 /** The tensor of each parameter. All tensors of the files are accounted for. */
@@ -142,16 +148,34 @@ function setUp(
   entries: MatchedWeights['entries'],
 ): EngineSetup {
   const { folder, locate } = locateWeights(entries);
-  const { graph, cache } = inference(textGraph(model));
-  const emit = (name: string, source: Parameters<typeof emitModel>[0]) =>
-    emitModel(source, { name, weights: locate }).bytes;
+  const emit = (name: string, graph: Graph): Uint8Array => emitModel(graph, { name, weights: locate }).bytes;
+  const { vision, fusion, backbone } = model;
+  const text = inference(textGraph(model, { tiles: false }));
+  const whole = vision?.cross && inference(textGraph(model));
   return {
     ...given,
     weightFolder: folder,
-    text: { bytes: emit('text', graph), cache },
-    vision: model.vision && {
-      bytes: emit('vision', visionGraph(model)),
-      hiddenSize: model.backbone.shape.hiddenSize,
+    text: { bytes: emit('text', text.graph), cache: text.cache },
+    vision: vision && {
+      bytes: emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
+      hiddenSize: backbone.shape.hiddenSize,
+      isPlaced: fusion.method !== 'B',
     },
+    cross: whole
+      ? {
+          bytes: emit('cross', whole.graph),
+          slots: whole.held?.slots ?? [],
+          keysPerTile: vision.cross.tokensPerTile + vision.cross.tagTokens,
+        }
+      : null,
   };
+}
+
+/** Pixels to image embeddings, and on to the keys and values that cross-attention layers hold. */
+function withHeld(vision: Graph, { held }: InferenceGraph): Graph {
+  const embeds = vision.outputs['image_embeds']!;
+  return makeGraph({
+    ...vision.outputs,
+    ...(held ? substitute(held.graph, { tile_embeds: embeds }).outputs : {}),
+  });
 }

@@ -21,7 +21,8 @@ import {
   type Progress,
 } from './generator.js';
 import type { Question } from './prompt.js';
-import { abortable, Sequence } from './sequence.js';
+import { PictureKeys } from './picture-keys.js';
+import { Sequence } from './sequence.js';
 import { readPicture, type ImageInput } from './visuals.js';
 
 /** A question and how to answer it. Give `messages` or `prompt`. */
@@ -74,9 +75,14 @@ export class LoadedModel {
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<Float32Array[]> {
     const results: Float32Array[] = [];
-    for (const image of images) {
-      const { embeds } = await abortable(this.#parts.engine.encode(await readPicture(image, signal)), signal);
-      results.push(embeds);
+    const keys = new PictureKeys(this.#parts.engine);
+    try {
+      for (const image of images) {
+        const picture = await readPicture(image, signal, this.model.vision?.backdrop);
+        results.push((await keys.encode(picture, images.length, signal)).embeds);
+      }
+    } finally {
+      keys.release();
     }
     return results;
   }
@@ -101,12 +107,13 @@ export class LoadedModel {
   ): Promise<GenerationResult> {
     const times = startTimes(this.#parts);
     let sequence: Sequence | undefined;
+    const keys = new PictureKeys(this.#parts.engine);
     try {
       const prompt = await preparePrompt(this.#parts, request, { times, signal });
       sequence = await Sequence.open(this.#parts.engine, shapeOf(this.#parts), 1);
       return await answerPrompt(
         this.#parts,
-        { prompt, settings, sequence, from: 0 },
+        { prompt, settings, sequence, from: 0, keys },
         { times, emit, signal },
       );
     } catch (error) {
@@ -114,6 +121,7 @@ export class LoadedModel {
       return abortedResult(times);
     } finally {
       sequence?.release();
+      keys.release();
     }
   }
 

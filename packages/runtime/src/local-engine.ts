@@ -1,10 +1,13 @@
 import { SessionError, UnsupportedError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import type { Model } from '@weft/spec';
+import type { CrossShare, Model } from '@weft/spec';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-common';
+import { sightRuns } from './encoder-inputs.js';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
+import { HeldKeys } from './held-keys.js';
 import { KvCache } from './kv-cache.js';
+import { joined } from './sequence.js';
 import { isVideo, type Visual } from './visuals.js';
 
 interface Runtime {
@@ -28,6 +31,8 @@ async function loadRuntime(): Promise<Runtime> {
 }
 
 type Feeds = Record<string, Tensor>;
+type SessionName = 'text' | 'cross' | 'vision';
+type StartSession = (name: SessionName) => Promise<InferenceSession>;
 /** Surrounds each call of ONNX Runtime. */
 type Guard = <T>(action: () => Promise<T>) => Promise<T>;
 
@@ -35,10 +40,11 @@ type Guard = <T>(action: () => Promise<T>) => Promise<T>;
 export class LocalEngine implements Engine {
   readonly #runtime: Runtime;
   readonly #setup: EngineSetup;
-  readonly #text: InferenceSession;
-  readonly #vision: InferenceSession | null;
+  readonly #sessions: Map<SessionName, InferenceSession>;
+  readonly #start: StartSession;
   readonly #model: Pick<Model, 'vision' | 'positions'>;
   readonly #caches = new Map<number, KvCache>();
+  readonly #held: HeldKeys | null;
   #opened = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -47,13 +53,17 @@ export class LocalEngine implements Engine {
   private constructor(
     runtime: Runtime,
     setup: EngineSetup,
-    sessions: { readonly text: InferenceSession; readonly vision: InferenceSession | null },
+    {
+      sessions,
+      start,
+    }: { readonly sessions: Map<SessionName, InferenceSession>; readonly start: StartSession },
     guard: Guard,
   ) {
     this.#runtime = runtime;
     this.#setup = setup;
-    this.#text = sessions.text;
-    this.#vision = sessions.vision;
+    this.#sessions = sessions;
+    this.#start = start;
+    this.#held = setup.cross && new HeldKeys(setup.cross);
     this.#guard = guard;
     this.#model = modelOf(setup.config, setup.files);
   }
@@ -68,47 +78,102 @@ export class LocalEngine implements Engine {
       extra: { 'session.model_external_initializers_file_folder_path': setup.weightFolder },
       ...(setup.threads === undefined ? {} : { intraOpNumThreads: setup.threads }),
     };
-    const start = (bytes: Uint8Array, name: string) =>
-      wrapped(`session '${name}'`, () => guard(() => runtime.InferenceSession.create(bytes, options)));
-    const text = await start(setup.text.bytes, 'text');
-    const vision = setup.vision && (await start(setup.vision.bytes, 'vision'));
-    return new LocalEngine(runtime, setup, { text, vision }, guard);
+    const start: StartSession = (name) =>
+      wrapped(`session '${name}'`, () =>
+        guard(() => runtime.InferenceSession.create(setup[name]!.bytes, options)),
+      );
+    const sessions = new Map<SessionName, InferenceSession>();
+    // A model with cross-attention layers gets its session without them when the first prompt without images comes.
+    for (const name of [setup.cross ? 'cross' : 'text', ...(setup.vision ? ['vision'] : [])] as SessionName[])
+      sessions.set(name, await start(name));
+    return new LocalEngine(runtime, setup, { sessions, start }, guard);
   }
 
-  encode(visual: Visual): Promise<EncodedImage> {
+  async #session(name: SessionName): Promise<InferenceSession> {
+    const session = this.#sessions.get(name) ?? (await this.#start(name));
+    this.#sessions.set(name, session);
+    return session;
+  }
+
+  encode(visual: Visual, total: number): Promise<EncodedImage> {
     return this.#inTurn(async () => {
       const started = performance.now();
-      const inputs = this.#prepare(visual);
+      const { runs, share } = this.#prepare(visual, total);
       const preprocess = performance.now() - started;
-      const embeds = await this.#encode(inputs);
-      return { embeds, preprocess, encode: performance.now() - started - preprocess };
+      const seen = [];
+      for (const inputs of runs) seen.push(await this.#encode(inputs, share));
+      const all = joined(seen.map((run) => run.embeds));
+      const keys = seen[0]?.keys;
+      const size = (this.#model.vision!.cross?.tokensPerTile ?? 0) * this.#setup.vision!.hiddenSize;
+      const embeds = share?.placed.length
+        ? joined(share.placed.map((tile) => all.subarray(tile * size, (tile + 1) * size)))
+        : all;
+      return { embeds, keys, preprocess, encode: performance.now() - started - preprocess };
     });
   }
 
-  /** What the encoder's graph takes for a picture or a video. */
-  #prepare(visual: Visual): Readonly<Record<string, TensorData>> {
+  /** What the encoder's graph takes for a picture or a video, and what cross-attention layers see of it. */
+  #prepare(
+    visual: Visual,
+    total: number,
+  ): {
+    readonly runs: readonly Readonly<Record<string, TensorData>>[];
+    readonly share: CrossShare | undefined;
+  } {
     const { vision } = this.#model;
     if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
     if (isVideo(visual) && !vision.video)
       throw new UnsupportedError({ message: 'The model takes no videos.' });
-    const { inputs } = isVideo(visual)
+    const { inputs, images } = isVideo(visual)
       ? vision.video!.processor.process([visual])
-      : vision.processor.process([visual]);
-    return vision.encoder.prepare ? vision.encoder.prepare(inputs)[0]!.inputs : inputs;
+      : vision.processor.process([visual], total);
+    return { runs: sightRuns({ vision }, inputs).map((run) => run.inputs), share: images[0]?.cross };
   }
 
-  encodeTensors(inputs: Readonly<Record<string, TensorData>>): Promise<Float32Array> {
-    return this.#inTurn(() => this.#encode(inputs));
+  encodeTensors(
+    inputs: Readonly<Record<string, TensorData>>,
+    share?: CrossShare,
+  ): Promise<Pick<EncodedImage, 'embeds' | 'keys'>> {
+    return this.#inTurn(() => this.#encode(inputs, share));
   }
 
-  async #encode(inputs: Readonly<Record<string, TensorData>>): Promise<Float32Array> {
-    const feeds: Feeds = {};
+  forget(keys: readonly number[]): Promise<void> {
+    return this.#inTurn(() => this.#held?.forget(keys));
+  }
+
+  async #encode(
+    inputs: Readonly<Record<string, TensorData>>,
+    share: CrossShare | undefined,
+  ): Promise<Pick<EncodedImage, 'embeds' | 'keys'>> {
+    const { vision, cross } = this.#setup;
+    if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
+    const feeds: Feeds = cross ? this.#shareFeeds(share) : {};
     for (const [name, { dtype, shape, data }] of Object.entries(inputs))
       feeds[name] = new this.#runtime.Tensor(dtype as 'float32', data as Float32Array, shape);
-    const vision = this.#vision;
-    if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
-    const { image_embeds } = await wrapped("session 'vision'", () => this.#guard(() => vision.run(feeds)));
-    return image_embeds!.data as Float32Array;
+    const session = await this.#session('vision');
+    const results = await wrapped("session 'vision'", () => this.#guard(() => session.run(feeds)));
+    const embeds = results['image_embeds']!.data as Float32Array;
+    const tiles = share?.tiles.length ?? 0;
+    if (!cross || tiles === 0) return { embeds };
+    const id = this.#held!.add(
+      tiles,
+      cross.slots.map(({ name }) => results[name]!.data as Float32Array),
+    );
+    return { embeds, keys: { id, tiles } };
+  }
+
+  /** Which tiles give keys; the graph wants one at least. */
+  #shareFeeds(share: CrossShare | undefined): Feeds {
+    const { Tensor } = this.#runtime;
+    const tiles = share?.tiles.length ? share.tiles : [0];
+    const { tagTokens } = this.#model.vision!.cross!;
+    const tags = tiles.flatMap((_, i) => share?.tags?.[i] ?? Array.from({ length: tagTokens }, () => 0));
+    return {
+      vision_tiles: new Tensor('int64', BigInt64Array.from(tiles, BigInt), [1, tiles.length]),
+      ...(tagTokens > 0
+        ? { tile_tags: new Tensor('int64', BigInt64Array.from(tags, BigInt), [1, tiles.length, tagTokens]) }
+        : {}),
+    };
   }
 
   open(batch: number): Promise<number> {
@@ -132,7 +197,14 @@ export class LocalEngine implements Engine {
         logit_positions: new Tensor('int64', step.logitPositions, [step.logitPositions.length]),
         attention_mask: new Tensor('int64', data, shape),
       };
-      if (this.#setup.vision) {
+      const name = step.seenKeys.length > 0 ? 'cross' : 'text';
+      if (name === 'cross') {
+        const tiles = step.seenMask.length / step.inputIds.length;
+        feeds['cross_attention_mask'] = new Tensor('int64', step.seenMask, [...grid, tiles]);
+        for (const held of this.#held!.arrange(step.seenKeys))
+          feeds[held.name] = new Tensor('float32', held.data, held.shape);
+      }
+      if (this.#setup.vision?.isPlaced) {
         const images = step.imagePositions.length;
         feeds['image_positions'] = new Tensor('int64', step.imagePositions, [images]);
         feeds['image_embeds'] = new Tensor('float32', step.imageEmbeds, [
@@ -140,9 +212,10 @@ export class LocalEngine implements Engine {
           this.#setup.vision.hiddenSize,
         ]);
       }
-      for (const [name, past, pastShape] of cache.past())
-        feeds[name] = new Tensor('float32', past, pastShape);
-      const results = await wrapped("session 'text'", () => this.#guard(() => this.#text.run(feeds)));
+      for (const [input, past, pastShape] of cache.past())
+        feeds[input] = new Tensor('float32', past, pastShape);
+      const session = await this.#session(name);
+      const results = await wrapped(`session '${name}'`, () => this.#guard(() => session.run(feeds)));
       cache.append((name) => results[name]!.data as Float32Array, length);
       return results['logits']!.data as Float32Array;
     });
@@ -163,8 +236,7 @@ export class LocalEngine implements Engine {
   close(): Promise<void> {
     return this.#inTurn(async () => {
       this.#caches.clear();
-      await this.#text.release();
-      await this.#vision?.release();
+      for (const session of this.#sessions.values()) await session.release();
     });
   }
 

@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
-import type { ImagePlacement, Model, Picture, TokenPositions, Vision } from '@weft/spec';
+import type { ImagePlacement, Model, Picture, PromptForm, TokenPositions, Vision } from '@weft/spec';
 import { renderChat, type ChatMessage, type Segment, type TextRange, type Tokenizer } from '@weft/text';
+import { formedPlaces, formedText } from './prompt-form.js';
 import { isVideo, readPicture, readVideo, type ImageInput, type VideoInput, type Visual } from './visuals.js';
 
 /**
@@ -55,22 +56,26 @@ export interface Prompt {
   readonly imageTokens: number;
   /** Positions of the ids, where the model has a rule for them. */
   readonly positions?: TokenPositions | undefined;
+  /** Which tiles of all pictures each token sees by cross-attention, `[ids.length, tiles]`. */
+  readonly visible?: Uint8Array | undefined;
 }
 
 /**
  * Decodes the pictures and videos of a question, each kind in the order of its placeholders.
  *
+ * @param backdrop what shows through transparent pixels
  * @throws InputError if one cannot be read, or if there are more or fewer than places for them
  */
 export async function readVisuals(
   { messages, images = [], videos = [] }: Question,
   signal?: AbortSignal,
+  backdrop?: Vision['backdrop'],
 ): Promise<Visual[]> {
   const waiting = { image: [...images], video: [...videos] };
   const given = { image: images.length, video: videos.length };
   const visuals: Visual[] = [];
   if (!messages) {
-    for (const source of images) visuals.push(await readPicture(source, signal));
+    for (const source of images) visuals.push(await readPicture(source, signal, backdrop));
     for (const source of videos) visuals.push(await readVideo(source, signal));
     return visuals;
   }
@@ -84,7 +89,7 @@ export async function readVisuals(
     if (part.type === 'image') {
       const source = part.image ?? waiting.image.shift();
       if (source === undefined) throw missing('image');
-      visuals.push(await readPicture(source, signal));
+      visuals.push(await readPicture(source, signal, backdrop));
     } else if (part.type === 'video') {
       const source = part.frames === undefined ? waiting.video.shift() : (part as VideoInput);
       if (source === undefined) throw missing('video');
@@ -124,12 +129,15 @@ export async function readPictures(question: Question, signal?: AbortSignal): Pr
  */
 export function buildPrompt(tools: PromptTools, question: Question, visuals: readonly Visual[]): Prompt {
   const { tokenizer, model } = tools;
-  const segments = question.messages
-    ? renderConversation(tools, question.messages, { addGenerationPrompt: true })
-    : rawPrompt(question.prompt);
-  const placed = placeImages(segments, model, visuals);
+  const placed = placeImages(segmentsOf(tools, question, visuals), model, visuals);
   const { pictures, placements } = placed;
-  const ids = encode(tokenizer, placed.segments, isFramed(tools, question, placed.segments));
+  const form = formFor(tools, visuals);
+  const ids = form
+    ? [
+        ...fromImageToken(encode(tokenizer, placed.segments, false), model.vision!),
+        ...encode(tokenizer, formedQuestion(form, question), false),
+      ]
+    : encode(tokenizer, placed.segments, isFramed(tools, question, placed.segments));
   if (ids.length === 0) throw new InputError({ message: 'The prompt is empty.', hint: 'Write a question.' });
   const imageAt = model.vision ? locate(ids, model.vision, pictures, placements) : ids.map(() => undefined);
   if (ids.length >= tools.maxPositions)
@@ -148,7 +156,47 @@ export function buildPrompt(tools: PromptTools, question: Question, visuals: rea
     imageAt,
     imageTokens: placements.reduce((sum, { tokens }) => sum + tokens, 0),
     positions,
+    visible: model.vision?.cross?.visible(ids, placements),
   };
+}
+
+/** The form of prompts with pictures, where the checkpoint has no chat template. */
+const formFor = (
+  { model, chatTemplate }: ConversationTools,
+  visuals: readonly Visual[],
+): PromptForm | undefined =>
+  chatTemplate === undefined && visuals.length > 0 ? model.vision?.form : undefined;
+
+/** The text of a question with the places of its pictures; the places alone where a form says where they stand. */
+function segmentsOf(
+  tools: ConversationTools,
+  { messages, prompt }: Question,
+  visuals: readonly Visual[],
+): Segment[] {
+  const form = formFor(tools, visuals);
+  if (form) return formedPlaces(form, tools.model.vision!.placeholder, visuals.length);
+  return messages
+    ? renderConversation(tools, messages, { addGenerationPrompt: true })
+    : rawPrompt(withFirstToken(tools, prompt));
+}
+
+/** Some tokenizers put the mark of a word's beginning before the first control token. */
+const fromImageToken = (ids: readonly number[], { imageTokenId }: Vision): readonly number[] =>
+  ids.slice(Math.max(0, ids.indexOf(imageTokenId)));
+
+/** What follows the pictures: encoded apart from them, so that the text begins as a text on its own does. */
+const formedQuestion = (form: PromptForm, { messages, prompt }: Question): Segment[] =>
+  messages ? formedText(form, messages) : [...rawPrompt(prompt), { kind: 'template', text: form.after }];
+
+/** A raw prompt with the tokenizer's first token, for models that insist on it. */
+function withFirstToken(
+  { model: { vision }, tokenizer: { bosToken } }: ConversationTools,
+  prompt: string | undefined,
+): string | undefined {
+  if (!vision?.insertsFirstToken || !bosToken || !prompt || prompt.includes(bosToken)) return prompt;
+  let start = 0;
+  while (prompt.startsWith(vision.placeholder, start)) start += vision.placeholder.length;
+  return prompt.slice(0, start) + bosToken + prompt.slice(start);
 }
 
 const rawPrompt = (prompt: string | undefined): Segment[] => {
@@ -294,9 +342,10 @@ export function placeImages(
       message: `${kinds.video.length} videos were given, but ${name} sees pictures only.`,
       hint: 'Pass single frames as images.',
     });
-  const placementOf = new Map<Visual, ImagePlacement>();
-  for (const [i, visual] of [...kinds.image.entries(), ...kinds.video.entries()])
-    placementOf.set(visual, place(vision, visual, i));
+  const placementsOf = {
+    image: kinds.image.map((visual, i, { length }) => place(vision, visual, i, length)),
+    video: kinds.video.map((visual, i) => place(vision, visual, i)),
+  };
 
   const placeholders = { image: vision.placeholder, video: vision.video?.placeholder };
   const kindOf = new Map(
@@ -309,14 +358,17 @@ export function placeImages(
   );
   const found = { image: 0, video: 0 };
   const pictures: Visual[] = [];
+  const placements: ImagePlacement[] = [];
   const placed = segments.map((segment): Segment => {
     if (segment.kind === 'user') return segment;
     const pieces = segment.text.split(pattern).map((piece) => {
       const kind = kindOf.get(piece);
       const visual = kind && kinds[kind][found[kind]++];
       if (!visual) return piece;
+      const placement = placementsOf[kind][found[kind] - 1]!;
       pictures.push(visual);
-      return placementOf.get(visual)!.prompt;
+      placements.push(placement);
+      return placement.prompt;
     });
     return { kind: 'template', text: pieces.join('') };
   });
@@ -324,17 +376,14 @@ export function placeImages(
     if (found[kind] !== kinds[kind].length)
       throw new InputError({
         message: `The prompt has ${found[kind]} places for ${kind}s (${placeholders[kind]}), but ${kinds[kind].length} ${kind}s were given.`,
-        where: describe(
-          visuals,
-          visuals.map((visual) => placementOf.get(visual)!),
-        ),
+        where: describe([...kinds.image, ...kinds.video], [...placementsOf.image, ...placementsOf.video]),
         hint: `Pass as many ${kind}s as the prompt has placeholders.`,
       });
-  return { segments: placed, pictures, placements: pictures.map((visual) => placementOf.get(visual)!) };
+  return { segments: placed, pictures, placements };
 }
 
-function place({ processor, video }: Vision, visual: Visual, index: number): ImagePlacement {
-  if (!isVideo(visual)) return processor.place(visual, index);
+function place({ processor, video }: Vision, visual: Visual, index: number, total?: number): ImagePlacement {
+  if (!isVideo(visual)) return processor.place(visual, index, total);
   const [first] = visual.frames;
   return video!.processor.place(
     { width: first?.width ?? 0, height: first?.height ?? 0, frames: visual.frames.length, fps: visual.fps },

@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import type { TokenPositions } from '@weft/spec';
-import type { Engine } from './engine.js';
+import type { Engine, TextStep } from './engine.js';
 
 /** New tokens of one row, and the embeddings `[N, D]` of the image tokens among them, in order. */
 export interface RowTokens {
@@ -8,6 +8,18 @@ export interface RowTokens {
   readonly embeds?: Float32Array | undefined;
   /** Positions of these tokens; counted on from those before unless given. */
   readonly positions?: TokenPositions | undefined;
+  /** What they see by cross-attention; what the token before them saw unless given. */
+  readonly seen?: SeenPictures | undefined;
+}
+
+/** Pictures that a row's cross-attention may see. */
+export interface SeenPictures {
+  /** Handles of their keys. */
+  readonly keys: readonly number[];
+  /** Tiles of all of them. */
+  readonly tiles: number;
+  /** Which tiles each token sees, `[tokens, tiles]`. */
+  readonly visible: Uint8Array;
 }
 
 /** Facts of the model that sequences need. */
@@ -35,6 +47,8 @@ export class Sequence {
   #counts: number[];
   /** Position of each row's next token, where none is given. */
   #next: number[];
+  /** What each row's last token saw by cross-attention. */
+  #seen: (SeenPictures | undefined)[] = [];
 
   private constructor(engine: Engine, cache: number, shape: SequenceShape, batch: number) {
     this.#engine = engine;
@@ -73,7 +87,8 @@ export class Sequence {
         signal,
       );
     }
-    for (const [row, { ids, embeds, positions }] of rows.entries()) {
+    for (const [row, { ids, embeds, positions, seen }] of rows.entries()) {
+      if (seen) this.#seen[row] = { ...seen, visible: seen.visible.slice(seen.visible.length - seen.tiles) };
       this.#counts[row]! += ids.length;
       this.#next[row] = positions?.next ?? this.#next[row]! + ids.length;
       const given = (embeds?.length ?? 0) / this.#shape.hiddenSize;
@@ -128,13 +143,38 @@ export class Sequence {
       logitPositions: BigInt64Array.from(isLast ? rows.map((_, row) => BigInt((row + 1) * length - 1)) : []),
       imagePositions: BigInt64Array.from(places, BigInt),
       imageEmbeds: joined(embeds),
+      ...this.#sight(rows, { columns, start, length }),
     };
+  }
+
+  /** What the tokens of a chunk see by cross-attention. */
+  #sight(
+    rows: readonly RowTokens[],
+    { columns, start, length }: { columns: number; start: number; length: number },
+  ): Pick<TextStep, 'seenKeys' | 'seenMask'> {
+    const seen = rows.map((row, i) => row.seen ?? this.#seen[i]);
+    const tiles = Math.max(0, ...seen.map((one) => one?.tiles ?? 0));
+    if (tiles === 0) return { seenKeys: [], seenMask: new BigInt64Array(0) };
+    const seenMask = new BigInt64Array(rows.length * length * tiles);
+    for (const [row, { ids, seen: given }] of rows.entries()) {
+      const own = seen[row]?.tiles ?? 0;
+      for (let column = 0; column < length; column++) {
+        const to = (row * length + column) * tiles;
+        seenMask.fill(-1n, to + own, to + tiles);
+        const token = start + column - (columns - ids.length);
+        const from = given ? token * own : 0;
+        if (token < 0) continue;
+        for (let tile = 0; tile < own; tile++) seenMask[to + tile] = BigInt(seen[row]!.visible[from + tile]!);
+      }
+    }
+    return { seenKeys: seen.map((one) => one?.keys ?? []), seenMask };
   }
 
   /** Keeps the named rows, in that order; rows may repeat. */
   async select(rows: readonly number[]): Promise<void> {
     this.#counts = rows.map((row) => this.#counts[row]!);
     this.#next = rows.map((row) => this.#next[row]!);
+    this.#seen = rows.map((row) => this.#seen[row]);
     await this.#engine.select(this.#cache, rows);
   }
 

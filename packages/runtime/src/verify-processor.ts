@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { ConfigError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import type { Model, Picture, ProcessedImages, Video } from '@weft/spec';
-import { expectedInputs, withoutPadding } from './encoder-inputs.js';
+import { fittedTo } from './encoder-inputs.js';
 import type { LoadedModel } from './loaded-model.js';
-import { buildPrompt } from './prompt.js';
+import { buildPrompt, type Prompt } from './prompt.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
 import { readPicture } from './visuals.js';
 
@@ -21,13 +21,14 @@ export async function processorChecks(
   const { folder, model } = loaded;
   const {
     expected_input_ids: ids,
-    expected_pixel_values: pixels,
+    expected_image_patches: patches,
+    expected_pixel_values: pixels = patches,
     expected_pixel_values_videos: videoPixels,
   } = golden;
   if (!ids && !pixels && !videoPixels) return [];
   const pictures: Picture[] = [];
   for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/))
-    pictures.push(await readPicture(join(folder, name)));
+    pictures.push(await readPicture(join(folder, name), undefined, model.vision?.backdrop));
   const videos = await readFrames(folder, Number(metadata['fps'] ?? 2));
   const checks: VerifyCheck[] = [];
   if (ids) {
@@ -42,15 +43,20 @@ export async function processorChecks(
     const wanted = Array.from(ids.data as BigInt64Array, Number);
     const same = prompt.ids.filter((id, i) => id === wanted[i]).length;
     checks.push(check('input_ids', Math.max(wanted.length, prompt.ids.length) - same, 0));
+    const { expected_cross_attention_mask: mask } = golden;
+    if (mask) checks.push(check('cross_attention_mask', maskDifference(mask, prompt), 0));
   }
   const { processor, video } = model.vision ?? {};
-  if (pixels && processor)
+  if (pixels && processor) {
+    const own = processor.process(pictures);
     checks.push(
-      ...pixelChecks(model, 'pixel_values', pixels, {
-        own: processor.process(pictures),
+      ...pixelChecks(model, patches ? 'image_patches' : 'pixel_values', pixels, {
+        own,
         uniform: (byte) => processor.process(pictures.map((one) => filled(one, byte))),
       }),
+      ...otherChecks(golden, own),
     );
+  }
   if (videoPixels && video) {
     const process = (byte?: number): ProcessedImages =>
       video.processor.process(
@@ -64,6 +70,23 @@ export async function processorChecks(
     );
   }
   return checks;
+}
+
+/** What the processor gives beside pixels. The measure is the number of values that differ. */
+function otherChecks(golden: Tensors, { inputs }: ProcessedImages): VerifyCheck[] {
+  return Object.entries(inputs).flatMap(([name, { data }]) => {
+    const wanted = golden[`expected_${name}`]?.data;
+    if (!wanted || name === 'pixel_values' || name === 'image_patches') return [];
+    if (wanted.length !== data.length) return [check(name, Infinity, 0)];
+    const different = Array.from(wanted as Float32Array).filter((value, i) => value !== data[i]);
+    return [check(name, different.length, 0)];
+  });
+}
+
+/** Tiles whose visibility differs from the reference's, over all tokens. */
+function maskDifference({ data }: TensorData, { visible }: Prompt): number {
+  if (visible?.length !== data.length) return Infinity;
+  return visible.filter((one, i) => BigInt(one) !== (data as BigInt64Array)[i]).length;
 }
 
 /** Files whose names match, in the order of the numbers in their names. */
@@ -117,11 +140,7 @@ function pixelChecks(
   { own, uniform }: { readonly own: ProcessedImages; readonly uniform: (byte: number) => ProcessedImages },
 ): VerifyCheck[] {
   const { encoder } = vision!;
-  let wanted = reference;
-  if (!encoder.prepare) {
-    wanted = withoutPadding(reference, encoder.inputs[name]!.shape.length);
-    expectedInputs({ vision }, { [name]: wanted });
-  }
+  const wanted = encoder.prepare ? reference : fittedTo(encoder.inputs[name]!, name, reference);
   const actual = own.inputs[name]!.data as Float32Array;
   const expected = wanted.data as Float32Array;
   if (actual.length !== expected.length || own.inputs[name]!.shape.join() !== wanted.shape.join())

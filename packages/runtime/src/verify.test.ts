@@ -40,7 +40,8 @@ describe('verify', () => {
     expect(names).toEqual(expect.arrayContaining(['logits', 'logits-cached', 'generated']));
     if (!name.startsWith('text')) expect(names).toContain('image_features');
     if (!name.includes('batch')) expect(names).toContain('input_ids');
-    if (!name.includes('batch') && !name.startsWith('text')) expect(names).toContain('pixel_values');
+    const pixels = name.startsWith('fuyu') ? 'image_patches' : 'pixel_values';
+    if (!name.includes('batch') && !name.startsWith('text')) expect(names).toContain(pixels);
   });
 
   it('finds one wrong value in each kind of reference', async () => {
@@ -81,6 +82,21 @@ describe('verify', () => {
     await expect(verify(folder)).rejects.toThrow(
       /pixel_values is \[2, 3, 9, 16\], but the encoder takes \[tiles, 3, 12, 12\]/,
     );
+  });
+
+  it('needs no tokenizer where no ids are expected', async () => {
+    const folder = await changed('llava-clip', (tensor) =>
+      tensor.name === 'expected_input_ids' ? { ...tensor, name: 'other' } : tensor,
+    );
+    for (const file of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'prompt.txt'])
+      await rm(join(folder, file), { force: true });
+    const names = (await verify(folder)).checks.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['logits', 'generated', 'pixel_values']));
+    expect(names).not.toContain('input_ids');
+    expect(await failing(folder)).toEqual([]);
+    const withIds = await changed('llava-clip', (tensor) => tensor);
+    await rm(join(withIds, 'tokenizer.json'));
+    await expect(verify(withIds)).rejects.toThrow(/no tokenizer\.json/);
   });
 
   it('names a folder without golden outputs, and damaged golden outputs', async () => {

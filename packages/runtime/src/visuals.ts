@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import { decodeImage, type ImageSource } from '@weft/image';
-import type { Picture, Video } from '@weft/spec';
+import type { Picture, Video, Vision } from '@weft/spec';
 
 /** A picture to look at: a path, a `file:` or `data:` URL, bytes, a Blob, or RGB samples in memory. */
 export type ImageInput = ImageSource | Picture;
@@ -21,12 +21,26 @@ const usualRate = 2;
 
 export const isVideo = (visual: Visual): visual is Video => 'frames' in visual;
 
+/** Pictures among what is seen; videos do not count. */
+export const countPictures = (visuals: readonly Visual[]): number =>
+  visuals.filter((visual) => !isVideo(visual)).length;
+
 const isPicture = (source: ImageInput): source is Picture =>
   typeof source === 'object' && 'channels' in source && 'width' in source && 'data' in source;
 
-/** A picture in memory. @throws InputError if it cannot be read */
-export async function readPicture(source: ImageInput, signal?: AbortSignal): Promise<Picture> {
-  return isPicture(source) ? source : decodeImage(source, signal ? { signal } : {});
+/**
+ * A picture in memory.
+ *
+ * @param backdrop what shows through transparent pixels
+ * @throws InputError if it cannot be read
+ */
+export async function readPicture(
+  source: ImageInput,
+  signal?: AbortSignal,
+  backdrop?: Vision['backdrop'],
+): Promise<Picture> {
+  if (isPicture(source)) return source;
+  return decodeImage(source, { ...(signal ? { signal } : {}), ...(backdrop ? { alpha: backdrop } : {}) });
 }
 
 /**

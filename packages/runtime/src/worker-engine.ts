@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { SessionError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
+import type { CrossShare } from '@weft/spec';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
 import { unpackError } from './remote-error.js';
 import { runLock, waitAtExit } from './run-lock.js';
@@ -83,9 +84,10 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
 
   await wait<void>(0);
   return {
-    encode: (visual: Visual) => call<EncodedImage>('encode', [visual]),
-    encodeTensors: (inputs: Readonly<Record<string, TensorData>>) =>
-      call<Float32Array>('encodeTensors', [inputs]),
+    encode: (visual: Visual, total: number) => call<EncodedImage>('encode', [visual, total]),
+    encodeTensors: (inputs: Readonly<Record<string, TensorData>>, share?: CrossShare) =>
+      call<Pick<EncodedImage, 'embeds' | 'keys'>>('encodeTensors', [inputs, share]),
+    forget: (keys) => call<void>('forget', [keys]),
     open: (batch) => call<number>('open', [batch]),
     run: (cache, step: TextStep) => call<Float32Array>('run', [cache, step], [step]),
     select: (cache, rows) => call<void>('select', [cache, rows]),

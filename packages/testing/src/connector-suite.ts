@@ -10,6 +10,7 @@ import {
 } from './conformance.js';
 import { shapesOf } from './golden.js';
 import { randomTensor } from './random.js';
+import type { Tensor } from './tensor.js';
 
 export interface ConnectorChecks extends PublishedChecks<Connector> {
   readonly tiny: ConnectorFactory;
@@ -17,19 +18,21 @@ export interface ConnectorChecks extends PublishedChecks<Connector> {
   readonly context: ConnectorContext & { readonly grid: readonly [number, number] };
   /** Names and shapes of its parameters as published, such as `{ 'linear_1.weight': [7, 5] }`. */
   readonly names: Readonly<Record<string, readonly number[]>>;
+  /** Of a connector with graph inputs of its own: their values, for two tiles. */
+  readonly feeds?: Readonly<Record<string, Tensor>>;
 }
 
 /** What every connector must do; call it in a test file of the connector's package. */
-export function testConnector({ tiny, context, names, ...published }: ConnectorChecks): void {
+export function testConnector({ tiny, context, names, feeds = {}, ...published }: ConnectorChecks): void {
   describe('as a connector', () => {
     const { visionSize, textSize, grid } = context;
     const [rows, columns] = grid;
     const embeds = (connector: Connector, size = visionSize) =>
       trace(
         { connector },
-        { features: { dtype: 'float32', shape: ['tiles', rows * columns, size] } },
-        ({ features }) => ({
-          embeds: connector.connect({ hiddenStates: features, grid }),
+        { features: { dtype: 'float32', shape: ['tiles', rows * columns, size] }, ...connector.inputs },
+        ({ features, ...inputs }) => ({
+          embeds: connector.connect({ hiddenStates: features!, grid }, inputs),
         }),
       );
 
@@ -53,7 +56,7 @@ export function testConnector({ tiny, context, names, ...published }: ConnectorC
     testComputation(() => ({
       model: { connector: tiny(context) },
       trace: ({ connector }) => embeds(connector),
-      feeds: { features: randomTensor([2, rows * columns, visionSize], 30) },
+      feeds: { features: randomTensor([2, rows * columns, visionSize], 30), ...feeds },
       output: 'embeds',
     }));
 

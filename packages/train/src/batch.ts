@@ -1,6 +1,8 @@
-import { ConfigError, InputError } from '@weft/errors';
+import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
+import type { CrossSight, ImagePlacement } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
+import { crossFeeds } from './cross-feeds.js';
 import { int64, tensor } from './ort.js';
 
 /** Label of a position that is not supervised. */
@@ -14,6 +16,8 @@ export interface TrainingExample {
   readonly labels: readonly number[];
   /** Encoder inputs of the sample's pictures, tiles first; none for text. */
   readonly images: Readonly<Record<string, TensorData>> | null;
+  /** How its pictures were placed; for models whose cross-attention layers see them. */
+  readonly placements?: readonly ImagePlacement[] | undefined;
 }
 
 export interface Batch {
@@ -25,13 +29,19 @@ export interface Batch {
   readonly hasImages: boolean;
 }
 
+/** What of a model's sight a batch depends on. */
+export interface BatchVision {
+  /** Placeholder whose places the image embeddings take. */
+  readonly imageTokenId: number;
+  readonly cross?: CrossSight | undefined;
+}
+
 /**
  * Samples as one right-padded batch. Position `t` predicts token `t + 1`, so the first label is never a target.
  *
- * @param imageTokenId placeholder whose places the image embeddings take
- * @throws InputError if a sample's labels and ids differ in length
+ * @throws InputError if a sample's labels and ids differ in length, or if cross-attention cannot tell what a sample sees
  */
-export function collate(examples: readonly TrainingExample[], imageTokenId: number | null): Batch {
+export function collate(examples: readonly TrainingExample[], vision: BatchVision | null): Batch {
   const length = Math.max(...examples.map((example) => example.inputIds.length));
   const ids = new Array<number>(examples.length * length).fill(0);
   const positions = new Array<number>(examples.length * length).fill(0);
@@ -49,7 +59,7 @@ export function collate(examples: readonly TrainingExample[], imageTokenId: numb
       const flat = row * length + column;
       ids[flat] = id;
       positions[flat] = column;
-      if (id === imageTokenId) imagePositions.push(flat);
+      if (id === vision?.imageTokenId) imagePositions.push(flat);
       const next = labels[column + 1];
       if (next !== undefined && next !== ignored) {
         targetPositions.push(flat);
@@ -58,6 +68,10 @@ export function collate(examples: readonly TrainingExample[], imageTokenId: numb
     }
   }
   const pictures = examples.flatMap(({ images }) => (images ? [images] : []));
+  const placed = (): Record<string, Tensor> =>
+    vision?.cross
+      ? crossFeeds(examples, vision.cross, imagePositions)
+      : { image_positions: int64(imagePositions, [imagePositions.length]) };
   const shape = [examples.length, length];
   return {
     feeds: {
@@ -65,9 +79,7 @@ export function collate(examples: readonly TrainingExample[], imageTokenId: numb
       position_ids: int64(positions, shape),
       target_positions: int64(targetPositions, [targets.length]),
       targets: int64(targets, [targets.length]),
-      ...(pictures.length > 0
-        ? { image_positions: int64(imagePositions, [imagePositions.length]), ...joinTiles(pictures) }
-        : {}),
+      ...(pictures.length > 0 ? { ...tensors(joinTiles(pictures)), ...placed() } : {}),
     },
     targets: targets.length,
     tokens,
@@ -76,22 +88,31 @@ export function collate(examples: readonly TrainingExample[], imageTokenId: numb
 }
 
 /** Encoder inputs joined along their first axis. */
-function joinTiles(pictures: readonly Readonly<Record<string, TensorData>>[]): Record<string, Tensor> {
+export function joinTiles(
+  pictures: readonly Readonly<Record<string, TensorData>>[],
+): Record<string, TensorData> {
   const names = Object.keys(pictures[0]!);
   return Object.fromEntries(
-    names.map((name) => {
+    names.map((name): [string, TensorData] => {
       const parts = pictures.map((picture) => picture[name]!);
-      const [first] = parts;
-      if (first!.dtype !== 'float32')
-        throw new ConfigError(`The encoder input '${name}' is ${first!.dtype}; training takes float32.`);
-      const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+      const [{ dtype, shape }] = parts as [TensorData];
+      const size = parts.reduce((sum, part) => sum + part.data.length, 0);
+      const data = dtype === 'int64' ? new BigInt64Array(size) : new Float32Array(size);
       let at = 0;
       for (const part of parts) {
-        data.set(part.data as Float32Array, at);
+        data.set(part.data as never, at);
         at += part.data.length;
       }
       const tiles = parts.reduce((sum, part) => sum + part.shape[0]!, 0);
-      return [name, tensor('float32', data, [tiles, ...first!.shape.slice(1)])];
+      return [name, { dtype, shape: [tiles, ...shape.slice(1)], data } as TensorData];
     }),
   );
 }
+
+const tensors = (given: Readonly<Record<string, TensorData>>): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, { dtype, shape, data }]) => [
+      name,
+      tensor(dtype, data as Float32Array | BigInt64Array, shape),
+    ]),
+  );

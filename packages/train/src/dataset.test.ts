@@ -48,7 +48,7 @@ describe('a batch', () => {
         { ...sample([2, 2, 4], [ignored, ignored, 4]), images: image(1) },
         { ...sample([3, 2, 2, 4], [ignored, ignored, ignored, 4]), images: image(2) },
       ],
-      2,
+      { imageTokenId: 2 },
     );
     expect(hasImages).toBe(true);
     expect([...(feeds['image_positions']!.data as BigInt64Array)]).toEqual([0n, 1n, 5n, 6n]);

@@ -1,4 +1,12 @@
-import { adamw, differentiate, gradientName, nextName, stateNames, updateScalars } from '@weft/autodiff';
+import {
+  differentiate,
+  gradientName,
+  momentNames,
+  nextName,
+  stateNames,
+  updateGraph,
+  updateScalars,
+} from '@weft/autodiff';
 import { add, input, makeGraph, type Graph } from '@weft/graph';
 import { trainingGraph } from '@weft/models';
 import { emitModel } from '@weft/onnx';
@@ -51,14 +59,11 @@ export class Optimizer {
     this.#weights = new Map(
       [...weights].map(([path, { data, shape }]) => [path, tensor('float32', data, shape)]),
     );
-    for (const { path, shape } of planned) {
-      const names = stateNames(path);
-      for (const name of [names.first, names.second])
-        this.#moments.set(
-          name,
-          tensor('float32', moments?.get(name) ?? new Float32Array(shape.reduce((a, b) => a * b, 1)), shape),
-        );
-    }
+    for (const parameter of planned)
+      for (const name of momentNames(parameter)) {
+        const known = moments?.get(name);
+        this.#moments.set(name, known ? tensor('float32', known, parameter.shape) : zeros(parameter.shape));
+      }
   }
 
   /** Current values by path. */
@@ -126,13 +131,13 @@ export class Optimizer {
 
     this.#update ??= await openProgram(
       'optimizer',
-      emitModel(adamw(this.planned, adamwOptions(this.stage)), { weights: 'input' }),
+      emitModel(updateGraph(this.planned, updateOptions(this.stage)), { weights: 'input' }),
       {
         threads: this.threads,
       },
     );
     const feeds: Record<string, Tensor> = {};
-    for (const [name, value] of Object.entries(updateScalars(this.step, targets, adamwOptions(this.stage))))
+    for (const [name, value] of Object.entries(updateScalars(this.step, targets, updateOptions(this.stage))))
       feeds[name] = scalar(value);
     for (const [group, rate] of Object.entries(learningRates)) feeds[`learning_rate:${group}`] = scalar(rate);
     for (const { path, shape } of this.planned) {
@@ -164,16 +169,18 @@ export class Optimizer {
 const zeros = (shape: readonly number[]): Tensor =>
   tensor('float32', new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
 
-const adamwOptions = ({
+const updateOptions = ({
   beta1 = 0.9,
   beta2 = 0.999,
   eps = 1e-8,
+  momentum = 0.95,
   maxGradientNorm = 1,
   clip = 'global',
 }: Stage) => ({
   beta1,
   beta2,
   eps,
+  momentum,
   maxGradientNorm,
   clip,
 });

@@ -7,8 +7,9 @@ import {
   type ImageInput,
   type Message,
 } from '@weft/runtime';
+import type { Picture, Vision } from '@weft/spec';
 import type { Segment } from '@weft/text';
-import { ignored, type TrainingExample } from './batch.js';
+import { ignored, joinTiles, type TrainingExample } from './batch.js';
 
 /** A conversation to learn from. */
 export interface SftSample extends ConversationTools {
@@ -67,8 +68,19 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
   return {
     inputIds,
     labels,
-    images: pictures.length > 0 && model.vision ? model.vision.processor.process(pictures).inputs : null,
+    ...(model.vision && pictures.length > 0 ? seen(model.vision, pictures) : { images: null }),
   };
+}
+
+/** Graph inputs of the encoder, and how pictures are placed. */
+function seen(
+  { processor, encoder }: Vision,
+  pictures: readonly Picture[],
+): Pick<TrainingExample, 'images' | 'placements'> {
+  const { inputs, images: placements } = processor.process(pictures);
+  // At a fixed grid the pictures of a batch go through the graph together.
+  const runs = encoder.grid ? encoder.prepare?.(inputs) : undefined;
+  return { images: runs ? joinTiles(runs.map((run) => run.inputs)) : inputs, placements };
 }
 
 /** @throws InputError unless the conversation begins with a turn to answer and ends with an answer */

@@ -60,6 +60,15 @@ describe('a stage', () => {
     ]);
   });
 
+  it('lets matrices learn by Muon, never vectors', () => {
+    const planned = planStage(
+      { ...stage, trainable: ['connector', 'backbone'], muon: ['connector'] },
+      parameters,
+    );
+    expect(planned.map((p) => p.rule)).toEqual(['muon', 'adamw', 'adamw']);
+    expect(() => paths({ muon: ['**.mlp.**'] })).toThrow(/'\*\*\.mlp\.\*\*' matches no parameter/);
+  });
+
   it('names a pattern that matches nothing, and a stage in which nothing learns', () => {
     expect(() => paths({ trainable: ['conector'] })).toThrow(
       /'conector' matches no parameter[\s\S]*stage 'align'[\s\S]*connector/,

@@ -1,8 +1,9 @@
+import type { UpdateRule } from '@weft/autodiff';
 import { ConfigError } from '@weft/errors';
 
 /** Learning rate of the parameters that match; the first rule that matches counts. */
 export interface RateRule {
-  /** Part (`encoder`, `connector`, `backbone`) or glob over paths (`**.self_attn.*`). */
+  /** Part (`encoder`, `connector`, `fusion`, `backbone`) or glob over paths (`**.self_attn.*`). */
   readonly match: string;
   readonly learningRate: number;
   readonly weightDecay?: number;
@@ -15,6 +16,12 @@ export interface Stage {
   readonly trainable: readonly string[];
   /** Parts or globs taken out of `trainable` again. */
   readonly frozen?: readonly string[];
+  /**
+   * Parts or globs over paths whose matrices learn by Muon; everything else learns by AdamW. Meant for the linear
+   * layers of transformer blocks and connectors, not for embeddings. A weight decay and a learning rate that suit AdamW
+   * suit Muon as well.
+   */
+  readonly muon?: readonly string[];
   readonly steps: number;
   /** Samples of one forward and backward pass. */
   readonly batchSize: number;
@@ -37,6 +44,8 @@ export interface Stage {
   readonly beta1?: number;
   readonly beta2?: number;
   readonly eps?: number;
+  /** Of Muon. Default 0.95. */
+  readonly momentum?: number;
   /** Largest gradient norm; `null` does not clip. Default 1. */
   readonly maxGradientNorm?: number | null;
   readonly clip?: 'global' | 'group';
@@ -72,7 +81,7 @@ export function globToRegExp(glob: string): RegExp {
 export interface StageParameter {
   readonly path: string;
   readonly shape: readonly number[];
-  /** `encoder`, `connector` or `backbone`. */
+  /** `encoder`, `connector`, `arranger`, `backbone`, or `fusion`: cross-attention layers that were added to the backbone. */
   readonly part: string;
 }
 
@@ -81,6 +90,7 @@ export interface PlannedParameter extends StageParameter {
   readonly weightDecay: number;
   /** Parameters of one rate and part share a group. */
   readonly group: string;
+  readonly rule: UpdateRule;
 }
 
 const matches = (pattern: string, { path, part }: StageParameter): boolean =>
@@ -95,6 +105,7 @@ export function planStage(stage: Stage, parameters: readonly StageParameter[]): 
   const patterns = [
     ...stage.trainable,
     ...(stage.frozen ?? []),
+    ...(stage.muon ?? []),
     ...(stage.rates ?? []).map((rule) => rule.match),
   ];
   for (const pattern of patterns)
@@ -111,7 +122,10 @@ export function planStage(stage: Stage, parameters: readonly StageParameter[]): 
     const learningRate = rule?.learningRate ?? stage.learningRate;
     if (learningRate === 0) return [];
     const weightDecay = parameter.shape.length < 2 ? 0 : (rule?.weightDecay ?? stage.weightDecay ?? 0);
-    return [{ ...parameter, learningRate, weightDecay, group: rule ? rule.match : parameter.part }];
+    const isMuon =
+      parameter.shape.length === 2 && (stage.muon ?? []).some((pattern) => matches(pattern, parameter));
+    const group = rule ? rule.match : parameter.part;
+    return [{ ...parameter, learningRate, weightDecay, group, rule: isMuon ? 'muon' : 'adamw' }];
   });
   if (planned.length === 0)
     throw new ConfigError({

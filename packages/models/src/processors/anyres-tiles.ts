@@ -1,7 +1,8 @@
 import { planAnyres, type AnyresConfig } from '@weft/connector-anyres';
 import { ConfigError } from '@weft/errors';
-import { crop, pad, resize, writePixelValues, type Raster } from '@weft/image';
+import { resize, writePixelValues, type Raster } from '@weft/image';
 import type { ImagePlacement, ImageProcessor, Json, PatchGrid, Picture } from '@weft/spec';
+import { cutTiles, fitInto } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, readSize, type PixelConfig } from './resize-plan.js';
 
 /** What a `preprocessor_config.json` says of pictures of any resolution. */
@@ -69,31 +70,10 @@ export function anyresTiles(
 function viewsOf(
   picture: Picture,
   { filter, tileSize }: AnyresTilesConfig,
-  { resolution, tiles }: ReturnType<typeof planAnyres>,
+  { resolution }: ReturnType<typeof planAnyres>,
 ): Raster[] {
-  const [height, width] = resolution;
-  const fitted = resize(picture, { ...fit(picture, { width, height }), filter });
-  const [left, top] = [Math.floor((width - fitted.width) / 2), Math.floor((height - fitted.height) / 2)];
-  const framed = pad(fitted, {
-    left,
-    top,
-    right: width - fitted.width - left,
-    bottom: height - fitted.height - top,
-    fill: [0, 0, 0],
-  });
-  const square = { width: tileSize, height: tileSize };
-  const views = [resize(picture, { ...square, filter })];
-  for (let row = 0; row < tiles[0]; row++)
-    for (let column = 0; column < tiles[1]; column++)
-      views.push(crop(framed, { left: column * tileSize, top: row * tileSize, ...square }));
-  return views;
-}
-
-function fit({ width, height }: Size, frame: Size): Size {
-  const [across, down] = [frame.width / width, frame.height / height];
-  return across < down
-    ? { width: frame.width, height: Math.min(Math.ceil(height * across), frame.height) }
-    : { width: Math.min(Math.ceil(width * down), frame.width), height: frame.height };
+  const whole = resize(picture, { width: tileSize, height: tileSize, filter });
+  return [whole, ...cutTiles(fitInto(picture, resolution, filter), tileSize)];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import { centerCrop, padToSquare, resize, writePixelValues, type Raster } from '@weft/image';
+import { centerCrop, padToSquare, resize, roundHalfEven, writePixelValues, type Raster } from '@weft/image';
 import type { ImagePlacement, ImageProcessor, Json, PatchGrid, Picture } from '@weft/spec';
 import { clipMean, clipStd, readPixelConfig, readSize, type PixelConfig } from './resize-plan.js';
 
@@ -11,9 +11,11 @@ export interface SingleTileConfig extends PixelConfig {
   readonly crop: { readonly width: number; readonly height: number } | null;
   /** Colour of the border that makes the picture square first; `null` adds none. */
   readonly squareFill: readonly [number, number, number] | null;
+  /** Colour of the border that makes the resized picture square; none unless given. */
+  readonly borderFill?: readonly [number, number, number];
 }
 
-/** One tile for each picture: resized, perhaps cropped, normalised. Of CLIP, SigLIP and LLaVA-1.5. */
+/** One tile for each picture: resized, perhaps cropped, normalised. Of CLIP, SigLIP, LLaVA-1.5 and Janus. */
 export function singleTile(
   config: SingleTileConfig,
   vision: {
@@ -21,14 +23,16 @@ export function singleTile(
     readonly grid: PatchGrid;
     readonly tokens: number;
     readonly placeholder: string;
+    /** Texts of the tokens that stand around a picture's; none unless given. */
+    readonly around?: readonly [before: string, after: string];
   },
 ): ImageProcessor {
-  const { tileSize, grid, tokens, placeholder } = vision;
+  const { tileSize, grid, tokens, placeholder, around: [before, after] = ['', ''] } = vision;
   const placement: ImagePlacement = {
     tiles: 1,
     tokens,
     formula: `${grid[0]} x ${grid[1]} patches${tokens === grid[0] * grid[1] ? '' : ` to ${tokens} tokens`}`,
-    prompt: placeholder.repeat(tokens),
+    prompt: before + placeholder.repeat(tokens) + after,
   };
   return {
     place: () => placement,
@@ -53,10 +57,14 @@ export function singleTile(
   };
 }
 
-function toTile(picture: Picture, { target, crop, squareFill, filter }: SingleTileConfig): Raster {
+function toTile(
+  picture: Picture,
+  { target, crop, squareFill, borderFill, filter }: SingleTileConfig,
+): Raster {
   const square = squareFill && picture.width !== picture.height ? padToSquare(picture, squareFill) : picture;
   const resized = resize(square, { ...target(square), filter });
-  return crop ? centerCrop(resized, crop) : resized;
+  const framed = borderFill && resized.width !== resized.height ? padToSquare(resized, borderFill) : resized;
+  return crop ? centerCrop(framed, crop) : framed;
 }
 
 /** CLIP's steps: shortest side to the size, centre crop; LLaVA's `do_pad` pads to a square instead of cropping. */
@@ -94,5 +102,46 @@ export function readSiglipProcessor(config: Json): SingleTileConfig {
     target: (own) => (config['do_resize'] === false ? own : { width: size.width!, height: size.height! }),
     crop: null,
     squareFill: null,
+  };
+}
+
+/**
+ * Janus's steps: the longer side to the size, then a border of the mean colour.
+ *
+ * @param side of the encoder's input, where the file says nothing, pixels
+ * @param rounding of the shorter side: `down` in the original repository, `half-even` in transformers
+ */
+export function readJanusProcessor(
+  config: Json,
+  { side, rounding }: { readonly side: number; readonly rounding: 'down' | 'half-even' },
+): SingleTileConfig {
+  const fallback = rounding === 'down' ? [0.5, 0.5, 0.5] : clipMean;
+  const pixels = readPixelConfig(config, {
+    filter: 3,
+    mean: fallback,
+    std: rounding === 'down' ? fallback : clipStd,
+  });
+  const { height: edge = side } = readSize(config['size'] ?? config['image_size'] ?? side, 'size');
+  const least = Number(config['min_size'] ?? 14);
+  // Where pixels are not normalised the border has the colour of the mean all the same.
+  const mean = (config['image_mean'] ?? fallback) as number | readonly number[];
+  const [red = 0, green = red, blue = red] = (typeof mean === 'number' ? [mean] : mean).map((m) =>
+    Math.trunc(m * 255),
+  );
+  return {
+    ...pixels,
+    target: ({ width, height }) => {
+      if (config['do_resize'] === false) return { width, height };
+      const longest = Math.max(width, height);
+      const scaled = (own: number): number =>
+        Math.max(
+          rounding === 'down' ? Math.trunc((own / longest) * edge) : roundHalfEven(own * (edge / longest)),
+          least,
+        );
+      return { width: scaled(width), height: scaled(height) };
+    },
+    crop: null,
+    squareFill: null,
+    ...(config['do_pad'] === false ? {} : { borderFill: [red, green, blue] }),
   };
 }

@@ -1,0 +1,75 @@
+import { queryPoolConnector } from '@weft/connector-resampler';
+import { anyShapeSiglip } from '@weft/encoder-siglip';
+import { ConfigError } from '@weft/errors';
+import { unifiedFusion } from '@weft/fusion-unified';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { compose } from './compose.js';
+import { llavaName, tiedHead } from './llava.js';
+import { cornerTiles, readCornerTiles } from './processors/corner-tiles.js';
+import type { RecipeFiles } from './recipes.js';
+import { backboneOf, textNames } from './text.js';
+
+/**
+ * Aria (Li et al. 2024): SigLIP sees a picture of any shape, learnt queries ask it what it saw, a mixture of experts
+ * answers.
+ *
+ *   image ──► SigLIP, positions by the picture's shape ──► 256 queries, MLP ──┐
+ *                                                                             ├─► decoder with experts ──► text
+ *   prompt ────────────────────────────────────────────► embeddings ──────────┘
+ */
+export function ariaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+  const read = configReader(config, 'config');
+  const vision = configReader(read.section('vision_config', {}), 'vision_config');
+  const layer = read.number('vision_feature_layer', -1);
+  const numHeads = vision.number('num_attention_heads', 16);
+  const patchSize = vision.number('patch_size', 32);
+  const encoder = anyShapeSiglip(
+    {
+      hiddenSize: vision.number('hidden_size', 1152),
+      intermediateSize: vision.number('intermediate_size', 3072),
+      numHiddenLayers: vision.number('num_hidden_layers', 12),
+      numAttentionHeads: numHeads,
+      numChannels: vision.number('num_channels', 3),
+      imageSize: vision.number('image_size', 224),
+      patchSize,
+      hiddenAct: vision.string('hidden_act', 'gelu_pytorch_tanh'),
+      layerNormEps: vision.number('layer_norm_eps', 1e-6),
+    },
+    { featureLayers: [layer] },
+  );
+  const backbone = backboneOf({ model_type: 'aria_text', ...read.section('text_config') }, tiedHead(config));
+  const placeholder = '<|img|>';
+  const queriesOfPatches = queriesOf(config);
+  const largest = patchSize * Math.sqrt(Math.max(...Object.keys(queriesOfPatches).map(Number)));
+
+  return compose({
+    name: 'aria',
+    source: {
+      paper: 'https://arxiv.org/abs/2410.05993',
+      code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/aria/modeling_aria.py',
+    },
+    encoder,
+    connector: queryPoolConnector({ queriesOfPatches, numHeads }),
+    backbone,
+    fusion: unifiedFusion(),
+    imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 9)),
+    placeholder,
+    processor: ({ connector }) =>
+      cornerTiles(readCornerTiles(preprocessor, largest), { patchSize, connector, placeholder }),
+    checkpoint: { ...textNames(backbone), rename: llavaName },
+    config,
+  });
+}
+
+function queriesOf(config: Json): Readonly<Record<string, number>> {
+  const given = config['projector_patch_to_query_dict'] ?? { 1225: 128, 4900: 256 };
+  const entries = Object.entries(given as Json).map(
+    ([patches, queries]) => [patches, Number(queries)] as const,
+  );
+  if (entries.length > 0 && entries.every((entry) => entry.every((number) => Number(number) >= 1)))
+    return Object.fromEntries(entries);
+  throw new ConfigError({
+    message: `config.json: projector_patch_to_query_dict is ${JSON.stringify(given)}.`,
+    hint: 'It holds a number of queries for each number of patches, such as {"1225": 128, "4900": 256}.',
+  });
+}

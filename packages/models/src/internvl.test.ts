@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError } from '@weft/errors';
+import { namedParameters } from '@weft/graph';
+import type { Json, Model } from '@weft/spec';
+import { describe, expect, it } from 'vitest';
+import { presetModel } from './presets.js';
+import { modelOf } from './recipes.js';
+
+const total = (model: Model): number =>
+  [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0);
+const fixture = (name: string): Json =>
+  JSON.parse(readFileSync(new URL(`../__fixtures__/${name}/config.json`, import.meta.url), 'utf8')) as Json;
+
+describe('the recipe of InternVL', () => {
+  it.each([
+    ['internvl2.5-1b', 938_193_024, undefined],
+    ['internvl2.5-4b', 3_712_637_952, undefined],
+    ['internvl2.5-8b', 8_075_365_376, undefined],
+    ['internvl2.5-38b', 38_388_164_992, 1456],
+    ['internvl3-8b', 7_944_373_760, 781],
+  ])('%s has the parameters of the published checkpoint', (name, parameters, tensors) => {
+    const model = presetModel(name);
+    expect(total(model)).toBe(parameters);
+    if (tensors) expect(namedParameters(model.module).size).toBe(tensors);
+  });
+
+  it.each([
+    [640, 480, 13],
+    [1280, 720, 9],
+    [448, 448, 1],
+    [400, 1000, 11],
+  ])('announces the tokens of a picture of %i x %i pixels', (width, height, tiles) => {
+    const { processor } = presetModel('internvl3-8b').vision!;
+    const placement = processor.place({ width, height });
+    expect(placement).toMatchObject({ tiles, tokens: 256 * tiles });
+    expect(placement.prompt).toBe(`<img>${'<IMG_CONTEXT>'.repeat(256 * tiles)}</img>`);
+  });
+
+  it('finds the image token of the original layout, whose files do not state it', () => {
+    const original = fixture('internvl-original');
+    const vocabSize = (original['llm_config'] as Json)['vocab_size'] as number;
+    expect(modelOf(original).vision!.imageTokenId).toBe(vocabSize - 7);
+    // InternVL 2.5 and 3, and the one before on Qwen2.
+    const chat = (size: number) =>
+      modelOf({ ...original, llm_config: { ...(original['llm_config'] as Json), vocab_size: size } });
+    expect([151674, 151655].map((size) => chat(size).vision!.imageTokenId)).toEqual([151667, 151648]);
+  });
+
+  it('cuts no tiles where the original says so', () => {
+    const whole = modelOf({ ...fixture('internvl-original'), dynamic_image_size: false });
+    expect(whole.vision!.processor.place({ width: 90, height: 30 }).tiles).toBe(1);
+  });
+
+  it('ties the head by either flag', () => {
+    const large = fixture('internvl-large');
+    expect(large).toMatchObject({ tie_word_embeddings: true, text_config: { tie_word_embeddings: false } });
+    expect(modelOf(large).backbone.config['tieWordEmbeddings']).toBe(true);
+    expect(modelOf({ ...large, tie_word_embeddings: false }).backbone.config['tieWordEmbeddings']).toBe(
+      false,
+    );
+  });
+
+  it('normalises like the class that the processor names, if it does not say how', () => {
+    const side = (fixture('internvl-two')['vision_config'] as { image_size: number[] }).image_size[0]!;
+    const first = (preprocessor: Json): number => {
+      const { processor } = modelOf(fixture('internvl-two'), { preprocessor }).vision!;
+      const black = {
+        width: side,
+        height: side,
+        channels: 3,
+        data: new Uint8Array(side * side * 3),
+      } as const;
+      return processor.process([black]).inputs['pixel_values']!.data[0] as number;
+    };
+    expect(first({ image_processor_type: 'GotOcr2ImageProcessor' })).toBeCloseTo(-0.48145466 / 0.26862954, 5);
+    expect(first({})).toBeCloseTo(-0.485 / 0.229, 5);
+  });
+
+  it.each([
+    [{ vision_feature_select_strategy: 'full' }, /select_strategy is 'full', expected 'default'/],
+    [{ vision_config: { use_mean_pooling: false } }, /use_mean_pooling of vision_config is false/],
+    [
+      { model_type: 'internvl_chat', ps_version: 'v1', vision_config: {}, llm_config: {} },
+      /ps_version is 'v1'/,
+    ],
+    [
+      { model_type: 'internvl_chat', llm_config: { architectures: ['InternLM2ForCausalLM'] } },
+      /InternLM2 keeps queries, keys and values in one tensor.*\n.*-hf/,
+    ],
+  ])('refuses what no published checkpoint has: %j', (changes, message) => {
+    const make = () => modelOf({ ...fixture('internvl-two'), ...changes });
+    expect(make).toThrow(ConfigError);
+    expect(make).toThrow(message);
+  });
+});

@@ -1,0 +1,138 @@
+import { shuffleMlpConnector } from '@weft/connector-pixel-shuffle';
+import {
+  internVit,
+  readInternVitConfig,
+  readOriginalInternVitConfig,
+  type InternVitConfig,
+} from '@weft/encoder-intern-vit';
+import { ConfigError } from '@weft/errors';
+import { unifiedFusion } from '@weft/fusion-unified';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { compose, type Composition } from './compose.js';
+import { llavaName, tiedHead } from './llava.js';
+import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
+import { dynamicTiles, readDynamicTiles, type DynamicTilesConfig } from './processors/dynamic-tiles.js';
+import type { RecipeFiles } from './recipes.js';
+import { backboneOf, textNames } from './text.js';
+
+const placeholder = '<IMG_CONTEXT>';
+
+/**
+ * InternVL 2.5 and 3 (Chen et al. 2024): InternViT sees tiles and the whole, pixel shuffle joins neighbouring patches, an
+ * MLP translates, a Qwen2 or an InternLM2, which is a Llama in transformers' files, answers.
+ *
+ *   image ──► tiles + thumbnail ──► InternViT ──► pixel shuffle, MLP ──┐
+ *                                                                      ├─► Qwen2 ──► text
+ *   prompt ───────────────────────────────────────────────► embeddings ┘
+ */
+export function internvlRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+  const read = configReader(config, 'config');
+  const strategy = read.string('vision_feature_select_strategy', 'default');
+  if (strategy !== 'default')
+    throw new ConfigError({
+      message: `config.json: vision_feature_select_strategy is '${strategy}', expected 'default'.`,
+      hint: 'With the class token the features are no grid that pixel shuffle could join.',
+    });
+  const vision = readInternVitConfig(read.section('vision_config', {}));
+  const backbone = backboneOf({ model_type: 'qwen2', ...read.section('text_config', {}) }, tiedHead(config));
+  return composeInternVl({
+    name: 'internvl',
+    vision,
+    featureLayer: read.number('vision_feature_layer', -1),
+    downsampleRatio: read.number('downsample_ratio', 0.5),
+    hiddenAct: read.string('projector_hidden_act', 'gelu'),
+    backbone,
+    tiles: readDynamicTiles(preprocessor, {
+      tileSize: vision.imageSize,
+      minTiles: 1,
+      maxTiles: 12,
+      thumbnail: true,
+    }),
+    imageTokenId: read.number('image_token_id', 151667),
+    checkpoint: { ...textNames(backbone), rename: llavaName },
+    config,
+  });
+}
+
+/**
+ * The layout of the original repositories, `internvl_chat`. The id of `<IMG_CONTEXT>` stands in no file but the
+ * tokenizer's: it is the third of nine tokens that were added to the vocabulary.
+ */
+export function internvlChatRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+  const read = configReader(config, 'config');
+  const section = read.section('llm_config');
+  const [architecture] = (section['architectures'] ?? []) as string[];
+  if (architecture === 'InternLM2ForCausalLM' || section['model_type'] === 'internlm2')
+    throw new ConfigError({
+      message:
+        'config.json: the original layout of InternLM2 keeps queries, keys and values in one tensor by groups.',
+      hint: 'Take the checkpoint in the layout of transformers, whose name ends with -hf.',
+    });
+  if (read.string('ps_version', 'v2') !== 'v2')
+    throw new ConfigError({
+      message: `config.json: ps_version is '${read.string('ps_version')}', expected 'v2'.`,
+      hint: 'Published checkpoints from InternVL 1.5 on have it.',
+    });
+  const vision = readOriginalInternVitConfig({
+    image_size: read.number('force_image_size', 448),
+    ...read.section('vision_config'),
+  });
+  const backbone = backboneOf({ model_type: 'qwen2', ...section });
+  const isCut = read.boolean('dynamic_image_size', true);
+  return composeInternVl({
+    name: 'internvl-chat',
+    vision,
+    featureLayer: read.number('select_layer', -1),
+    downsampleRatio: read.number('downsample_ratio', 0.5),
+    backbone,
+    tiles: readDynamicTiles(preprocessor, {
+      tileSize: vision.imageSize,
+      minTiles: isCut ? read.number('min_dynamic_patch', 1) : 1,
+      maxTiles: isCut ? read.number('max_dynamic_patch', 12) : 1,
+      thumbnail: read.boolean('use_thumbnail', true),
+    }),
+    imageTokenId: read.number('image_token_id', backbone.shape.vocabSize - 7),
+    paths: originalInternVlPaths,
+    checkpoint: originalInternVlNames(backbone),
+    config,
+  });
+}
+
+interface InternVl extends Pick<
+  Composition,
+  'name' | 'backbone' | 'imageTokenId' | 'paths' | 'checkpoint' | 'config'
+> {
+  readonly vision: InternVitConfig;
+  readonly featureLayer: number;
+  readonly downsampleRatio: number;
+  readonly hiddenAct?: string;
+  readonly tiles: DynamicTilesConfig;
+}
+
+const composeInternVl = ({
+  vision,
+  featureLayer,
+  downsampleRatio,
+  hiddenAct = 'gelu',
+  tiles,
+  ...given
+}: InternVl): Model =>
+  compose({
+    ...given,
+    source: {
+      paper: 'https://arxiv.org/abs/2412.05271',
+      code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/internvl/modeling_internvl.py',
+    },
+    encoder: internVit(vision, { featureLayers: [featureLayer] }),
+    connector: shuffleMlpConnector({ scaleFactor: Math.round(1 / downsampleRatio), hiddenAct }),
+    fusion: unifiedFusion(),
+    placeholder,
+    processor: ({ encoder, connector }) => {
+      const perTile = connector.countTokens(encoder.grid!);
+      return dynamicTiles(tiles, (count) => ({
+        tokens: count * perTile,
+        formula: `${count} ${count === 1 ? 'tile' : 'tiles'} of ${perTile}`,
+        prompt: `<img>${placeholder.repeat(count * perTile)}</img>`,
+      }));
+    },
+  });

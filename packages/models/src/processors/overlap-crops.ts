@@ -1,0 +1,339 @@
+import { ConfigError, InputError } from '@weft/errors';
+import { resizeFloat } from '@weft/image';
+import {
+  configReader,
+  type ImagePlacement,
+  type ImageProcessor,
+  type Json,
+  type PatchGrid,
+  type Picture,
+} from '@weft/spec';
+import { clipMean, clipStd } from './resize-plan.js';
+
+const { fround } = Math;
+
+/** How pictures are cut into crops that overlap. */
+export interface OverlapCropsConfig {
+  /** Side of a crop, pixels. */
+  readonly cropSize: number;
+  /** Side of a patch, pixels. */
+  readonly patchSize: number;
+  /** Patches at the left and the top, and at the right and the bottom, that a crop shares with its neighbours. */
+  readonly margins: readonly [before: number, after: number];
+  /** Most crops of a picture, the view of the whole not counted. */
+  readonly maxCrops: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** Texts of the tokens that stand for a picture. */
+export interface CropTokens {
+  readonly start: string;
+  readonly end: string;
+  readonly patch: string;
+  /** After each row. */
+  readonly column: string;
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What the crops of a picture make up, in pooled features, and which of each crop's are part of it. */
+export interface CropPlan {
+  readonly rows: number;
+  readonly columns: number;
+  /** Pooled features of the whole picture. */
+  readonly map: PatchGrid;
+  /** The picture with its borders as the crops cover it, pixels. */
+  readonly canvas: Size;
+}
+
+/**
+ * Molmo's grid of crops: the one in which a picture is enlarged least, or if every grid makes it smaller, the one that
+ * does so least. Only the parts of crops without their margins are counted. All in float32, as in the training: it decides
+ * which of two near grids is taken.
+ */
+export function planCrops({ width, height }: Size, c: OverlapCropsConfig): CropPlan {
+  const [before, after] = c.margins;
+  const window = c.cropSize - (before + after) * c.patchSize;
+  const border = c.cropSize - window;
+  const sides = Array.from({ length: c.maxCrops }, (_, i) => i + 1);
+  const grids = sides
+    .flatMap((rows) => sides.map((columns) => [rows, columns] as const))
+    .filter(([rows, columns]) => rows * columns <= c.maxCrops)
+    .toSorted((a, b) => a[0] * a[1] - b[0] * b[1] || a[0] - b[0]);
+  const scaleOf = ([rows, columns]: PatchGrid): number =>
+    Math.min(
+      fround((rows * window) / fround(height - border)),
+      fround((columns * window) / fround(width - border)),
+    );
+  const scales = grids.map(scaleOf);
+  const best = scales.every((scale) => scale < 1)
+    ? Math.max(...scales)
+    : Math.min(...scales.filter((scale) => scale >= 1));
+  const [rows, columns] = grids[scales.indexOf(best)]!;
+  const pooled = (count: number): number => Math.ceil((count * (window / c.patchSize) + before + after) / 2);
+  return {
+    rows,
+    columns,
+    map: [pooled(rows), pooled(columns)],
+    canvas: { width: columns * window + border, height: rows * window + border },
+  };
+}
+
+/** First and after the last pooled feature that a crop has in the whole picture, along one axis. */
+function keptRange(index: number, count: number, { cropSize, patchSize, margins }: OverlapCropsConfig) {
+  const patches = cropSize / patchSize;
+  const [before, after] = margins;
+  return [
+    index === 0 ? 0 : Math.floor(before / 2),
+    Math.ceil((index === count - 1 ? patches : patches - after) / 2),
+  ] as const;
+}
+
+/**
+ * Molmo's views of a picture: the whole, and crops that overlap. Each is fitted with black borders. In the prompt the whole
+ * comes first, then the crops as the one picture that they make up, of each only the middle and what has no neighbour.
+ * `image_input_idx` says where each feature stands, `image_masks` which share of each patch is no border.
+ *
+ * The masks are those of the training: the first is of the first crop, not of the whole, and the last is -1 throughout.
+ *
+ * @param vision.tokensPerCrop what the connector makes of a crop
+ * @throws ConfigError if a crop's features do not join to whole pictures
+ */
+export function overlapCrops(
+  config: OverlapCropsConfig,
+  vision: { readonly tokensPerCrop: number; readonly tokens: CropTokens },
+): ImageProcessor {
+  const { cropSize, patchSize, margins } = config;
+  const patches = cropSize / patchSize;
+  const pooled = Math.ceil(patches / 2);
+  const window = patches - margins[0] - margins[1];
+  if (vision.tokensPerCrop !== pooled * pooled || margins[0] % 2 !== 0 || window % 2 !== 0 || window < 1)
+    throw new ConfigError({
+      message: `Crops of ${patches} x ${patches} patches with margins of ${margins.join(' and ')} do not join: ${vision.tokensPerCrop} features each.`,
+      where: 'preprocessor_config.json',
+      hint: 'Two by two patches are pooled; the first margin and what the margins leave must be even.',
+    });
+  const { start, end, patch, column } = vision.tokens;
+  const block = ([rows, columns]: PatchGrid): string =>
+    start + (patch.repeat(columns) + column).repeat(rows) + end;
+  const place = (size: Size, index = 0, total = 1): ImagePlacement => {
+    if (index > 0 || total > 1)
+      throw new InputError({
+        message: `${Math.max(total, index + 1)} pictures were given, but Molmo takes one in a conversation.`,
+        where: 'images',
+        hint: 'Its processor gives a second picture the places of the first. Ask about one picture after another.',
+      });
+    requireFitting(size, config);
+    const { rows, columns, map } = planCrops(size, config);
+    return {
+      tiles: 1 + rows * columns,
+      tokens: vision.tokensPerCrop + map[0] * map[1],
+      formula: `${pooled} x ${pooled} of the whole + ${map[0]} x ${map[1]} of ${rows} x ${columns} crops`,
+      prompt: block([pooled, pooled]) + block(map),
+    };
+  };
+  return {
+    place,
+    process: (pictures) => {
+      const images = pictures.map((picture, i) => place(picture, i));
+      const views = pictures.flatMap((picture) => viewsOf(picture, config));
+      const places = pictures.flatMap((picture) => placesOf(planCrops(picture, config), config));
+      const count = views.length;
+      const pixels = new Float32Array(count * 3 * cropSize * cropSize);
+      const masks = new Float32Array(count * patches * patches);
+      for (const [i, view] of views.entries()) {
+        pixels.set(view.pixels, i * view.pixels.length);
+        masks.set(view.mask, i * view.mask.length);
+      }
+      return {
+        inputs: {
+          pixel_values: { dtype: 'float32', shape: [count, 3, cropSize, cropSize], data: pixels },
+          image_masks: { dtype: 'float32', shape: [count, patches * patches], data: masks },
+          image_input_idx: {
+            dtype: 'int64',
+            shape: [count, vision.tokensPerCrop],
+            data: BigInt64Array.from(places, BigInt),
+          },
+        },
+        images,
+      };
+    },
+  };
+}
+
+/** A picture within borders. */
+interface Fitted extends Size {
+  /** Normalised, `[3, height, width]`. */
+  readonly values: Float32Array;
+  /** Where the picture itself lies. */
+  readonly own: {
+    readonly left: number;
+    readonly top: number;
+    readonly right: number;
+    readonly bottom: number;
+  };
+}
+
+const scaledTo = (frame: Size, { width, height }: Size): Size => {
+  const scale = Math.min(fround(frame.height / height), fround(frame.width / width));
+  return { width: Math.trunc(fround(width * scale)), height: Math.trunc(fround(height * scale)) };
+};
+
+function requireFitting(size: Size, config: OverlapCropsConfig): void {
+  const { cropSize } = config;
+  for (const frame of [{ width: cropSize, height: cropSize }, planCrops(size, config).canvas]) {
+    const scaled = scaledTo(frame, size);
+    if (!(Math.min(scaled.width, scaled.height) >= 1))
+      throw new InputError({
+        message: `The picture is ${size.width} x ${size.height} pixels: fitted into ${frame.width} x ${frame.height} its shorter side would vanish.`,
+        hint: 'Crop it, or cut it into several pictures.',
+      });
+  }
+}
+
+function fit(picture: Picture, frame: Size, { mean, std }: OverlapCropsConfig): Fitted {
+  const scaled = scaledTo(frame, picture);
+  const samples = resizeFloat(picture, scaled);
+  const [left, top] = [
+    Math.floor((frame.width - scaled.width) / 2),
+    Math.floor((frame.height - scaled.height) / 2),
+  ];
+  const values = new Float32Array(3 * frame.width * frame.height);
+  for (let channel = 0; channel < 3; channel++) {
+    const [center, spread] = [fround(mean[channel]!), fround(std[channel]!)];
+    const plane = values.subarray(
+      channel * frame.width * frame.height,
+      (channel + 1) * frame.width * frame.height,
+    );
+    plane.fill(fround(0 - center) / spread);
+    let from = channel;
+    for (let y = 0; y < scaled.height; y++) {
+      const to = (y + top) * frame.width + left;
+      for (let x = 0; x < scaled.width; x++, from += 3)
+        plane[to + x] = fround(Math.min(samples[from]!, 1) - center) / spread;
+    }
+  }
+  return { ...frame, values, own: { left, top, right: left + scaled.width, bottom: top + scaled.height } };
+}
+
+interface CropView {
+  /** `[3, S, S]`. */
+  readonly pixels: Float32Array;
+  /** `[patches]`. */
+  readonly mask: Float32Array;
+}
+
+function viewsOf(picture: Picture, config: OverlapCropsConfig): CropView[] {
+  const { cropSize, patchSize, margins } = config;
+  const { rows, columns, canvas } = planCrops(picture, config);
+  const step = cropSize - (margins[0] + margins[1]) * patchSize;
+  const fitted = fit(picture, canvas, config);
+  const whole = fit(picture, { width: cropSize, height: cropSize }, config);
+  const corners = Array.from({ length: rows * columns }, (_, i) => ({
+    left: (i % columns) * step,
+    top: Math.floor(i / columns) * step,
+  }));
+  const pixels = [
+    cut(whole, { left: 0, top: 0 }, cropSize),
+    ...corners.map((corner) => cut(fitted, corner, cropSize)),
+  ];
+  const masks = [
+    ...corners.map((corner) => sharesOf(fitted.own, corner, config)),
+    new Float32Array((cropSize / patchSize) ** 2).fill(-1),
+  ];
+  return pixels.map((own, i) => ({ pixels: own, mask: masks[i]! }));
+}
+
+type Corner = Readonly<Record<'left' | 'top', number>>;
+
+/** A square of a fitted picture, `[3, side, side]`. */
+function cut({ values, width, height }: Fitted, { left, top }: Corner, side: number): Float32Array {
+  const pixels = new Float32Array(3 * side * side);
+  for (let channel = 0; channel < 3; channel++)
+    for (let y = 0; y < side; y++) {
+      const from = (channel * height + top + y) * width + left;
+      pixels.set(values.subarray(from, from + side), (channel * side + y) * side);
+    }
+  return pixels;
+}
+
+/** The share of each patch of a crop that is picture. */
+function sharesOf(
+  own: Fitted['own'],
+  { left, top }: Corner,
+  { cropSize, patchSize }: OverlapCropsConfig,
+): Float32Array {
+  const side = cropSize / patchSize;
+  const overlap = (from: number, low: number, high: number): number =>
+    Math.max(0, Math.min(from + patchSize, high) - Math.max(from, low));
+  return Float32Array.from({ length: side * side }, (_, i) => {
+    const across = overlap(left + (i % side) * patchSize, own.left, own.right);
+    const down = overlap(top + Math.floor(i / side) * patchSize, own.top, own.bottom);
+    return (across * down) / patchSize ** 2;
+  });
+}
+
+/** The places of all features of the whole and the crops; -100 where there is none. One token stands before the picture. */
+function placesOf({ rows, columns, map }: CropPlan, config: OverlapCropsConfig): number[] {
+  const pooled = Math.ceil(config.cropSize / config.patchSize / 2);
+  const square = Array.from(
+    { length: pooled * pooled },
+    (_, i) => [Math.floor(i / pooled), i % pooled] as const,
+  );
+  const first = 2;
+  const second = first + pooled * (pooled + 1) + 2;
+  const starts = (count: number): number[] => {
+    const result = [0];
+    for (let i = 0; i < count; i++) {
+      const [from, to] = keptRange(i, count, config);
+      result.push(result.at(-1)! + to - from);
+    }
+    return result;
+  };
+  const [down, across] = [starts(rows), starts(columns)];
+  const crops = Array.from({ length: rows * columns }, (_, crop) => {
+    const [row, column] = [Math.floor(crop / columns), crop % columns];
+    const [top, bottom] = keptRange(row, rows, config);
+    const [left, right] = keptRange(column, columns, config);
+    return square.map(([y, x]) =>
+      y >= top && y < bottom && x >= left && x < right
+        ? second + (down[row]! + y - top) * (map[1] + 1) + across[column]! + x - left
+        : -100,
+    );
+  });
+  return [...square.map(([y, x]) => first + y * (pooled + 1) + x), ...crops.flat()];
+}
+
+/**
+ * Reads Molmo's `preprocessor_config.json`.
+ *
+ * @param vision sides of the encoder's input and of its patches, pixels
+ * @throws ConfigError if the file's crops are not those of the encoder, or a field is not of its type
+ */
+export function readOverlapCrops(
+  config: Json,
+  vision: { readonly imageSize: number; readonly patchSize: number },
+): OverlapCropsConfig {
+  const read = configReader(config, 'preprocessor');
+  const size = (config['base_image_input_size'] ?? vision.imageSize) as number | readonly number[];
+  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  const patchSize = read.number('image_patch_size', vision.patchSize);
+  if (height !== vision.imageSize || width !== vision.imageSize || patchSize !== vision.patchSize)
+    throw new ConfigError({
+      message: `preprocessor_config.json: crops of ${width} x ${height} pixels in patches of ${patchSize}, but the encoder takes ${vision.imageSize} x ${vision.imageSize} in patches of ${vision.patchSize}.`,
+      hint: 'base_image_input_size and image_patch_size must be those of the vision backbone.',
+    });
+  const isNormal = config['do_normalize'] !== false;
+  return {
+    cropSize: vision.imageSize,
+    patchSize,
+    margins: (config['overlap_margins'] ?? [4, 4]) as [number, number],
+    maxCrops: read.number('max_crops', 12),
+    mean: isNormal ? ((config['image_mean'] ?? clipMean) as readonly number[]) : [0, 0, 0],
+    std: isNormal ? ((config['image_std'] ?? clipStd) as readonly number[]) : [1, 1, 1],
+  };
+}

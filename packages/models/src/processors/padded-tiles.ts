@@ -1,0 +1,195 @@
+import { ConfigError, InputError } from '@weft/errors';
+import { crop, pad, resize, writePixelValues, type Raster, type Rgb } from '@weft/image';
+import { configReader, type ImagePlacement, type ImageProcessor, type Json, type Picture } from '@weft/spec';
+import { clipMean, clipStd, readPixelConfig, type PixelConfig } from './resize-plan.js';
+
+/** How pictures are fitted into tiles. */
+export interface PaddedTilesConfig extends PixelConfig {
+  /** Side of a tile, pixels. */
+  readonly tileSize: number;
+  /** Fewest tiles of a picture, the view of the whole not counted. */
+  readonly minTiles: number;
+  readonly maxTiles: number;
+  /** Conversations with so many pictures or more show each of them whole only. */
+  readonly wholeFrom: number;
+  /** Text that tells tiles apart: number of the picture, row and column, `(0,1,2)`, or none. */
+  readonly indicators: 'index' | 'none';
+  /** Colour of what the picture does not fill. */
+  readonly fill: Rgb;
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Rows and columns of tiles, and the size of the picture within them in pixels. */
+export interface PaddedPlan extends Size {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Areas that differ by less are equal, pixels: what is left of rounding. */
+const rounding = 1e-3;
+
+/**
+ * MM1.5's grid for a picture that is fitted into it, its proportions kept: of the grids in which it is not made smaller
+ * the one with the least room left over, or else the one in which it is made least smaller. Equal grids: the one with
+ * less room left over, then the one with fewer tiles, then with fewer rows.
+ */
+export function planPadded(
+  { width, height }: Size,
+  { tileSize, minTiles, maxTiles }: Pick<PaddedTilesConfig, 'tileSize' | 'minTiles' | 'maxTiles'>,
+): PaddedPlan {
+  const sides = Array.from({ length: maxTiles }, (_, i) => i + 1);
+  const grids = sides
+    .flatMap((rows) => sides.map((columns) => ({ rows, columns, tiles: rows * columns })))
+    .filter(({ tiles }) => tiles >= minTiles && tiles <= maxTiles)
+    .map((grid) => {
+      const scale = Math.min((grid.rows * tileSize) / height, (grid.columns * tileSize) / width);
+      const left = grid.tiles * tileSize ** 2 - width * height * scale ** 2;
+      return { ...grid, scale, left };
+    });
+  const covering = grids.filter(({ scale }) => scale >= 1);
+  const order = (a: (typeof grids)[number], b: (typeof grids)[number]): number => {
+    if (covering.length === 0 && a.scale !== b.scale) return b.scale - a.scale;
+    if (Math.abs(a.left - b.left) > rounding) return a.left - b.left;
+    return a.tiles - b.tiles || a.rows - b.rows;
+  };
+  const [{ rows, columns, scale }] = (covering.length > 0 ? covering : grids).toSorted(order) as [
+    (typeof grids)[number],
+  ];
+  return { rows, columns, ...scaled({ width, height }, scale, { rows, columns }, tileSize) };
+}
+
+/** A picture's size at a scale, at least a pixel and at most what the tiles hold. */
+function scaled(
+  { width, height }: Size,
+  scale: number,
+  { rows, columns }: Pick<PaddedPlan, 'rows' | 'columns'>,
+  tileSize: number,
+): Size {
+  const side = (length: number, most: number): number =>
+    Math.min(Math.max(1, Math.round(length * scale)), most);
+  return { width: side(width, columns * tileSize), height: side(height, rows * tileSize) };
+}
+
+/**
+ * MM1.5's views of a picture: fitted into the best grid of tiles, the rest filled with one colour, cut row by row, and
+ * seen once more as a whole, last, unless there is one tile only. A text before each of them says where it is: number of
+ * the picture from 0, row and column from 1, and 0 and 0 for the whole.
+ */
+export function paddedTiles(
+  config: PaddedTilesConfig,
+  { tokensPerTile, placeholder }: { readonly tokensPerTile: number; readonly placeholder: string },
+): ImageProcessor {
+  const { tileSize, wholeFrom } = config;
+  const whole = { minTiles: 1, maxTiles: 1, tileSize };
+  const planOf = (size: Size, total: number): PaddedPlan =>
+    planPadded(size, total >= wholeFrom ? whole : config);
+  const place = (size: Size, index = 0, total = 1): ImagePlacement => {
+    if (size.width < 1 || size.height < 1)
+      throw new InputError({ message: `Picture ${index} has no pixels.` });
+    const { rows, columns } = planOf(size, total);
+    const places = placesOf(rows, columns);
+    return {
+      tiles: places.length,
+      tokens: places.length * tokensPerTile,
+      formula:
+        places.length === 1
+          ? `1 view of ${tokensPerTile}`
+          : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
+      prompt: places
+        .map(([row, column]) => {
+          const indicator = config.indicators === 'index' ? `(${index},${row},${column})` : '';
+          return indicator + placeholder.repeat(tokensPerTile);
+        })
+        .join(''),
+    };
+  };
+  return {
+    place,
+    process: (pictures, total = pictures.length) => {
+      const images = pictures.map((picture, i) => place(picture, i, total));
+      const views = pictures.flatMap((picture) => viewsOf(picture, planOf(picture, total), config));
+      const size = 3 * tileSize * tileSize;
+      const data = new Float32Array(views.length * size);
+      for (const [i, view] of views.entries()) writePixelValues(view, config, data, i * size);
+      const shape = [views.length, 3, tileSize, tileSize];
+      return { inputs: { pixel_values: { dtype: 'float32', shape, data } }, images };
+    },
+  };
+}
+
+/** Row and column of each view, in order. */
+function placesOf(rows: number, columns: number): (readonly [row: number, column: number])[] {
+  const whole = [0, 0] as const;
+  if (rows * columns === 1) return [whole];
+  const tiles = Array.from(
+    { length: rows * columns },
+    (_, i) => [Math.floor(i / columns) + 1, (i % columns) + 1] as const,
+  );
+  return [...tiles, whole];
+}
+
+function viewsOf(
+  picture: Picture,
+  plan: PaddedPlan,
+  { tileSize, filter, fill }: PaddedTilesConfig,
+): Raster[] {
+  const fitted = (size: Size, rows: number, columns: number): Raster => {
+    const { width, height } = size;
+    const [right, bottom] = [columns * tileSize - width, rows * tileSize - height];
+    return pad(resize(picture, { width, height, filter }), { left: 0, top: 0, right, bottom, fill });
+  };
+  const { rows, columns } = plan;
+  const canvas = fitted(plan, rows, columns);
+  const tiles = Array.from({ length: rows * columns }, (_, i) =>
+    crop(canvas, {
+      left: (i % columns) * tileSize,
+      top: Math.floor(i / columns) * tileSize,
+      width: tileSize,
+      height: tileSize,
+    }),
+  );
+  const single = planPadded(picture, { tileSize, minTiles: 1, maxTiles: 1 });
+  return tiles.length === 1 ? tiles : [...tiles, fitted(single, 1, 1)];
+}
+
+/**
+ * Reads the `preprocessor_config.json` of an MM1.5: `min_tiles` and `max_tiles` (4 and 9 as in its training),
+ * `whole_from`, `indicators`, and the common fields.
+ *
+ * @param tileSize what the encoder takes, pixels
+ * @throws ConfigError if there is no grid of so many tiles, or a field is not of its type
+ */
+export function readPaddedTiles(config: Json, tileSize: number): PaddedTilesConfig {
+  const read = configReader(config, 'preprocessor');
+  const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
+  const [minTiles, maxTiles] = [read.number('min_tiles', 4), read.number('max_tiles', 9)];
+  if (!Number.isInteger(minTiles) || !Number.isInteger(maxTiles) || minTiles < 1 || maxTiles < minTiles)
+    throw new ConfigError({
+      message: `preprocessor_config.json: min_tiles and max_tiles are ${minTiles} and ${maxTiles}.`,
+      hint: 'Give whole numbers of at least 1, the second not below the first.',
+    });
+  const indicators = read.string('indicators', 'index');
+  if (indicators !== 'index' && indicators !== 'none')
+    throw new ConfigError({
+      message: `preprocessor_config.json: indicators is '${indicators}'.`,
+      hint: "Known: 'index', 'none'.",
+    });
+  const [red, green, blue] = pixels.mean.map((mean) => Math.round(mean / pixels.rescale)) as [
+    number,
+    number,
+    number,
+  ];
+  return {
+    ...pixels,
+    tileSize,
+    minTiles,
+    maxTiles,
+    wholeFrom: read.number('whole_from', 3),
+    indicators,
+    fill: [red, green, blue],
+  };
+}
