@@ -33,6 +33,13 @@ export async function composeFolder(folder: string, compose: ComposeConfig, seed
   );
   const weights: WeightToWrite[] = [];
   const parameters = namedParameters(model.module);
+  const initialise = (name: string): void => {
+    for (const { path } of listParameters(model).filter(({ part }) => part === name)) {
+      const { elements, initializer } = parameters.get(path)!;
+      weights.push([path, initialValues(path, elements, initializer, seed)]);
+    }
+  };
+  initialise('fusion');
   for (const name of partNames) {
     const { from } = compose[name];
     if (from !== undefined)
@@ -44,11 +51,7 @@ export async function composeFolder(folder: string, compose: ComposeConfig, seed
           isGrown && name === 'backbone' ? { newTokens: 'mean' } : {},
         )),
       );
-    else
-      for (const { path } of listParameters(model).filter(({ part }) => part === name)) {
-        const { elements, initializer } = parameters.get(path)!;
-        weights.push([path, initialValues(path, elements, initializer, seed)]);
-      }
+    else initialise(name);
   }
   await writeModel(folder, { model, weights, preprocessor, tokenizerFrom: compose.tokenizer });
 }

@@ -1,5 +1,5 @@
 import { namedParameters, trace, type Parameter, type Part } from '@weft/graph';
-import type { Component, Fusion, Json, Model } from '@weft/spec';
+import type { Component, Fusion, Json, Model, Vision } from '@weft/spec';
 
 /** A part of a model in numbers. */
 export interface PartDescription {
@@ -113,6 +113,12 @@ function headParameters({ module, backbone }: Model): Parameter[] {
     .map((path) => all.get(path)!);
 }
 
+/** Tiles that go through the encoder: some only fill up. */
+function encodedTiles({ processor }: Vision, { width, height, tiles }: ImageDescription): number {
+  const { cross } = processor.place({ width, height });
+  return cross ? 1 + Math.max(...cross.tiles, ...cross.placed) : tiles;
+}
+
 function shapesOf({ vision, backbone }: Model, image: ImageDescription | null): ModelDescription['shapes'] {
   const { hiddenSize, vocabSize } = backbone.shape;
   const text = { hiddenStates: [1, 'L', hiddenSize], logits: [1, 'L', vocabSize] };
@@ -120,10 +126,13 @@ function shapesOf({ vision, backbone }: Model, image: ImageDescription | null): 
   const { encoder } = vision;
   const [tiles, ...rest] = Object.values(encoder.inputs)[0]!.shape;
   const patches = encoder.grid ? encoder.grid[0] * encoder.grid[1] : 'patches';
+  const encoded = encodedTiles(vision, image);
+  // Some encoders take the tiles of a picture along an axis of their own.
+  const together = rest.slice(0, -3).reduce<number>((product, side) => product * Number(side), 1);
   return {
-    pixels: [typeof tiles === 'string' ? image.tiles : tiles!, ...rest],
-    features: [image.tiles, patches, encoder.hiddenSize],
-    embeddings: [image.tokens, hiddenSize],
+    pixels: [typeof tiles === 'string' ? encoded / together : tiles!, ...rest],
+    features: [encoded, patches, encoder.hiddenSize],
+    embeddings: [vision.cross ? encoded * vision.cross.tokensPerTile : image.tokens, hiddenSize],
     ...text,
   };
 }

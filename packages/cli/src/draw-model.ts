@@ -5,7 +5,8 @@ const width = 66;
 /** Columns of the arrows: of the image, and of the text. */
 const [imageColumn, textColumn] = [8, 48];
 
-const methods: Readonly<
+/** The methods of the survey, and how images come into the language model under each. */
+export const methods: Readonly<
   Record<ModelDescription['method'], { readonly title: string; readonly how: string }>
 > = {
   A: {
@@ -42,7 +43,12 @@ export function drawModel(description: ModelDescription, stream: TerminalStream)
       ...rows.map(([part, count]) => [part, grouped(count)]),
       ['total', grouped(parameters.total)],
     ]),
-    ...(image ? ['', `${picture(image)} take ${grouped(image.tokens)} tokens: ${image.formula}.`] : []),
+    ...(image
+      ? [
+          '',
+          `${picture(image)} take ${grouped(image.tokens)} ${image.tokens === 1 ? 'token' : 'tokens'}: ${image.formula}.`,
+        ]
+      : []),
   ].join('\n');
 }
 

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { GenerationOptions } from '@weft/runtime';
+import type { ImageSize } from './describe-model.js';
 
 /** Values of the options that `addGenerationOptions` adds. */
 export interface GenerationFlags {
@@ -22,6 +23,13 @@ const parser =
 /** A whole number from a command line. */
 export const wholeNumber = (least: number): ((text: string) => number) =>
   parser((value) => Number.isSafeInteger(value) && value >= least, `a whole number of at least ${least}`);
+
+/** The size of a picture from a command line: `640x480`. */
+export function pictureSize(text: string): ImageSize {
+  const [, width, height] = /^(\d{1,6})[x×](\d{1,6})$/i.exec(text) ?? [];
+  if (!Number(width) || !Number(height)) throw new InvalidArgumentError('Expected a size such as 640x480.');
+  return { width: Number(width), height: Number(height) };
+}
 
 /** Adds the options of commands that answer. */
 export function addGenerationOptions(command: Command): Command {

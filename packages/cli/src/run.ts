@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAskCommand } from './commands/ask.js';
 import { addChatCommand } from './commands/chat.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addTrainCommand } from './commands/train.js';
@@ -71,6 +72,7 @@ function programOf(context: Context): Command {
     addAskCommand,
     addChatCommand,
     addInspectCommand,
+    addCompareCommand,
     addVerifyCommand,
     addTrainCommand,
     addDemoCommand,

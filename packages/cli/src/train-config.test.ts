@@ -46,6 +46,7 @@ describe('readTrainConfig', () => {
     const full = {
       ...stage,
       frozen: ['**.bias'],
+      muon: ['**.mlp.*.weight'],
       accumulate: 2,
       lengthWindow: 4,
       rates: [{ match: 'encoder', learningRate: 0, weightDecay: 0.1 }],
@@ -55,6 +56,7 @@ describe('readTrainConfig', () => {
       weightDecay: 0.05,
       beta1: 0.9,
       beta2: 0.95,
+      momentum: 0.9,
       eps: 1e-6,
       maxGradientNorm: null,
       clip: 'group',

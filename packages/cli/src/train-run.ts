@@ -151,7 +151,7 @@ async function conversationTools({ model, files }: OpenFolder): Promise<Conversa
   return {
     model,
     tokenizer: await loadTokenizer(files.folder, { placeholders }),
-    chatTemplate: await findChatTemplate(files.folder),
+    chatTemplate: model.chatTemplate ?? (await findChatTemplate(files.folder)),
   };
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { GenerationResult, ImageInput, Message } from '@weft/runtime';
+import { checkDrawing, drawAnswer, drawingText, type Drawing } from '../draw-answer.js';
 import { UsageError } from '../failure.js';
 import { openModel } from '../open-model.js';
 import { addGenerationOptions, generationOptions, type GenerationFlags } from '../options.js';
@@ -8,7 +9,7 @@ import type { Context } from '../run.js';
 import { printable } from '../terminal.js';
 
 /** `weft ask`: one question about any number of pictures. */
-export function addAskCommand(program: Command, { signal }: Context): void {
+export function addAskCommand(program: Command, { signal, fail }: Context): void {
   const command = program
     .command('ask')
     .summary('answer a question about pictures')
@@ -18,13 +19,18 @@ export function addAskCommand(program: Command, { signal }: Context): void {
     .argument('<input...>', 'image files, then the question')
     .usage('[options] IMAGE... "QUESTION"')
     .option('--json', 'print one JSON object: answer, token counts, times in ms')
+    .option('--draw <file>', 'draw the boxes and points of the answer on the picture, as PNG')
     .addHelpText(
       'after',
-      '\nExample:\n  $ weft ask photo.jpg "How many circles are there?"\n  $ weft ask before.png after.png "What changed?" --model ./llava-1.5-7b --max-tokens 80',
+      '\nExample:\n  $ weft ask photo.jpg "How many circles are there?"\n  $ weft ask before.png after.png "What changed?" --model ./llava-1.5-7b --max-tokens 80\n  $ weft ask photo.jpg "Where is the star?" --draw places.png',
     );
   addGenerationOptions(command).action(
-    async (inputs: string[], flags: GenerationFlags & { readonly json?: boolean }) => {
+    async (
+      inputs: string[],
+      flags: GenerationFlags & { readonly json?: boolean; readonly draw?: string },
+    ) => {
       const { images, question } = await readInputs(inputs);
+      if (flags.draw !== undefined) await checkDrawing(images, flags.draw);
       const model = await openModel(flags, signal);
       try {
         const answer = model.generate({
@@ -34,9 +40,16 @@ export function addAskCommand(program: Command, { signal }: Context): void {
         });
         if (!flags.json) for await (const { text } of answer) process.stdout.write(printable(text));
         const result = await answer.result();
-        process.stdout.write(
-          flags.json ? (signal.aborted ? '' : `${JSON.stringify(summary(result))}\n`) : '\n',
-        );
+        if (!flags.json) process.stdout.write('\n');
+        if (signal.aborted) return;
+        const drawing =
+          flags.draw === undefined
+            ? undefined
+            : await drawAnswer(result.text, images[0]!, flags.draw, signal);
+        if (flags.json) process.stdout.write(`${JSON.stringify(summary(result, drawing))}\n`);
+        if (!drawing) return;
+        process.stderr.write(`${drawingText(drawing, flags.draw!)}\n`);
+        if (drawing.places.length === 0) fail();
       } finally {
         await model.close();
       }
@@ -72,14 +85,10 @@ export const questionAbout = (images: readonly ImageInput[], question: string): 
 ];
 
 /** The object of `--json`; times in ms. */
-const summary = ({
-  text,
-  promptTokens,
-  imageTokens,
-  generatedTokens,
-  finishReason,
-  timings,
-}: GenerationResult) => ({
+const summary = (
+  { text, promptTokens, imageTokens, generatedTokens, finishReason, timings }: GenerationResult,
+  drawing?: Drawing,
+) => ({
   answer: text,
   promptTokens,
   imageTokens,
@@ -88,4 +97,5 @@ const summary = ({
   timings: Object.fromEntries(
     Object.entries(timings).map(([name, time]) => [name, Math.round(time * 1000) / 1000]),
   ),
+  ...(drawing ? { places: drawing.places } : {}),
 });

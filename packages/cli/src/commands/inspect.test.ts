@@ -46,6 +46,15 @@ describe('weft inspect', () => {
     });
   });
 
+  it.each([
+    ['llama-3.2-11b-vision', [1, 4, 3, 560, 560], [4, 1601, 7680], [6404, 4096], 1],
+    ['nvlm-h-72b', [3, 3, 448, 448], [3, 1024, 3200], [768, 8192], 256],
+  ])('tells what %s attends to of a picture, and what stands among its tokens', (name, ...expected) => {
+    const { shapes, tokensPerImage } = describeModel(name, presetModel(name), { width: 896, height: 448 });
+    const { pixels, features, embeddings } = shapes;
+    expect([pixels, features, embeddings, tokensPerImage]).toEqual(expected);
+  });
+
   it('draws the parts from the image to the text', () => {
     const lines = drawModel(describeModel('llava-1.5-7b', presetModel('llava-1.5-7b')), {
       write: () => true,

@@ -1,5 +1,6 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { ImageSize } from '../describe-model.js';
+import { pictureSize } from '../options.js';
 import type { Context } from '../run.js';
 
 /** `weft inspect`: what a model is made of. */
@@ -11,7 +12,7 @@ export function addInspectCommand(program: Command, _context: Context): void {
       'Draws the composition of a model, from the image to the text: parts, shapes, parameters, tokens per image. A published size needs no weights. Of a folder it also tells files, types, and tensors that have no place in the model.',
     )
     .argument('<model>', 'checkpoint folder, name of a published size, or "tiny" for the embedded model')
-    .option('--image <WxH>', 'size of the picture whose tokens are counted, pixels', parseSize)
+    .option('--image <WxH>', 'size of the picture whose tokens are counted, pixels', pictureSize)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -26,10 +27,4 @@ export function addInspectCommand(program: Command, _context: Context): void {
         process.stdout.write(await inspectModel(given, { image, json, stream: process.stdout }));
       },
     );
-}
-
-function parseSize(text: string): ImageSize {
-  const [, width, height] = /^(\d{1,6})[x×](\d{1,6})$/i.exec(text) ?? [];
-  if (!Number(width) || !Number(height)) throw new InvalidArgumentError('Expected a size such as 640x480.');
-  return { width: Number(width), height: Number(height) };
 }

@@ -123,6 +123,36 @@ describe('weft train', () => {
     });
   });
 
+  it('gives a language model sight by cross-attention, and leaves it as it was', async () => {
+    const text = fixture('text-qwen2-tied');
+    const compose = {
+      encoder: { from: base },
+      backbone: { from: text },
+      fusion: { id: 'fusion-cross-attention', config: { every: 1 } },
+    };
+    const adapt = [{ ...stages[0]!, trainable: ['connector', 'fusion'] }];
+    const { code, stdout } = await train('aside', { model: { compose }, stages: adapt });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^backbone +[\d,]+ +0 +frozen[^]*^fusion +([\d,]+) +\1 +trainable/m);
+    const [before, after] = await Promise.all([text, join(folder, 'aside')].map(openCheckpoint));
+    for (const name of before!.tensors.keys())
+      expect([name, await after!.read(`language_model.${name}`)]).toEqual([name, await before!.read(name)]);
+    const gate = 'language_model.model.cross_attn_layers.0.cross_attn_attn_gate';
+    expect(new Float32Array((await after!.read(gate)).slice().buffer)[0]).not.toBe(0);
+    await Promise.all([before!.close(), after!.close()]);
+    const asked = await weft([
+      'ask',
+      join(folder, 'a.png'),
+      'What is it?',
+      '-m',
+      join(folder, 'aside'),
+      '--max-tokens',
+      '3',
+      '--json',
+    ]);
+    expect(JSON.parse(asked.stdout)).toMatchObject({ imageTokens: 1 });
+  });
+
   it('refuses folders of other runs and models, samples and parts that do not exist', async () => {
     const failure = async (name: string, changes: object) => {
       const { code, stderr } = await train(name, changes);
