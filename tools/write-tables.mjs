@@ -1,9 +1,11 @@
 // Writes the tables of README files that follow from the code: `node tools/write-tables.mjs`. A table stands between
-// `<!-- table: NAME -->` and `<!-- end of table -->`. Build first. It verifies all fixtures; `--quick` leaves that out.
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+// `<!-- table: NAME -->` and `<!-- end of table -->`. Build first. It verifies all fixtures and stores the
+// results; `--quick` takes the stored ones.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { foldersOf, readManifest, root } from './manifest.mjs';
+import { pages, readResults, storeResults } from './model-pages.mjs';
 
 /** Packages in the order in which one reads them. */
 const order =
@@ -34,18 +36,9 @@ function write(page, name, table) {
 }
 
 /** Every model that has fixtures: its parts, and how far it is from the reference. */
-async function modelTable() {
-  const { load, verify } = await import('../packages/runtime/dist/index.js');
+function modelTable() {
   const models = new Map();
-  const fixtures = join(root, 'packages/models/__fixtures__');
-  for (const name of readdirSync(fixtures).sort()) {
-    const { recipe, checks } = await verify(join(fixtures, name));
-    const failed = checks.filter(({ ok }) => !ok);
-    if (failed.length > 0)
-      throw new Error(`${name} is not verified: ${failed.map((check) => check.name).join(', ')}.`);
-    const loaded = await load(join(fixtures, name), { worker: false });
-    const { vision, backbone, config } = loaded.model;
-    await loaded.close();
+  for (const { recipe, modelType, differences, ...parts } of Object.values(readResults())) {
     const known = models.get(recipe) ?? {
       types: new Set(),
       fixtures: 0,
@@ -55,15 +48,12 @@ async function modelTable() {
       connector: new Set(),
       backbone: new Set(),
     };
-    if (config.model_type) known.types.add(`\`${config.model_type}\``);
-    const difference = (check) => checks.find((each) => each.name === check)?.maxDiff ?? 0;
+    if (modelType) known.types.add(`\`${modelType}\``);
     known.fixtures++;
-    known.logits = Math.max(known.logits, difference('logits'));
-    known.cached = Math.max(known.cached, difference('logits-cached'));
-    for (const part of ['encoder', 'connector', 'backbone']) {
-      const id = part === 'backbone' ? backbone.id : vision?.[part].id;
-      if (id) known[part].add(id.slice(part.length + 1));
-    }
+    known.logits = Math.max(known.logits, differences['logits'] ?? 0);
+    known.cached = Math.max(known.cached, differences['logits-cached'] ?? 0);
+    for (const part of ['encoder', 'connector', 'backbone'])
+      if (parts[part]) known[part].add(parts[part].slice(part.length + 1));
     models.set(recipe, known);
   }
   const rows = [...models]
@@ -150,7 +140,8 @@ async function presetTable() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   write('README.md', 'packages', packageTable());
-  if (!process.argv.includes('--quick')) write('README.md', 'models', await modelTable());
+  if (!process.argv.includes('--quick')) await storeResults();
+  write('README.md', 'models', modelTable());
   write('packages/models/README.md', 'presets', await presetTable());
   for (const { name, folder } of foldersOf('packages')) {
     const page = join(folder, 'README.md');
@@ -160,4 +151,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       tableIn(readFileSync(page, 'utf8'), 'presets') !== undefined;
     if (hasTable) write(`packages/${name}/README.md`, 'presets', await partTable(name));
   }
+  for (const { path, wanted } of await pages()) writeFileSync(path, wanted);
 }

@@ -80,7 +80,10 @@ def randomize(model, seed):
                 drawn = normal(shape, 1.6 / math.sqrt(shape[1]) if tied else 0.7)
             elif "lm_head" in name and last == "weight":
                 drawn = normal(shape, 1.6 / math.sqrt(shape[1]))
-            elif "position_embedding" in name:
+            elif re.search(r"(^|_)gate(_|$)", last):
+                # A gate near zero hides what lies behind it.
+                drawn = normal(shape, 0.2, 0.8)
+            elif re.search(r"position_embedding|positional_embedding|tile_embedding", name):
                 drawn = normal(shape, 0.4)
             elif "patch_embedding" in name and last == "weight":
                 # Neighbouring pixels are alike, so their sum does not average out: a smaller gain.
@@ -351,11 +354,24 @@ class Sample:
 
 def flat_image_features(model, inputs):
     """The connector's rows of all images and videos, `[tokens, hidden]`, in the order of their tokens, or `None`."""
+    # The classes for generation of Janus and Fuyu lack the shortcut.
+    seeing = model if hasattr(model, "get_image_features") else getattr(model, "model", model)
     found = {}
-    if "pixel_values" in inputs:
-        names = ("pixel_values", "pixel_attention_mask", "image_grid_thw", "image_sizes")
+    if "aspect_ratio_ids" in inputs:
+        # Llama 3.2 Vision has no method for it.
+        seen = model.model.vision_model(
+            **{name: inputs[name] for name in ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")}
+        )
+        found["image"] = flat_rows(model.model.multi_modal_projector(seen.last_hidden_state))
+    elif "pixel_values" in inputs:
+        names = ("pixel_values", "pixel_attention_mask", "image_grid_thw", "image_sizes", "batch_num_images")
         keywords = {name: inputs[name] for name in names if name in inputs}
-        found["image"] = flat_rows(model.get_image_features(**keywords, return_dict=True).pooler_output)
+        if "pixel_mask" in inputs:
+            # Aria's method does not ask the config which layer.
+            keywords |= {"pixel_mask": inputs["pixel_mask"], "vision_feature_layer": model.config.vision_feature_layer}
+        found["image"] = flat_rows(seeing.get_image_features(**keywords, return_dict=True).pooler_output)
+    if "image_patches" in inputs:
+        found["image"] = flat_rows(seeing.get_image_features(inputs["image_patches"], return_dict=True).last_hidden_state)
     if "pixel_values_videos" in inputs:
         keywords = {name: inputs[name] for name in ("pixel_values_videos", "video_grid_thw")}
         found["video"] = flat_rows(model.get_video_features(**keywords, return_dict=True).pooler_output)
@@ -416,7 +432,7 @@ def usable(model, sample, outputs, avoid):
             return "the continuation contains a control token"
         if any(len(set(row)) < 4 for row in generated.tolist()):
             return "the continuation repeats itself"
-    for pixels in ("pixel_values", "pixel_values_videos"):
+    for pixels in ("pixel_values", "pixel_values_videos", "image_patches"):
         if pixels not in sample.inputs:
             continue
         # A tower that norms its patches first does not see darkness alone.
@@ -447,7 +463,7 @@ def save_golden(folder, sample, seed, weight_seed, script, outputs, note=""):
         tensors["generated"] = generated.to(torch.int64).contiguous()
     if sample.prompt is not None:
         tensors["expected_input_ids"] = sample.inputs["input_ids"].clone()
-        for pixels in ("pixel_values", "pixel_values_videos"):
+        for pixels in ("pixel_values", "pixel_values_videos", "image_patches"):
             if pixels in sample.inputs:
                 tensors[f"expected_{pixels}"] = sample.inputs[pixels].clone()
         (folder / "prompt.txt").write_bytes(sample.prompt.encode("utf-8"))

@@ -12,6 +12,7 @@ import struct
 import zlib
 
 import numpy as np
+import torch
 from PIL import Image, ImageCms, ImageOps
 from transformers import CLIPImageProcessorPil
 from transformers.image_transforms import center_crop, normalize, rescale
@@ -68,6 +69,32 @@ def resizes():
                 arrays[name] = base64.b64encode(result).decode()
         cases.append({"from": [width, height], "to": [to_width, to_height], "offset": offset, "sha256": expected, "samples": arrays})
     write_json("resize.json", cases)
+
+
+def float_resizes():
+    """PyTorch's antialiased bilinear resampling of float32; of large results every so-manieth sample.
+
+    A result one pixel wide and several high is wrong in PyTorch 2.13, which repeats its first row, so none is asked for.
+    """
+    draw = np.random.default_rng(20240925)
+    sizes = [
+        (1, 1, 7, 5), (7, 5, 1, 1), (37, 29, 37, 11), (37, 29, 91, 29), (2, 2, 3, 3), (301, 3, 5, 77), (3, 301, 77, 5),
+        (224, 224, 336, 336), (1201, 803, 336, 224), (97, 131, 384, 384), (255, 256, 256, 255), (1920, 1080, 784, 441),
+        (3001, 40, 1008, 13), (640, 480, 746, 560),
+    ] + [tuple(int(v) for v in np.exp(draw.uniform(0, np.log(400), 4))) for _ in range(20)]
+    cases = []
+    for width, height, to_width, to_height in sizes:
+        to_width = max(to_width, 1 if to_height == 1 else 2)
+        offset = int(draw.integers(0, len(noise)))
+        samples = torch.from_numpy(source(width, height, offset).copy()).permute(2, 0, 1)[None].float() / 255
+        result = torch.nn.functional.interpolate(
+            samples, size=(to_height, to_width), mode="bilinear", align_corners=False, antialias=True
+        )
+        flat = result[0].permute(1, 2, 0).flatten().numpy()
+        step = max(1, len(flat) // 60)
+        kept = base64.b64encode(flat[::step].astype("<f4").tobytes()).decode()
+        cases.append({"from": [width, height], "to": [to_width, to_height], "offset": offset, "step": step, "samples": kept})
+    write_json("resize-float.json", cases)
 
 
 def crops():
@@ -282,3 +309,4 @@ crops()
 pixel_values()
 processors()
 decodes()
+float_resizes()
