@@ -17,7 +17,7 @@ export {
   type Curriculum,
 } from './dataset.js';
 export { openPool, type Pool } from './pool.js';
-export { answerStage, lookStage, pairStage } from './recipe.js';
+export { answerStage, lookStage, pairStage, settleStage } from './recipe.js';
 export { makeExample, type Example } from './world/example.js';
 export { grade, intersectionOverUnion, parseBox } from './world/grade.js';
 export { ask, questionKinds, type Dialogue, type QuestionKind } from './world/questions.js';

@@ -12,6 +12,7 @@ import {
   lookStage,
   pairStage,
   recipeSeed,
+  settleStage,
   trainingPictures,
 } from './recipe.js';
 import { saveTiny } from './save.js';
@@ -32,9 +33,8 @@ async function main(): Promise<void> {
   const report = (done: number) => process.stderr.write(`\rdrawing pictures ${done}`);
   const pool = await openPool(pictures, { ...trainingPictures, size: inputSize }, report);
   const heldOut = await openPool(pictures, { ...heldOutPictures, size: inputSize });
-  const scale = values.steps
-    ? Number(values.steps) / (lookStage.steps + pairStage.steps + answerStage.steps)
-    : 1;
+  const all = [lookStage, pairStage, answerStage, settleStage].reduce((sum, { steps }) => sum + steps, 0);
+  const scale = values.steps ? Number(values.steps) / all : 1;
   const shorten = <S extends { steps: number }>(stage: S): S => ({
     ...stage,
     steps: Math.max(1, Math.round(stage.steps * scale)),
@@ -51,6 +51,10 @@ async function main(): Promise<void> {
     {
       stage: shorten(answerStage),
       data: worldDataset(pool, questionCurriculum, tokens, { seed: recipeSeed + 1 }),
+    },
+    {
+      stage: shorten(settleStage),
+      data: worldDataset(pool, questionCurriculum, tokens, { seed: recipeSeed + 5 }),
     },
   ];
   const progress = trainingProgress(process.stderr);

@@ -1,19 +1,11 @@
+import { coordinateCodec } from '@weft/text';
 import type { QuestionKind } from './questions.js';
 import type { Box } from './scene.js';
 
-const pattern = /^<box>(\d{1,3}) (\d{1,3}) (\d{1,3}) (\d{1,3})<\/box>$/;
-
 /** Reads `<box>x1 y1 x2 y2</box>` in hundredths; `undefined` when it is not well-formed or has no area. */
 export const parseBox = (text: string): Box | undefined => {
-  const match = pattern.exec(text.trim());
-  if (!match) return undefined;
-  const [x1, y1, x2, y2] = match.slice(1).map((value) => Number(value) / 100) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  return x1 < x2 && y1 < y2 && x2 <= 1 && y2 <= 1 ? { x1, y1, x2, y2 } : undefined;
+  const { place } = coordinateCodec('tags').parse(text);
+  return place?.kind === 'box' ? place.box : undefined;
 };
 
 const areaOf = ({ x1, y1, x2, y2 }: Box): number => Math.max(0, x2 - x1) * Math.max(0, y2 - y1);

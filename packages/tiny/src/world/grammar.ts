@@ -1,3 +1,4 @@
+import { coordinateCodec } from '@weft/text';
 import type { Box, Color, Scene, SceneNumber, SceneObject, Shape } from './scene.js';
 
 /** `circle` → `circles`. */
@@ -19,11 +20,8 @@ export const name = ({ color, shape }: Reference): string => [color, shape].filt
 export const matching = (scene: Scene, { color, shape }: Reference): SceneObject[] =>
   scene.objects.filter((object) => (!color || object.color === color) && (!shape || object.shape === shape));
 
-const hundredths = (value: number): number => Math.min(100, Math.max(0, Math.round(value * 100)));
-
 /** A box as coordinate tokens in hundredths of the canvas: `<box>12 30 40 55</box>`. */
-export const writeBox = ({ x1, y1, x2, y2 }: Box): string =>
-  `<box>${[x1, y1, x2, y2].map(hundredths).join(' ')}</box>`;
+export const writeBox = (box: Box): string => coordinateCodec('tags').writeBox(box);
 
 const list = (items: readonly string[]): string => {
   if (items.length < 3) return items.join(' and ');
