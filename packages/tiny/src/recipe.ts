@@ -35,13 +35,13 @@ export const lookStage: Stage = { ...common, name: 'look', steps: 400, warmupSte
 export const pairStage: Stage = { ...common, name: 'pairs', steps: 300 };
 
 /** All scenes and all questions. */
-export const answerStage: Stage = { ...common, name: 'answer', steps: 8000 };
+export const answerStage: Stage = { ...common, name: 'answer', steps: 3750 };
 
 /** The same, while the rate falls. */
 export const settleStage: Stage = {
   ...common,
   name: 'settle',
-  steps: 2500,
+  steps: 3000,
   schedule: 'cosine',
   floorRatio: 0.02,
   warmupSteps: 0,
