@@ -6,14 +6,14 @@ import { aria } from './aria.js';
 import { ariaPresets, ariaSection, readAriaConfig, type AriaConfig } from './config.js';
 
 const tiny: AriaConfig = {
-  hiddenSize: 10,
-  intermediateSize: 7,
+  hiddenSize: 6,
+  intermediateSize: 5,
   numHiddenLayers: 2,
-  numAttentionHeads: 6,
+  numAttentionHeads: 4,
   numKeyValueHeads: 2,
-  headDim: 6,
-  rotaryDim: 6,
-  vocabSize: 17,
+  headDim: 4,
+  rotaryDim: 4,
+  vocabSize: 11,
   hiddenAct: 'gelu',
   ropeTheta: 1000,
   rmsNormEps: 1e-5,
@@ -21,7 +21,7 @@ const tiny: AriaConfig = {
   qkvBias: false,
   outputBias: false,
   mlpBias: false,
-  numExperts: 5,
+  numExperts: 4,
   numExpertsPerTok: 2,
   numSharedExperts: 3,
 };
@@ -52,13 +52,13 @@ describe('aria', () => {
     const shapes = [...namedParameters(aria(tiny))]
       .filter(([path]) => path.startsWith('model.layers.1.mlp.'))
       .map(([path, { shape }]) => [path.slice('model.layers.1.mlp.'.length), shape]);
-    expect(shapes).toHaveLength(1 + 2 * 5 + 3);
+    expect(shapes).toHaveLength(1 + 2 * 4 + 3);
     expect(Object.fromEntries(shapes)).toMatchObject({
-      'router.weight': [5, 10],
-      'experts.4.fc1.weight': [10, 14],
-      'experts.4.fc2.weight': [7, 10],
-      'shared_experts.gate_proj.weight': [21, 10],
-      'shared_experts.down_proj.weight': [10, 21],
+      'router.weight': [4, 6],
+      'experts.3.fc1.weight': [6, 10],
+      'experts.3.fc2.weight': [5, 6],
+      'shared_experts.gate_proj.weight': [15, 6],
+      'shared_experts.down_proj.weight': [6, 15],
     });
   });
 

@@ -42,14 +42,8 @@ export {
   type DynamicTilesConfig,
   type TileGrid,
 } from './processors/dynamic-tiles.js';
-export {
-  overlapCrops,
-  planCrops,
-  readOverlapCrops,
-  type CropPlan,
-  type CropTokens,
-  type OverlapCropsConfig,
-} from './processors/overlap-crops.js';
+export { planCrops, type CropPlan, type OverlapCropsConfig } from './processors/crop-plan.js';
+export { overlapCrops, readOverlapCrops, type CropTokens } from './processors/overlap-crops.js';
 export {
   paddedTiles,
   planPadded,

@@ -1,7 +1,8 @@
 import { ConfigError, InputError } from '@weft/errors';
 import type { Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { overlapCrops, planCrops, readOverlapCrops } from './overlap-crops.js';
+import { planCrops } from './crop-plan.js';
+import { overlapCrops, readOverlapCrops } from './overlap-crops.js';
 
 const tokens = { start: '<s>', end: '<e>', patch: 'P', column: 'C' };
 const published = readOverlapCrops({}, { imageSize: 336, patchSize: 14 });
