@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
-import { crop, resize, writePixelValues, type Raster } from '@weft/image';
+import { resize, writePixelValues, type Raster } from '@weft/image';
 import type { ImagePlacement, ImageProcessor, Json, Picture } from '@weft/spec';
+import { cutTiles } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, readSize, type PixelConfig } from './resize-plan.js';
 
 const imagenetMean = [0.485, 0.456, 0.406] as const;
@@ -90,14 +91,7 @@ function viewsOf(picture: Picture, config: DynamicTilesConfig): Raster[] {
   const { tileSize, filter, thumbnail } = config;
   const { rows, columns } = planTiles(picture, config);
   const stretched = resize(picture, { width: columns * tileSize, height: rows * tileSize, filter });
-  const tiles = Array.from({ length: rows * columns }, (_, i) =>
-    crop(stretched, {
-      left: (i % columns) * tileSize,
-      top: Math.floor(i / columns) * tileSize,
-      width: tileSize,
-      height: tileSize,
-    }),
-  );
+  const tiles = cutTiles(stretched, tileSize);
   const whole = () => resize(picture, { width: tileSize, height: tileSize, filter });
   return thumbnail && tiles.length > 1 ? [...tiles, whole()] : tiles;
 }

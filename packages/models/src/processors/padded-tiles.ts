@@ -1,6 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
-import { crop, pad, resize, writePixelValues, type Raster, type Rgb } from '@weft/image';
+import { pad, resize, writePixelValues, type Raster, type Rgb } from '@weft/image';
 import { configReader, type ImagePlacement, type ImageProcessor, type Json, type Picture } from '@weft/spec';
+import { cutTiles } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, type PixelConfig } from './resize-plan.js';
 
 /** How pictures are fitted into tiles. */
@@ -143,15 +144,7 @@ function viewsOf(
     return pad(resize(picture, { width, height, filter }), { left: 0, top: 0, right, bottom, fill });
   };
   const { rows, columns } = plan;
-  const canvas = fitted(plan, rows, columns);
-  const tiles = Array.from({ length: rows * columns }, (_, i) =>
-    crop(canvas, {
-      left: (i % columns) * tileSize,
-      top: Math.floor(i / columns) * tileSize,
-      width: tileSize,
-      height: tileSize,
-    }),
-  );
+  const tiles = cutTiles(fitted(plan, rows, columns), tileSize);
   const single = planPadded(picture, { tileSize, minTiles: 1, maxTiles: 1 });
   return tiles.length === 1 ? tiles : [...tiles, fitted(single, 1, 1)];
 }

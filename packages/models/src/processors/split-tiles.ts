@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
-import { crop, resize, writePixelValues, type Raster } from '@weft/image';
+import { resize, writePixelValues, type Raster } from '@weft/image';
 import type { ImagePlacement, ImageProcessor, Json, Picture } from '@weft/spec';
+import { cutTiles } from './fit-frame.js';
 import { readPixelConfig, readSize, type PixelConfig } from './resize-plan.js';
 
 export interface SplitTilesConfig extends PixelConfig {
@@ -99,13 +100,7 @@ function viewsOf(picture: Picture, config: SplitTilesConfig): Raster[] {
   const square = { width: tileSize, height: tileSize, filter };
   const resized = resize(resize(picture, { ...first, filter }), { ...whole, filter });
   if (rows * columns === 0) return [resize(resized, square)];
-  const tiles: Raster[] = [];
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++)
-      tiles.push(
-        crop(resized, { left: column * tileSize, top: row * tileSize, width: tileSize, height: tileSize }),
-      );
-  return [...tiles, resize(resized, square)];
+  return [...cutTiles(resized, tileSize), resize(resized, square)];
 }
 
 function promptOf(rows: number, columns: number, tokens: number): string {
