@@ -46,16 +46,22 @@ export async function storeResults() {
   writeFileSync(resultsFile, `${JSON.stringify(results, null, 2)}\n`);
 }
 
-const table = (header, rows) =>
+/** A table of a page. */
+export const table = (header, rows) =>
   [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 
-async function sizesTable(names) {
+/** Counts the parameters of a part, as text. */
+export async function counter() {
   const { namedParameters } = await import('../packages/graph/dist/index.js');
-  const { presetModel } = await import('../packages/models/dist/index.js');
-  const count = (part) =>
+  return (part) =>
     [...namedParameters(part).values()]
       .reduce((sum, { elements }) => sum + elements, 0)
       .toLocaleString('en-US');
+}
+
+async function sizesTable(names) {
+  const count = await counter();
+  const { presetModel } = await import('../packages/models/dist/index.js');
   const tokens = ({ processor, cross }, width, height) => {
     try {
       const placed = processor.place({ width, height });

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { foldersOf, readManifest, root } from './manifest.mjs';
-import { pages, readResults, storeResults } from './model-pages.mjs';
+import { counter, pages, readResults, storeResults, table } from './model-pages.mjs';
 
 /** Packages in the order in which one reads them. */
 const order =
@@ -71,14 +71,6 @@ function modelTable() {
   ].join('\n');
 }
 
-async function counter() {
-  const { namedParameters } = await import('../packages/graph/dist/index.js');
-  return (part) =>
-    [...namedParameters(part).values()]
-      .reduce((sum, { elements }) => sum + elements, 0)
-      .toLocaleString('en-US');
-}
-
 /** Columns of a part's sizes, of those that its configuration has. */
 const columns = {
   Layers: (c) => c.numHiddenLayers,
@@ -118,7 +110,7 @@ async function partTable(name) {
     ...present.map(([, read]) => read(config)),
     count(part),
   ]);
-  return [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+  return table(header, rows);
 }
 
 /** Published sizes of models with vision. */

@@ -504,6 +504,16 @@ def positions_of(attention_mask):
 # Checkpoint shapes
 
 
+def save_checkpoint(model, processor, folder, is_sharded):
+    """Writes weights, configs and tokenizer; generation stops and pads with the tokenizer's tokens."""
+    tokenizer = processor.tokenizer
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.bos_token_id = tokenizer.bos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder, max_shard_size="40KB" if is_sharded else "1GB")
+    processor.save_pretrained(folder)
+
+
 def rename_weights(folder, rename):
     """Rewrites `model.safetensors` of `folder` with every tensor name passed through `rename`."""
     path = Path(folder) / "model.safetensors"

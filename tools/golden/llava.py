@@ -19,6 +19,7 @@ from common import (
     picture,
     positions_of,
     rename_weights,
+    save_checkpoint,
     split_processor_config,
     text_config,
     through_png,
@@ -210,11 +211,7 @@ def main():
     }
 
     def save(model):
-        model.generation_config.eos_token_id = tokenizer.eos_token_id
-        model.generation_config.bos_token_id = tokenizer.bos_token_id
-        model.generation_config.pad_token_id = tokenizer.pad_token_id
-        model.save_pretrained(out, max_shard_size="40KB" if variant == "sharded" else "1GB")
-        processor.save_pretrained(out)
+        save_checkpoint(model, processor, out, is_sharded=variant == "sharded")
         if variant == "hub-names":
             rename_weights(out, lambda name: name.replace("vision_tower.", "vision_tower.vision_model.", 1))
             edit_json(out / "config.json", lambda value: legacy_rope(value["text_config"]))

@@ -23,6 +23,7 @@ from common import (  # noqa: E402
     picture,
     positions_of,
     rename_weights,
+    save_checkpoint,
     split_processor_config,
     text_config,
     through_png,
@@ -199,11 +200,7 @@ def main(arguments=None):
     sample.inputs = {name: torch.as_tensor(sample.inputs[name]) for name in names if name in sample.inputs}
 
     def save(model):
-        model.generation_config.eos_token_id = tokenizer.eos_token_id
-        model.generation_config.bos_token_id = tokenizer.bos_token_id
-        model.generation_config.pad_token_id = tokenizer.pad_token_id
-        model.save_pretrained(out, max_shard_size="40KB" if variant == "sharded" else "1GB")
-        processor.save_pretrained(out)
+        save_checkpoint(model, processor, out, is_sharded=variant == "sharded")
         if variant == "hub-names":
             edit_json(out / "config.json", published)
             split_processor_config(out)
