@@ -11,17 +11,23 @@ export const layers = [
   { name: 'nn', match: /^nn$/, may: ['graph', 'spec'] },
   { name: 'onnx', match: /^onnx$/, may: ['graph'] },
   { name: 'autodiff', match: /^autodiff$/, may: ['graph'] },
-  { name: 'part', match: /^(encoder|connector|backbone|fusion|codec)-/, may: ['graph', 'spec', 'nn'] },
-  { name: 'models', match: /^models$/, may: ['graph', 'spec', 'nn', 'part', 'image', 'text'] },
+  {
+    name: 'part',
+    match: /^(encoder|connector|backbone|fusion|positions|codec)-/,
+    may: ['graph', 'spec', 'nn'],
+  },
+  { name: 'processors', match: /^processors$/, may: ['graph', 'spec', 'image'] },
+  { name: 'models', match: /^models$/, may: ['graph', 'spec', 'nn', 'part', 'processors', 'image', 'text'] },
+  { name: 'feeds', match: /^feeds$/, may: ['graph', 'spec'] },
   {
     name: 'runtime',
     match: /^runtime$/,
-    may: ['graph', 'spec', 'models', 'onnx', 'weights', 'image', 'text'],
+    may: ['graph', 'spec', 'models', 'feeds', 'onnx', 'weights', 'image', 'text'],
   },
   {
     name: 'train',
     match: /^train$/,
-    may: ['graph', 'spec', 'models', 'runtime', 'onnx', 'autodiff', 'weights', 'image', 'text'],
+    may: ['graph', 'spec', 'models', 'feeds', 'runtime', 'onnx', 'autodiff', 'weights', 'image', 'text'],
   },
   {
     name: 'tiny',

@@ -12,6 +12,7 @@ const kinds = {
   connector: 'connector',
   backbone: 'language-model',
   fusion: 'multimodal-fusion',
+  positions: 'position-ids',
   codec: 'image-tokenizer',
 };
 
