@@ -119,6 +119,7 @@ export function clip(
         config: { ...c, featureLayers, classToken, postNorm, patchWeight },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid,
+        pixels: { patchSize: c.patchSize, tileSize: c.imageSize },
         inputs: {
           pixel_values: {
             dtype: 'float32' as const,

@@ -103,6 +103,7 @@ export function pixtralVision(
         config: { ...c, featureLayers, ropeInterleaved } as Json,
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid: null,
+        pixels: { patchSize: c.patchSize },
         inputs: {
           patches: {
             dtype: 'float32' as const,

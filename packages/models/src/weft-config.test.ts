@@ -13,14 +13,21 @@ import type { Backbone, ConnectorFactory, Json, Model, VisionEncoder } from '@we
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { modelOf } from './recipes.js';
-import { configOf, processorKindOf, processorOf, type ProcessorKind } from './weft-config.js';
+import { configOf, readProcessor } from './weft-config.js';
 
-const preprocessor = {};
+/** `preprocessor_config.json` of each processor that is tried. */
+const files = {
+  clip: { image_processor_type: 'CLIPImageProcessor' },
+  siglip: { image_processor_type: 'SiglipImageProcessor' },
+  'split-tiles': { image_processor_type: 'Idefics3ImageProcessor' },
+};
+type Kind = keyof typeof files;
+
 function made(
   encoder: VisionEncoder,
   connector: ConnectorFactory,
   backbone: Backbone,
-  kind: ProcessorKind,
+  kind: Kind,
   add = false,
 ): Model {
   const fusion = unifiedFusion({ mode: add ? 'add' : 'replace' });
@@ -30,7 +37,7 @@ function made(
     connector,
     backbone,
     fusion,
-    processor: processorOf(kind, preprocessor),
+    processor: readProcessor(files[kind]),
     imageTokenId: 7,
   });
 }
@@ -39,14 +46,17 @@ function made(
 const facts = ({ vision, backbone, fusion }: Model): unknown =>
   JSON.parse(
     JSON.stringify(
-      [vision!.encoder, vision!.connector, backbone, fusion].map(({ id, config }) => ({ id, config })),
+      [vision!.encoder, vision!.connector, vision!.processor, backbone, fusion].map(({ id, config }) => ({
+        id,
+        config,
+      })),
     ),
   );
 
 const small = llama('llama-2-7b', { numHiddenLayers: 1 });
 const tower = siglip('base-patch16-224');
-const models: [string, Model, ProcessorKind][] = [
-  ...Object.keys(llamaPresets).map((name): [string, Model, ProcessorKind] => [
+const models: [string, Model, Kind][] = [
+  ...Object.keys(llamaPresets).map((name): [string, Model, Kind] => [
     'llava',
     made(
       clip('large-patch14-336', { featureLayers: [-2] }),
@@ -56,7 +66,7 @@ const models: [string, Model, ProcessorKind][] = [
     ),
     'clip',
   ]),
-  ...Object.keys(qwen2Presets).map((name): [string, Model, ProcessorKind] => [
+  ...Object.keys(qwen2Presets).map((name): [string, Model, Kind] => [
     'llava',
     made(
       tower,
@@ -115,11 +125,9 @@ describe('configOf', () => {
   it.each(models.map((given, i) => [i, ...given] as const))(
     'describes a composition so that the same parts come back, %i as %s',
     (_, type, model, processor) => {
-      const config = JSON.parse(
-        JSON.stringify(configOf(model, { processor, maxPositionEmbeddings: 77 })),
-      ) as Json;
+      const config = JSON.parse(JSON.stringify(configOf(model, { maxPositionEmbeddings: 77 }))) as Json;
       expect(config['model_type']).toBe(type);
-      const again = modelOf(config, { preprocessor });
+      const again = modelOf(config, { preprocessor: files[processor] });
       expect(facts(again)).toEqual(facts(model));
       const { rename = (name: string) => name } = again.checkpoint;
       expect([...namedParameters(model.module).keys()].map(rename)).toEqual([
@@ -129,33 +137,39 @@ describe('configOf', () => {
   );
 
   it('is for models with vision only', () => {
-    expect(() => configOf({ ...models[0]![1], vision: null }, { processor: 'clip' })).toThrow(ConfigError);
+    expect(() => configOf({ ...models[0]![1], vision: null })).toThrow(ConfigError);
   });
 });
 
 describe('weftRecipe', () => {
   it('lists the parts that exist when one does not', () => {
-    const config = configOf(models.find(([type]) => type === 'weft')![1], { processor: 'siglip' });
+    const config = configOf(models.find(([type]) => type === 'weft')![1]);
     expect(() => modelOf({ ...config, connector: { id: 'connector-wire' } })).toThrow(
       /no connector 'connector-wire'[^]*connector-mlp/,
     );
     expect(() => modelOf({ ...config, processor: undefined })).toThrow(/image_processor_type/);
   });
 
-  it('knows the kind of a preprocessor by its type', () => {
-    const kinds = [
+  it('knows the processor of a preprocessor file by its type', () => {
+    const types = [
       'CLIPImageProcessor',
       'LlavaImageProcessorPil',
       'SiglipImageProcessorFast',
       'Idefics3ImageProcessor',
       'SmolVLMImageProcessor',
     ];
-    expect(kinds.map((image_processor_type) => processorKindOf({ image_processor_type }))).toEqual([
-      'clip',
-      'clip',
-      'siglip',
-      'split-tiles',
-      'split-tiles',
+    const config = configOf(models.find(([type]) => type === 'weft')![1]);
+    const ids = types.map(
+      (image_processor_type) =>
+        modelOf({ ...config, processor: undefined }, { preprocessor: { image_processor_type } }).vision!
+          .processor.id,
+    );
+    expect(ids).toEqual([
+      'processor-single-tile',
+      'processor-single-tile',
+      'processor-single-tile',
+      'processor-split-tiles',
+      'processor-split-tiles',
     ]);
   });
 });
