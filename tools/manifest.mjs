@@ -50,14 +50,32 @@ export function withCommonFields(manifest, name) {
       ...new Set([
         'dist',
         '!dist/.tsbuildinfo',
+        // They would point to sources that are not in the package.
+        '!dist/**/*.map',
         ...files.filter((file) => file !== 'README.md'),
         'README.md',
       ]),
     ],
     exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, ...exports },
-    ...omit(rest, [...common, ...dependencyKinds]),
+    ...backends(name),
+    ...omit(rest, [...common, ...dependencyKinds, 'imports']),
     scripts: { ...scripts, build: 'tsc --build' },
     ...sortedDependencies(manifest),
+  };
+}
+
+/** What depends on the machine: bundlers for browsers take the one folder, Node the other. */
+function backends(name) {
+  if (!existsSync(join(root, 'packages', name, 'src', 'backend'))) return {};
+  const built = (folder, type) => `./dist/backend/${folder}/index.${type}`;
+  return {
+    imports: {
+      '#backend': {
+        types: built('node', 'd.ts'),
+        browser: built('web', 'js'),
+        default: built('node', 'js'),
+      },
+    },
   };
 }
 
