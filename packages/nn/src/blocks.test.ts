@@ -92,8 +92,8 @@ describe('activation', () => {
   });
 
   it('lists the known ones when there is none of the name', () => {
-    expect(() => activation('mish')).toThrow(/There is no activation 'mish'\.\n {2}Known: gelu, /);
-    expect(() => activation('toString')).toThrow(ConfigError);
+    expect(() => activation('mish' as 'silu')).toThrow(/There is no activation 'mish'\.\n {2}Known: gelu, /);
+    expect(() => activation('toString' as 'silu')).toThrow(ConfigError);
   });
 });
 
