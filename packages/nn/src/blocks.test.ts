@@ -9,7 +9,7 @@ import { gatedMlp, mlp } from './mlp.js';
 import { layerNorm, rmsNorm } from './norm.js';
 import { captureLayers, patchEmbedding } from './vision-transformer.js';
 
-const sizes = { hiddenSize: 6, intermediateSize: 10, hiddenAct: 'silu' };
+const sizes = { hiddenSize: 6, intermediateSize: 10, hiddenAct: 'silu' as const };
 const vision = {
   ...sizes,
   numHiddenLayers: 1,
@@ -107,7 +107,7 @@ describe('a decoder', () => {
     headDim: 4,
     rotaryDim: 4,
     vocabSize: 9,
-    hiddenAct: 'silu',
+    hiddenAct: 'silu' as const,
     rmsNormEps: 1e-5,
     ropeTheta: 100,
     tieWordEmbeddings: true,

@@ -12,4 +12,5 @@ export * from './mlp.js';
 export * from './norm.js';
 export * from './rotary.js';
 export * from './split-experts.js';
+export * from './vision-section.js';
 export * from './vision-transformer.js';
