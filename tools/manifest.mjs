@@ -60,7 +60,8 @@ export function withCommonFields(given, name) {
       ]),
     ],
     exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, ...exports },
-    ...omit(rest, [...common, ...dependencyKinds]),
+    ...backends(name),
+    ...omit(rest, [...common, ...dependencyKinds, 'imports']),
     scripts: { ...scripts, build: 'tsc --build' },
     ...sortedDependencies(manifest),
   };
@@ -84,8 +85,26 @@ function withPartsAsPeers(manifest) {
     ...manifest,
     dependencies: others(manifest.dependencies),
     peerDependencies: { ...others(manifest.peerDependencies), ...workspace },
-    peerDependenciesMeta: Object.fromEntries(parts.map((name) => [name, { optional: true }])),
+    peerDependenciesMeta: {
+      ...others(manifest.peerDependenciesMeta),
+      ...Object.fromEntries(parts.map((name) => [name, { optional: true }])),
+    },
     devDependencies: { ...others(manifest.devDependencies), ...workspace },
+  };
+}
+
+/** What depends on the machine: bundlers for browsers take the one folder, Node the other. */
+function backends(name) {
+  if (!existsSync(join(root, 'packages', name, 'src', 'backend'))) return {};
+  const built = (folder, type) => `./dist/backend/${folder}/index.${type}`;
+  return {
+    imports: {
+      '#backend': {
+        types: built('node', 'd.ts'),
+        browser: built('web', 'js'),
+        default: built('node', 'js'),
+      },
+    },
   };
 }
 
