@@ -8,6 +8,7 @@ import {
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { dynamicTiles, readDynamicTiles, type DynamicTilesConfig } from '@weft/processors';
+import { readActivation, type ActivationName } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose, type Composition } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
@@ -41,7 +42,7 @@ export function internvlRecipe(config: Json, { preprocessor = {} }: RecipeFiles 
     vision,
     featureLayer: read.number('vision_feature_layer', -1),
     downsampleRatio: read.number('downsample_ratio', 0.5),
-    hiddenAct: read.string('projector_hidden_act', 'gelu'),
+    hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
     backbone,
     tiles: readDynamicTiles(preprocessor, { text }),
     imageTokenId: read.number('image_token_id', 151667),
@@ -101,7 +102,7 @@ interface InternVl extends Pick<
   readonly vision: InternVitConfig;
   readonly featureLayer: number;
   readonly downsampleRatio: number;
-  readonly hiddenAct?: string;
+  readonly hiddenAct?: ActivationName;
   readonly tiles: DynamicTilesConfig;
 }
 

@@ -3,6 +3,7 @@ import { mlpConnector } from '@weft/connector-mlp';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { anyresTiles, readAnyresTiles } from '@weft/processors';
+import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canonicalName, tiedHead, visionTower } from './llava.js';
@@ -89,7 +90,7 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
     },
     encoder,
     connector: mlpConnector({
-      hiddenAct: read.string('projector_hidden_act', 'gelu'),
+      hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
       bias: read.boolean('multimodal_projector_bias', true),
     }),
     arranger: anyresArranger(layout),

@@ -5,6 +5,7 @@ import { clip, clipPresets, type ClipConfig } from '@weft/encoder-clip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { overlapCrops, readOverlapCrops } from '@weft/processors';
+import { readActivation } from '@weft/nn';
 import {
   configReader,
   type Backbone,
@@ -136,7 +137,7 @@ function readTower(config: Json): ClipConfig {
     numAttentionHeads: read.number('image_num_heads', usual.numAttentionHeads),
     imageSize: size[0]!,
     patchSize: read.number('image_patch_size', usual.patchSize),
-    hiddenAct: read.string('image_mlp_activations', usual.hiddenAct),
+    hiddenAct: readActivation(read, usual.hiddenAct, 'image_mlp_activations'),
     layerNormEps: read.number('image_norm_eps', usual.layerNormEps),
   };
   const positions = Math.floor(tower.imageSize / tower.patchSize) ** 2 + 1;
@@ -193,7 +194,7 @@ function readLanguage(config: Json): Language {
     vocabSize,
     extraTokens: read.number('additional_vocab_size', 128),
     extraTable: true,
-    hiddenAct: 'silu',
+    hiddenAct: 'silu' as const,
     tieWordEmbeddings: false,
   };
   if (!qkNorm && !normAfter && !isMixture) {
