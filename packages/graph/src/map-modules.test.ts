@@ -122,7 +122,8 @@ describe('replaceAt', () => {
     const [before, after] = [model, replaced].map((tree) => namedParameters(tree));
     const changed = [...before!].filter(([path, parameter]) => after!.get(path) !== parameter);
     expect(changed.map(([path]) => path)).toEqual(['layers.1.fc1.weight']);
-    expect(traceNetwork(replaced).parameters.get('layers.1.fc1.weight')).toBe(
+    const { node } = traceNetwork(replaced).parameters.get('layers.1.fc1.weight')!;
+    expect((node.attributes as { readonly parameter: Parameter }).parameter).toBe(
       after!.get('layers.1.fc1.weight'),
     );
   });

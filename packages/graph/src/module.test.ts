@@ -153,7 +153,7 @@ describe('calling a module', () => {
     const captured = linear(2, 2);
     const sneaky = module('Sneaky', {}, (_m, v: Value) => captured(v));
     expect(() => trace(sneaky, { x }, (inputs) => ({ y: sneaky(inputs.x) }))).toThrow(
-      /uses a parameter that is not part of the traced model/,
+      /A module 'Linear' that has parameters is not part of the traced model/,
     );
   });
 

@@ -46,12 +46,8 @@ export function trace<I extends Readonly<Record<string, TensorType>>>(
     valueOf: (parameter: Parameter) => {
       const known = values.get(parameter);
       if (known) return known;
-      const path = paths.get(parameter);
-      if (path === undefined)
-        throw new ConfigError({
-          message: 'A module uses a parameter that is not part of the traced model.',
-          hint: 'Pass the tree that holds the module to trace().',
-        });
+      // The parameters of a module that is in the tree are in it too.
+      const path = paths.get(parameter)!;
       const types = [{ dtype: 'float32', shape: parameter.shape }] as const;
       const value = makeNode('Parameter', { path, parameter }, [], types, path)[0]!;
       values.set(parameter, value);
