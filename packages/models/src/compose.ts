@@ -7,16 +7,15 @@ import type {
   ConnectorFactory,
   Fusion,
   ImageProcessor,
+  ImageSense,
   Json,
   Model,
-  PositionRule,
   PositionsFactory,
   ProcessorFactory,
-  PromptForm,
+  PromptRule,
   Source,
   VideoProcessor,
-  VideoSight,
-  Vision,
+  VideoSense,
   VisionEncoder,
 } from '@weft/spec';
 import { crossSight, type CrossComposition } from './cross-sight.js';
@@ -49,19 +48,15 @@ export interface Composition {
   readonly cross?: CrossComposition | undefined;
   readonly imageTokenId: number;
   readonly placeholder?: string;
-  readonly backdrop?: Vision['backdrop'];
-  readonly insertsFirstToken?: boolean;
-  /** How prompts are written where there is no chat template. */
-  readonly form?: PromptForm;
-  /** Template of conversations that takes the place of the checkpoint's. */
-  readonly chatTemplate?: string;
+  /** How prompts are written, where chat template and tokenizer do not say it all. */
+  readonly prompt?: PromptRule;
   readonly paths?: Partial<PartPaths>;
   readonly checkpoint?: CheckpointNames;
   readonly config?: Json;
 }
 
 /** What it takes to see videos, beside the parts of pictures. */
-export interface VideoComposition extends Omit<VideoSight, 'processor'> {
+export interface VideoComposition extends Pick<VideoSense, 'placeholder' | 'tokenId'> {
   readonly processor: ProcessorFactory<VideoProcessor>;
 }
 
@@ -94,7 +89,7 @@ export function compose(given: Composition): Model {
       where: name,
       hint: 'Choose an unused id, or give the backbone a larger vocabSize and new rows for it.',
     });
-  const backbone = fusion.attach(given.backbone);
+  const attached = fusion.attach(given.backbone);
   const connector = given.connector({
     visionSize: encoder.hiddenSize,
     textSize: hiddenSize,
@@ -111,26 +106,33 @@ export function compose(given: Composition): Model {
   const context = { encoder, connector, arranger, cross };
   const own = given.processor({ ...context, placeholder });
   const processor = cross ? processorFor(own, cross, placeholder) : own;
-  const video = given.video && {
+  const places = {
+    encoder: 'encoder',
+    connector: 'connector',
+    ...(arranger ? { arranger: 'arranger' } : {}),
+  };
+  const image: ImageSense = {
+    kind: 'image',
+    placeholder,
+    tokenId: imageTokenId,
+    ...places,
+    processor,
+    cross,
+  };
+  const video: VideoSense | undefined = given.video && {
+    kind: 'video',
+    ...places,
     ...given.video,
     processor: given.video.processor({ ...context, placeholder: given.video.placeholder }),
   };
-  const positions = given.positions?.({ imageTokenId, videoTokenId: video?.tokenId });
-  const { form, backdrop, insertsFirstToken } = given;
-  const seeing = { placeholder, imageTokenId, backdrop, insertsFirstToken, form, video, cross };
-  const vision: Vision = { encoder, connector, arranger, processor, ...seeing };
-  return finish(
-    name,
+  return finish(given, {
     source,
-    backbone,
-    fusion,
-    vision,
-    { ...llavaPaths, ...given.paths },
-    {
-      ...given,
-      positions,
-    },
-  );
+    parts: { encoder, connector, ...(arranger ? { arranger } : {}), backbone: attached.backbone },
+    added: attached.added,
+    senses: [image, ...(video ? [video] : [])],
+    positions: given.positions?.({ imageTokenId, videoTokenId: video?.tokenId }),
+    paths: { ...llavaPaths, ...given.paths },
+  });
 }
 
 /** A backbone on its own, as a model without sight. */
@@ -142,49 +144,36 @@ export function textModel(given: {
   readonly checkpoint?: CheckpointNames;
   readonly config?: Json;
 }): Model {
-  const paths = { ...llavaPaths, backbone: '' };
-  return finish(
-    given.name,
-    given.source ?? given.backbone.source,
-    given.backbone,
-    given.fusion,
-    null,
-    paths,
-    given,
-  );
+  return finish(given, {
+    source: given.source ?? given.backbone.source,
+    parts: { backbone: given.backbone },
+    added: [],
+    senses: [],
+    paths: { ...llavaPaths, backbone: '' },
+  });
 }
 
+/** The parts in one tree, and all else that was given. */
 function finish(
-  name: string,
-  source: Source,
-  backbone: Backbone,
-  fusion: Fusion,
-  vision: Vision | null,
-  paths: PartPaths,
-  given: Pick<Composition, 'checkpoint' | 'config' | 'chatTemplate'> & {
-    readonly positions?: PositionRule | undefined;
+  given: Pick<Composition, 'name' | 'fusion' | 'prompt' | 'checkpoint' | 'config'>,
+  {
+    parts,
+    paths,
+    ...found
+  }: Pick<Model, 'source' | 'added' | 'senses' | 'positions'> & {
+    readonly parts: Readonly<Record<string, AnyModule>>;
+    readonly paths: PartPaths;
   },
 ): Model {
-  const { checkpoint = {}, config = {}, positions, chatTemplate } = given;
-  const parts: Record<string, AnyModule> = vision
-    ? {
-        encoder: vision.encoder,
-        connector: vision.connector,
-        ...(vision.arranger ? { arranger: vision.arranger } : {}),
-        backbone,
-      }
-    : { backbone };
-  const root = module('Model', parts, {}, { paths: { ...paths } });
+  const { name, fusion, prompt = {}, checkpoint = {}, config = {} } = given;
   return {
     name,
-    source,
-    module: root,
-    backbone,
+    module: module('Model', parts, {}, { paths: { ...paths } }),
+    ...found,
+    heads: [{ kind: 'text', part: 'backbone' }],
     fusion,
-    vision,
-    positions,
+    prompt,
     checkpoint,
-    chatTemplate,
     config,
   };
 }

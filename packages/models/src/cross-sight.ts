@@ -59,7 +59,7 @@ export function crossSight(
   return {
     tokensPerTile,
     tagTokens: keyTags?.[0]?.length ?? 0,
-    unseenAttend: fusion.config['unseen'] === 'mlp',
+    unseenAttend: fusion.unseen === 'mlp',
     place: placeBy(fusion.method, {
       tokensPerTile,
       marks: cross.marks ?? 'picture',

@@ -35,7 +35,7 @@ export function fuyuRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 71011),
     placeholder: '|SPEAKER|',
-    form: { before: '<s>', after: '<0x04>', mostImages: 1 },
+    prompt: { form: { before: '<s>', after: '<0x04>', mostImages: 1 } },
     processor: patchCuts(readPatchCuts(preprocessor)),
     paths: { connector: 'vision_embed_tokens' },
     checkpoint: {

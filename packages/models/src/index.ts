@@ -22,6 +22,7 @@ export { internvlChatRecipe, internvlRecipe } from './internvl.js';
 export { janusRecipe } from './janus.js';
 export { llavaNextRecipe } from './llava-next.js';
 export { llavaRecipe } from './llava.js';
+export { mapModel, withTree } from './map-model.js';
 export { mllamaRecipe } from './mllama.js';
 export { mm15Recipe } from './mm15.js';
 export { molmoRecipe } from './molmo.js';

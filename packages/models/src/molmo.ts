@@ -77,7 +77,7 @@ export function molmoRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     // The tokens of pictures follow the vocabulary: start, end, patch, column.
     imageTokenId: read.number('vocab_size') + 2,
     placeholder,
-    chatTemplate,
+    prompt: { chatTemplate },
     processor: overlapCrops(readOverlapCrops(preprocessor)),
     paths: {
       encoder: 'model.vision_backbone.image_vit',

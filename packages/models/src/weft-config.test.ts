@@ -9,7 +9,15 @@ import { siglip } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
-import type { Backbone, ConnectorFactory, Json, Model, VisionEncoder } from '@weft/spec';
+import {
+  part,
+  senseOf,
+  type Backbone,
+  type ConnectorFactory,
+  type Json,
+  type Model,
+  type VisionEncoder,
+} from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { modelOf } from './recipes.js';
@@ -43,13 +51,16 @@ function made(
 }
 
 /** What a model is made of, as data. */
-const facts = ({ vision, backbone, fusion }: Model): unknown =>
+const facts = (model: Model): unknown =>
   JSON.parse(
     JSON.stringify(
-      [vision!.encoder, vision!.connector, vision!.processor, backbone, fusion].map(({ id, config }) => ({
-        id,
-        config,
-      })),
+      [
+        part(model, 'encoder'),
+        part(model, 'connector'),
+        part(model, 'backbone'),
+        model.fusion,
+        senseOf(model, 'image')!.processor,
+      ].map(({ id, config }) => ({ id, config })),
     ),
   );
 
@@ -137,7 +148,7 @@ describe('configOf', () => {
   );
 
   it('is for models with vision only', () => {
-    expect(() => configOf({ ...models[0]![1], vision: null })).toThrow(ConfigError);
+    expect(() => configOf({ ...models[0]![1], senses: [] })).toThrow(ConfigError);
   });
 });
 
@@ -161,8 +172,10 @@ describe('weftRecipe', () => {
     const config = configOf(models.find(([type]) => type === 'weft')![1]);
     const ids = types.map(
       (image_processor_type) =>
-        modelOf({ ...config, processor: undefined }, { preprocessor: { image_processor_type } }).vision!
-          .processor.id,
+        senseOf(
+          modelOf({ ...config, processor: undefined }, { preprocessor: { image_processor_type } }),
+          'image',
+        )!.processor.id,
     );
     expect(ids).toEqual([
       'processor-single-tile',

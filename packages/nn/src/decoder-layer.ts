@@ -9,7 +9,7 @@ import { rmsNorm, type Norm } from './norm.js';
 import type { RopeConfig } from './rotary.js';
 
 /** Sizes, positions and window that every decoder has; names as in `config.json`. */
-export interface DecoderStackConfig extends DecoderShape, RopeConfig {
+export interface DecoderStackConfig extends Omit<DecoderShape, 'normEps'>, RopeConfig {
   /** Whether the extra tokens have a table of their own, `new_embedding`; not unless given. */
   readonly extraTable?: boolean | undefined;
   /** Whether the head is the token table. */
