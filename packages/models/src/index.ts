@@ -1,4 +1,3 @@
-export { ariaRecipe } from './aria.js';
 export {
   compareFusions,
   type FusionAnswer,
@@ -6,6 +5,8 @@ export {
   type FusionQuestion,
 } from './compare-fusions.js';
 export { compose, textModel, type Composition, type PartPaths, type VideoComposition } from './compose.js';
+export { configOf, weftConfigOf, type ConfigFacts } from './config-of.js';
+export { configOfParams } from './config-of-params.js';
 export {
   countOperations,
   heldValues,
@@ -14,32 +15,23 @@ export {
   type Sizes,
 } from './count-operations.js';
 export type { CrossComposition, TileTags } from './cross-sight.js';
-export { fuyuRecipe } from './fuyu.js';
 export { textGraph, trainingGraph, visionGraph } from './graphs.js';
-export { idefics3Recipe } from './idefics3.js';
 export { initialValues, initialWeights } from './initialize.js';
-export { internvlChatRecipe, internvlRecipe } from './internvl.js';
-export { janusRecipe } from './janus.js';
-export { llavaNextRecipe } from './llava-next.js';
-export { llavaRecipe } from './llava.js';
+export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';
-export { mllamaRecipe } from './mllama.js';
-export { mm15Recipe } from './mm15.js';
-export { molmoRecipe } from './molmo.js';
-export { nvlmRecipe } from './nvlm.js';
+export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
+export { findDefinition, type FoundDefinition, type PartSources } from './parts.js';
 export {
   presetBackbone,
   presetConnector,
   presetConnectorNames,
   presetEncoder,
   presetEncoderNames,
-} from './part-presets.js';
-export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
-export { configOfParams, pixtralNativeRecipe } from './pixtral-native.js';
-export { pixtralRecipe } from './pixtral.js';
-export { qwen2VlRecipe } from './qwen2-vl.js';
-export { presetModel, presetNames } from './presets.js';
-export { modelOf, type Recipe, type RecipeFiles } from './recipes.js';
-export { backboneOf, textRecipe } from './text.js';
+  presetModel,
+  presetNames,
+} from './presets.js';
+export { readProcessor } from './processor-of.js';
+export type { PresetFiles, RecipeDefinition, RecipeFiles } from './recipe.js';
+export { modelOf } from './recipes.js';
+export { backboneOf, readBackbone, textRecipe, type PublishedBackbone } from './text.js';
 export { tileVisibility, type TileVisibility } from './tile-visibility.js';
-export { configOf, llavaConfigOf, readProcessor, weftRecipe, type ConfigFacts } from './weft-config.js';

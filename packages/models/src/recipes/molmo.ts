@@ -1,5 +1,5 @@
-import { olmo, type OlmoConfig } from '@weft/backbone-olmo';
-import { qwen2, type Qwen2Config } from '@weft/backbone-qwen2';
+import type { OlmoConfig } from '@weft/backbone-olmo';
+import type { Qwen2Config } from '@weft/backbone-qwen2';
 import { attentionPoolConnector, cropArranger } from '@weft/connector-attention-pool';
 import { clip, clipPresets, type ClipConfig } from '@weft/encoder-clip';
 import { ConfigError } from '@weft/errors';
@@ -14,8 +14,10 @@ import {
   type Model,
   type TensorSlice,
 } from '@weft/spec';
-import { compose } from './compose.js';
-import type { RecipeFiles } from './recipes.js';
+import { compose } from '../compose.js';
+import { sizeOf } from '../part-sizes.js';
+import { findDefinition, type PartSources } from '../parts.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 
 const placeholder = '<im_patch>';
 
@@ -44,12 +46,13 @@ const chatTemplate = [
  *
  * Reads the fields and names of the dense models and those of MolmoE.
  */
-export function molmoRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+async function readMolmo(config: Json, files: RecipeFiles = {}): Promise<Model> {
+  const { preprocessor = {} } = files;
   requireKnown(config);
   const read = configReader(config, 'config');
   const vision = readTower(config);
   const layers = (config['vit_layers'] ?? [-2, -9]) as readonly number[];
-  const language = readLanguage(config);
+  const language = await readLanguage(config, files);
   const { backbone } = language;
   const encoder = clip(vision, {
     // Counted from the output of the first block on; the encoder counts the embedding too.
@@ -165,7 +168,7 @@ interface Language {
 }
 
 /** The decoder of the dense models or of MolmoE, which name their fields differently. */
-function readLanguage(config: Json): Language {
+async function readLanguage(config: Json, sources: PartSources): Promise<Language> {
   const read = configReader(config, 'config');
   const isMixture = 'd_model' in config;
   const [sizeName, headsName, keysName, layersName] = isMixture
@@ -199,7 +202,8 @@ function readLanguage(config: Json): Language {
   };
   if (!qkNorm && !normAfter && !isMixture) {
     const c: Qwen2Config = { ...stack, rmsNormEps: eps, qkvBias, outputBias: false, mlpBias: false };
-    return { backbone: qwen2(c), intermediateSize: stack.intermediateSize, normAfter };
+    const { create } = await findDefinition('backbone', 'backbone-qwen2', sources);
+    return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize, normAfter };
   }
   if (qkvBias)
     throw new ConfigError({
@@ -222,7 +226,8 @@ function readLanguage(config: Json): Language {
         }
       : undefined,
   };
-  return { backbone: olmo(c), intermediateSize: stack.intermediateSize, normAfter };
+  const { create } = await findDefinition('backbone', 'backbone-olmo', sources);
+  return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize, normAfter };
 }
 
 /** Names of the parts' own, from those of the checkpoints. */
@@ -280,3 +285,60 @@ const towerName = (name: string): string =>
     .replace(/\.attention_norm\./, '.layer_norm1.')
     .replace(/\.ffn_norm\./, '.layer_norm2.')
     .replace(/\.feed_forward\.w([12])\./, '.mlp.fc$1.');
+
+/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens come on top. */
+const molmo =
+  (id: 'backbone-qwen2' | 'backbone-olmo', preset: string, vocabSize: number, changes: object = {}) =>
+  async (): Promise<PresetFiles> => {
+    const backbone = { ...(await sizeOf<Qwen2Config | OlmoConfig>('backbone', id, preset)), ...changes };
+    return {
+      config: {
+        model_type: 'molmo',
+        hidden_size: backbone.hiddenSize,
+        intermediate_size: 2 * backbone.intermediateSize,
+        num_hidden_layers: backbone.numHiddenLayers,
+        num_attention_heads: backbone.numAttentionHeads,
+        num_key_value_heads: backbone.numKeyValueHeads,
+        attention_layer_norm: 'qkNorm' in backbone,
+        norm_after: 'qkNorm' in backbone,
+        qkv_bias: 'qkvBias' in backbone,
+        layer_norm_eps: 'qkNorm' in backbone ? backbone.normEps : backbone.rmsNormEps,
+        rope_theta: backbone.ropeTheta,
+        vocab_size: vocabSize,
+        embedding_size: backbone.vocabSize,
+      },
+    };
+  };
+
+/** MolmoE, whose files have other fields. */
+const molmoe = async (): Promise<PresetFiles> => {
+  const backbone = await sizeOf<OlmoConfig>('backbone', 'backbone-olmo', 'olmoe-1b-7b');
+  return {
+    config: {
+      model_type: 'molmo',
+      d_model: backbone.hiddenSize,
+      mlp_ratio: (2 * backbone.intermediateSize) / backbone.hiddenSize,
+      n_layers: backbone.numHiddenLayers,
+      n_heads: backbone.numAttentionHeads,
+      attention_layer_norm: true,
+      moe_num_experts: backbone.experts!.numExperts,
+      moe_top_k: backbone.experts!.numExpertsPerTok,
+      layer_norm_eps: backbone.normEps,
+      rope_theta: backbone.ropeTheta,
+      vocab_size: 50280,
+      embedding_size: backbone.vocabSize,
+    },
+  };
+};
+
+export const molmoRecipe: RecipeDefinition = {
+  name: 'molmo',
+  types: ['molmo'],
+  presets: {
+    'molmo-7b-d': molmo('backbone-qwen2', 'qwen2-7b', 152064),
+    'molmo-7b-o': molmo('backbone-olmo', 'olmo-7b-1024', 100278),
+    'molmo-72b': molmo('backbone-qwen2', 'qwen2-72b', 152064, { rmsNormEps: 1e-5 }),
+    'molmoe-1b': molmoe,
+  },
+  read: readMolmo,
+};
