@@ -17,7 +17,7 @@ export interface CacheSlot {
 export interface EngineSetup {
   /** `config.json`, from which the image processor is made. */
   readonly config: Json;
-  readonly files: RecipeFiles;
+  readonly files: Omit<RecipeFiles, 'parts' | 'importPackage'>;
   /** Folder to which the weights' locations in the graphs are relative. */
   readonly weightFolder: string;
   /** The language model; without its cross-attention layers if it has any. */

@@ -1,8 +1,8 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { makeGraph, namedParameters, substitute, type Graph } from '@weft/graph';
-import { modelOf, textGraph, visionGraph, type RecipeFiles } from '@weft/models';
+import { modelOf, textGraph, visionGraph } from '@weft/models';
 import { emitModel, inference, type InferenceGraph } from '@weft/onnx';
-import { part, senseOf, type Json, type Model } from '@weft/spec';
+import { part, senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import {
@@ -12,6 +12,7 @@ import {
   type CheckpointFiles,
 } from './checkpoint-files.js';
 import type { EngineSetup } from './engine.js';
+import { importPackage } from './import-package.js';
 import { LocalEngine } from './local-engine.js';
 import { LoadedModel } from './loaded-model.js';
 import { locateWeights } from './weight-location.js';
@@ -24,6 +25,11 @@ export interface LoadOptions {
   readonly threads?: number | undefined;
   /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
   readonly recipe?: Json | undefined;
+  /**
+   * Definitions of parts that are not Weft's, or take the place of one that is. They cannot be sent to another thread, so
+   * pictures are then prepared in the one that calls.
+   */
+  readonly parts?: readonly PartDefinition[] | undefined;
   /** Takes the place of the folder's tokenizer, which is not read then. */
   readonly tokenizer?: Tokenizer | undefined;
   /** Stops between the steps of loading. */
@@ -42,12 +48,12 @@ export interface LoadOptions {
  */
 export async function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   checkLoadOptions(options);
-  const { worker = true, threads, recipe = {}, signal } = options;
+  const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const started = performance.now();
   const files = await readCheckpointFiles(folder);
   const { preprocessor, videoPreprocessor } = files;
-  const recipeFiles: RecipeFiles = { preprocessor, videoPreprocessor, options: recipe };
-  const model = modelOf(files.config, recipeFiles);
+  const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
+  const model = await modelOf(files.config, { ...recipeFiles, parts, importPackage });
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
@@ -57,7 +63,8 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   const { entries, unused } = await matchCheckpoint(files, model);
   const setup = setUp(model, { config: files.config, files: recipeFiles, threads }, entries);
   signal?.throwIfAborted();
-  const engine = worker ? await startWorkerEngine(setup) : await LocalEngine.create(setup);
+  const engine =
+    worker && parts.length === 0 ? await startWorkerEngine(setup) : await LocalEngine.create(setup, model);
   return new LoadedModel({
     folder: files.folder,
     model,
@@ -75,7 +82,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
 }
 
 function checkLoadOptions(options: LoadOptions): void {
-  const known = ['worker', 'threads', 'recipe', 'tokenizer', 'signal'];
+  const known = ['worker', 'threads', 'recipe', 'parts', 'tokenizer', 'signal'];
   for (const key of Object.keys(options))
     if (!known.includes(key))
       throw new InputError({

@@ -1,6 +1,5 @@
 import { SessionError, UnsupportedError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import { modelOf } from '@weft/models';
 import { senseOf, type CrossShare, type Model, type ProcessedImages } from '@weft/spec';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-common';
 import { sightRuns } from './encoder-inputs.js';
@@ -58,6 +57,7 @@ export class LocalEngine implements Engine {
       start,
     }: { readonly sessions: Map<SessionName, InferenceSession>; readonly start: StartSession },
     guard: Guard,
+    model: Model,
   ) {
     this.#runtime = runtime;
     this.#setup = setup;
@@ -65,11 +65,18 @@ export class LocalEngine implements Engine {
     this.#start = start;
     this.#held = setup.cross && new HeldKeys(setup.cross);
     this.#guard = guard;
-    this.#model = modelOf(setup.config, setup.files);
+    this.#model = model;
   }
 
-  /** @throws SessionError if ONNX Runtime refuses a graph */
-  static async create(setup: EngineSetup, guard: Guard = (action) => action()): Promise<LocalEngine> {
+  /**
+   * @param model whose processors prepare the pictures
+   * @throws SessionError if ONNX Runtime refuses a graph
+   */
+  static async create(
+    setup: EngineSetup,
+    model: Model,
+    guard: Guard = (action) => action(),
+  ): Promise<LocalEngine> {
     const runtime = await loadRuntime();
     const options: InferenceSession.SessionOptions = {
       executionProviders: ['cpu'],
@@ -86,7 +93,7 @@ export class LocalEngine implements Engine {
     // A model with cross-attention layers gets its session without them when the first prompt without images comes.
     for (const name of [setup.cross ? 'cross' : 'text', ...(setup.vision ? ['vision'] : [])] as SessionName[])
       sessions.set(name, await start(name));
-    return new LocalEngine(runtime, setup, { sessions, start }, guard);
+    return new LocalEngine(runtime, setup, { sessions, start }, guard, model);
   }
 
   async #session(name: SessionName): Promise<InferenceSession> {

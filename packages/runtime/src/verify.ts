@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import { part, type Json } from '@weft/spec';
+import { part, type Json, type PartDefinition } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
 import { openSafetensors, type SafetensorsFile } from '@weft/weights';
 import { readBatch, runColumns, type ForwardInputs, type PaddedBatch } from './forward.js';
@@ -32,13 +32,14 @@ const relativeTolerance = 1e-4;
  */
 export async function verify(
   folder: string,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { signal, parts }: { readonly signal?: AbortSignal; readonly parts?: readonly PartDefinition[] } = {},
 ): Promise<VerifyReport> {
   const path = resolve(folder);
   const { tensors: golden, metadata } = await readGolden(path);
   const hasTexts = (await readdir(path)).includes('tokenizer.json') || 'expected_input_ids' in golden;
   const loaded = await load(path, {
     recipe: recipeOptions(path, metadata),
+    parts,
     signal,
     // Nothing is asked of it.
     tokenizer: hasTexts ? undefined : createTokenizer({ model: { type: 'BPE', vocab: {}, merges: [] } }),

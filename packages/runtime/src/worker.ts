@@ -1,5 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { modelOf } from '@weft/models';
 import type { EngineSetup } from './engine.js';
+import { importPackage } from './import-package.js';
 import { LocalEngine } from './local-engine.js';
 import { packError } from './remote-error.js';
 import { guarded, type RunLock } from './run-lock.js';
@@ -11,7 +13,8 @@ const answer = (message: Answer, handOver: readonly unknown[] = []): void =>
   port.postMessage(message, buffersOf(handOver));
 
 try {
-  const engine = await LocalEngine.create(setup, (action) => guarded(lock, action));
+  const model = await modelOf(setup.config, { ...setup.files, importPackage });
+  const engine = await LocalEngine.create(setup, model, (action) => guarded(lock, action));
   port.on('message', ({ id, method, parameters }: Call) => {
     const call = engine[method] as (...given: readonly unknown[]) => Promise<unknown>;
     call.apply(engine, parameters as unknown[]).then(
