@@ -37,14 +37,12 @@ export async function writeAsComposition(source: string, target: string): Promis
     ...model.checkpoint,
   });
   await checkpoint.close();
-  const weights = [...entries].map(
-    ([name, entry]): TensorToWrite => ({
-      name,
-      dtype: entry.dtype,
-      shape: entry.shape,
-      data: () => readEntry(entry),
-    }),
-  );
+  const weights = [...entries].map(([name, entry]): TensorToWrite => ({
+    name,
+    dtype: entry.dtype,
+    shape: entry.shape,
+    data: () => readEntry(entry),
+  }));
   await writeModel(target, { model: { ...model, config: weftConfigOf(model) }, weights });
   for (const name of await readdir(source))
     if (isBeside(name)) await cp(join(source, name), join(target, name));
