@@ -8,6 +8,7 @@ import {
   less,
   maximum,
   module,
+  mostNegative,
   multiplyDims,
   repeat,
   reshape,
@@ -202,7 +203,7 @@ function divided({ cos, sin }: Neighbourhood, x: Value, windows: Value, slots: V
   const divide = (value: Value): Value => reshape(gather(value, chosen, 1), [all, length!, value.shape[2]!]);
   const join = (value: Value): Value =>
     gather(reshape(value, [frames!, multiplyDims(count!, length!), value.shape[2]!]), slots, 1);
-  const empty = where(less(windows, 0), constant(lowest, 'float32'), constant(0, 'float32'));
+  const empty = where(less(windows, 0), constant(mostNegative, 'float32'), constant(0, 'float32'));
   const bias = expand(reshape(empty, [1, count!, 1, 1, length!]), [frames!, count!, 1, length!, length!]);
   return {
     cos: divide(cos),
@@ -212,9 +213,6 @@ function divided({ cos, sin }: Neighbourhood, x: Value, windows: Value, slots: V
     bias: reshape(bias, [all, 1, length!, length!]),
   };
 }
-
-/** The most negative finite float32. */
-const lowest = -3.4028234663852886e38;
 
 type VisionLayer = AnyModule & ((x: Value, neighbourhood: Neighbourhood) => Value);
 

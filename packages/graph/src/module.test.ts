@@ -2,8 +2,9 @@ import { ConfigError, isWeftError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
 import { add, matmul, mul } from './ops.js';
 import { linear as linearOp } from './semantic.js';
-import { isModule, mapModules, module, namedParameters, repeat, walk, type AnyModule } from './module.js';
+import { isModule, mapModules, module, namedParameters, repeat, walk } from './module.js';
 import { Parameter } from './parameter.js';
+import type { AnyModule } from './part.js';
 import { trace } from './trace.js';
 import type { Value } from './value.js';
 

@@ -6,11 +6,13 @@ import {
   cast,
   concat,
   constant,
+  dimsOf,
   equal,
   expand,
   gather,
   less,
   module,
+  mostNegative,
   mul,
   multiplyDims,
   or,
@@ -41,21 +43,18 @@ export interface CrossAttentionConfig extends MlpConfig {
   readonly unseen: 'attention-and-mlp' | 'mlp';
 }
 
-/** The most negative finite float32, as the reference implementations use. */
-const lowest = -3.4028234663852886e38;
-
 /** Arranges tiles by row, and turns who sees them into what is added to the scores. */
 export function visionContext({ embeds, tiles, mask, tags }: SeenTiles): VisionContext {
-  const [batch, length, count] = mask.shape as [number, number, number];
+  const [batch, length, count] = dimsOf(mask, 3);
   const chosen = gather(embeds, tiles);
   const units = tags ? concat([tags, chosen], 2) : chosen;
-  const [, , rows, size] = units.shape as [number, number, number, number];
+  const [, , rows, size] = dimsOf(units, 4);
   const keys = multiplyDims(count, rows);
 
   const seen = equal(mask, 1);
   const sees = reduceMax(cast(seen, 'float32'), [2], true);
   const open = or(seen, and(less(sees, 0.5), less(-1, mask)));
-  const bias = where(open, constant(0, 'float32'), constant(lowest, 'float32'));
+  const bias = where(open, constant(0, 'float32'), constant(mostNegative, 'float32'));
   const byKey = expand(reshape(bias, [batch, length, count, 1]), [batch, length, count, rows]);
   return {
     states: reshape(units, [batch, keys, size]),
