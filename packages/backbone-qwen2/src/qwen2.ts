@@ -100,7 +100,11 @@ export function readQwen2Config(section: Json): Qwen2Config {
     intermediateSize: read.number('intermediate_size', 22016),
     numHiddenLayers,
     numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', 32),
+    // The class counts 32 where nothing is said, and as many as there are heads where null is.
+    numKeyValueHeads: read.number(
+      'num_key_value_heads',
+      read.raw('num_key_value_heads') === null ? numAttentionHeads : 32,
+    ),
     headDim,
     vocabSize: read.number('vocab_size', 151936),
     hiddenAct: read.string('hidden_act', 'silu'),
@@ -117,7 +121,8 @@ function readWindow(
   numHiddenLayers: number,
 ): Pick<Qwen2Config, 'slidingWindow' | 'layerTypes'> {
   const read = configReader(section, 'text_config');
-  const window = read.boolean('use_sliding_window', false) ? read.number('sliding_window', 4096) : undefined;
+  const isOn = read.boolean('use_sliding_window', false) && read.raw('sliding_window') !== null;
+  const window = isOn ? read.number('sliding_window', 4096) : undefined;
   if (window === undefined) return {};
   const given = read.raw('layer_types');
   const first = read.number('max_window_layers', 28);

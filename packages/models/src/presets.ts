@@ -161,7 +161,13 @@ const llamaVision = (backbone: LlamaConfig): Preset => {
       },
       image_token_index: 128256,
     },
-    preprocessor: { size: { height: 560, width: 560 }, max_image_tiles: 4, resample: 2 },
+    preprocessor: {
+      size: { height: 560, width: 560 },
+      max_image_tiles: 4,
+      resample: 2,
+      image_mean: [0.48145466, 0.4578275, 0.40821073],
+      image_std: [0.26862954, 0.26130258, 0.27577711],
+    },
   };
 };
 

@@ -42,8 +42,7 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
   const backbone = backboneOf({
-    rms_norm_eps: 1e-5,
-    rope_theta: 1e6,
+    ...textDefaults,
     ...text,
     ...sections(text),
     model_type: 'qwen2',
@@ -95,6 +94,19 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
     config,
   });
 }
+
+/** The text section of the class, that of the model of 72 billion. */
+const textDefaults: Json = {
+  vocab_size: 152064,
+  hidden_size: 8192,
+  intermediate_size: 29568,
+  num_hidden_layers: 80,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  rms_norm_eps: 1e-5,
+  rope_theta: 1e6,
+  max_window_layers: 80,
+};
 
 const packing = (c: Qwen2VisionConfig) => ({
   patchSize: c.patchSize,
