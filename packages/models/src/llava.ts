@@ -6,7 +6,7 @@ import { ConfigError } from '@weft/errors';
 import { configReader, type Json, type Model, type VisionEncoder } from '@weft/spec';
 import { compose } from './compose.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 /**

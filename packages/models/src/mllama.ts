@@ -7,7 +7,7 @@ import { readRope } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canvasShare, canvasTiles, readCanvasTiles } from './processors/canvas-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { textNames } from './text.js';
 
 /** Tokens that have an embedding but no logit: `<|image|>`, and seven that no file names. */

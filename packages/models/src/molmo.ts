@@ -14,7 +14,7 @@ import {
 } from '@weft/spec';
 import { compose } from './compose.js';
 import { overlapCrops, readOverlapCrops } from './processors/overlap-crops.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 
 const tokens = { start: '<im_start>', end: '<im_end>', patch: '<im_patch>', column: '<im_col>' } as const;
 

@@ -13,7 +13,8 @@ import { qwen2VisionPresets } from '@weft/encoder-qwen2-vl';
 import { qwen2Presets, qwen2Section, type Qwen2Config } from '@weft/backbone-qwen2';
 import type { VisionTransformerConfig } from '@weft/nn';
 import type { Json, Model } from '@weft/spec';
-import { modelOf, type RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
+import { modelOf } from './recipes.js';
 
 /** A published size: its `config.json` and the processor's. */
 interface Preset extends RecipeFiles {

@@ -11,7 +11,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { mropePositions, type VideoAdvance } from './mrope.js';
 import { packedPatches, packedVideo, readPackedPatches, videoLimits } from './processors/packed-patches.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 const papers = {

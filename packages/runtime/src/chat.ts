@@ -12,7 +12,7 @@ import {
   type GenerationContext,
   type SeenTokens,
 } from './generator.js';
-import type { Message, MessagePart } from './prompt.js';
+import type { Message, MessagePart } from './message.js';
 import { PictureKeys } from './picture-keys.js';
 import { Sequence } from './sequence.js';
 import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';

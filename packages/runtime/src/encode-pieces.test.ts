@@ -7,7 +7,8 @@ import { fixture } from '../test/fixtures.js';
 import { readCheckpointFiles } from './checkpoint-files.js';
 import { encodePieces } from './encode-pieces.js';
 import { findChatTemplate } from './load.js';
-import { buildPrompt, renderConversation, type ConversationTools, type Message } from './prompt.js';
+import type { Message } from './message.js';
+import { buildPrompt, renderConversation, type ConversationTools } from './prompt.js';
 
 const picture: Picture = { width: 30, height: 41, channels: 3, data: new Uint8Array(30 * 41 * 3) };
 const image = { type: 'image' } as const;

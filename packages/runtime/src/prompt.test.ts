@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { load } from './load.js';
 import { LoadedModel } from './loaded-model.js';
-import { buildPrompt, readPictures, type Message } from './prompt.js';
+import type { Message } from './message.js';
+import { buildPrompt, readPictures } from './prompt.js';
 
 const picture = (width: number, height: number): Picture => ({
   width,

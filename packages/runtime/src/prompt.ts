@@ -1,23 +1,9 @@
 import { InputError } from '@weft/errors';
 import type { ImagePlacement, Model, Picture, PromptForm, TokenPositions, Vision } from '@weft/spec';
 import { renderChat, type ChatMessage, type Segment, type TextRange, type Tokenizer } from '@weft/text';
+import type { Message, MessagePart } from './message.js';
 import { formedPlaces, formedText } from './prompt-form.js';
 import { isVideo, readPicture, readVideo, type ImageInput, type VideoInput, type Visual } from './visuals.js';
-
-/**
- * A part of a message. An image part without `image` takes the next of the request's `images`, a video part without
- * `frames` the next of its `videos`.
- */
-export type MessagePart =
-  | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'image'; readonly image?: ImageInput }
-  | ({ readonly type: 'video' } & Partial<VideoInput>);
-
-/** One message of a conversation. The role comes from the program, never from a user. */
-export interface Message {
-  readonly role: string;
-  readonly content: string | readonly MessagePart[];
-}
 
 /** What the model is asked. */
 export interface Question {

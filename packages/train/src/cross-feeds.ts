@@ -1,8 +1,8 @@
 import { InputError } from '@weft/errors';
 import type { CrossSight, ImagePlacement } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
-import type { TrainingExample } from './batch.js';
 import { int64 } from './ort.js';
+import type { TrainingExample } from './training-example.js';
 
 /** A picture, and the number of its first tile among all that are encoded. */
 interface PlacedPicture extends Pick<ImagePlacement, 'tokens' | 'cross'> {
