@@ -1,4 +1,4 @@
-/** What commands get beside their arguments. */
+/** What commands get besides their arguments. */
 export interface Context {
   /** Aborted by Ctrl-C. Results so far may still be written. */
   readonly signal: AbortSignal;

@@ -333,7 +333,7 @@ export function readMllamaVisionConfig(section: Json): MllamaVisionConfig {
   };
 }
 
-/** All arrangements of at most so many tiles, rows in the outer loop, as the reference numbers them. */
+/** All arrangements of at most this many tiles, rows in the outer loop, as the reference numbers them. */
 export function aspectRatiosOf(maxNumTiles: number): (readonly [rows: number, columns: number])[] {
   const sides = Array.from({ length: maxNumTiles }, (_, i) => i + 1);
   return sides.flatMap((rows) =>

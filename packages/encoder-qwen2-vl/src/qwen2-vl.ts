@@ -43,7 +43,7 @@ export interface Qwen2VisionConfig {
   readonly numChannels: number;
   /** Side of a patch, pixels. */
   readonly patchSize: number;
-  /** Frames of a patch; a picture is repeated so often. */
+  /** Frames of a patch; a picture is repeated this many times. */
   readonly temporalPatchSize: number;
   /** Side of the blocks of patches that follow one another, and that the connector merges. */
   readonly spatialMergeSize: number;
@@ -96,7 +96,7 @@ const source: Source = {
   code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/qwen2_vl/modeling_qwen2_vl.py',
 };
 
-/** The reference writes it into its code. */
+/** The reference has it in its code, not in its configuration. */
 const eps = 1e-6;
 
 /** Which patches see one another. */

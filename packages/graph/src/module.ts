@@ -30,10 +30,10 @@ export type FunctionModule<P extends Parts, F> = AnyModule & { readonly parts: P
 export type MethodModule<P extends Parts, M, Facts> = AnyModule & { readonly parts: P } & Called<M> &
   Readonly<Facts>;
 
-/** What a module may state beside its parts and functions. */
+/** What a module may state besides its parts and functions. */
 export interface ModuleOptions<P extends Parts, Facts extends object> {
   readonly paths?: Readonly<Partial<Record<keyof P & string, string>>>;
-  /** What others may ask of the module without tracing; computed anew when parts or paths are replaced. */
+  /** What others may ask of the module without tracing; computed again when parts or paths are replaced. */
   readonly facts?: (parts: P, paths: Readonly<Record<string, string>>) => Facts;
 }
 
@@ -90,7 +90,7 @@ export function module(
   return self;
 }
 
-/** `Object.assign` would fail on `name` and `length`, which functions have already. */
+/** `Object.assign` would fail on `name` and `length`, which functions already have. */
 function define(target: object, properties: object): AnyModule {
   for (const [key, value] of Object.entries(properties))
     Object.defineProperty(target, key, { value, enumerable: true });

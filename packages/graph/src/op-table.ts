@@ -57,7 +57,7 @@ export interface PrimitiveAttributes {
   Or: None;
   Where: None;
   Cast: { readonly to: DType };
-  /** Batched product of the last two axes, each side transposed on demand, times `alpha`. */
+  /** Batched product of the last two axes, each side transposed on request, times `alpha`. */
   MatMul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number };
   Reshape: { readonly shape: Shape };
   Transpose: { readonly permutation: readonly number[] };
@@ -124,14 +124,14 @@ export interface ConvAttributes {
   readonly strides: readonly [rows: number, columns: number];
   /** Zeros around the picture. */
   readonly padding: readonly [top: number, left: number, bottom: number, right: number];
-  /** Channels are cut into so many groups, each with kernels of its own; as many as channels: a depthwise convolution. */
+  /** Channels are cut into this many groups, each with kernels of its own; as many as channels: a depthwise convolution. */
   readonly groups: number;
 }
 
 /** Order of a weight's axes: `out-in` as linear layers store it, or transposed. */
 export type MatrixLayout = 'out-in' | 'in-out';
 
-/** What attention means, beside its inputs. */
+/** What attention means, besides its inputs. */
 export interface AttentionAttributes {
   /** `causal`: a query sees keys at and before its own position. */
   readonly mask: 'none' | 'causal';

@@ -41,7 +41,7 @@ export type Dims<R extends number, Sizes extends readonly Dim[] = []> = Sizes['l
   : Dims<R, readonly [...Sizes, Dim]>;
 
 /**
- * The sizes of a value's axes, as a tuple. They may be symbolic: `batch` is no number.
+ * The sizes of a value's axes, as a tuple. They may be symbolic: `batch` is not a number.
  *
  * @throws ShapeError if the value has another number of axes
  */

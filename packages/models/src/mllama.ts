@@ -24,7 +24,7 @@ const extraTokens = 8;
  *
  * Choices that no file of a published checkpoint states are recipe options; a `config.json` may state them as well:
  * `capture` (`weft_capture`), the rule for intermediate layers of the tower, `before` or `after`, else that of the
- * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what stays out of tokens that see no image,
+ * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what is kept from tokens that see no image,
  * `mlp` or `attention-and-mlp`.
  */
 export function mllamaRecipe(config: Json, { preprocessor = {}, options = {} }: RecipeFiles = {}): Model {

@@ -228,7 +228,7 @@ function readLanguage(config: Json): Language {
   return { backbone: olmo(c), intermediateSize: stack.intermediateSize, normAfter };
 }
 
-/** Names of the parts' own, from those of the checkpoints. */
+/** The parts' own names, from those of the checkpoints. */
 function molmoNames({ backbone, normAfter }: Language): CheckpointNames {
   const { hiddenSize, numKeyValueHeads, headDim } = backbone.shape;
   const norms = normAfter

@@ -343,7 +343,7 @@ const pixtral = (): Preset => {
   };
 };
 
-/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens come on top. */
+/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens are added. */
 const molmo = (backbone: Qwen2Config | OlmoConfig, vocabSize: number): Preset => ({
   config: {
     model_type: 'molmo',

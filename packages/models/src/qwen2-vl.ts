@@ -130,6 +130,6 @@ function advanceOf(options: Json): VideoAdvance {
   });
 }
 
-/** The names of the published checkpoints, from those and from the ones inside of transformers 4.52 and later. */
+/** The names of the published checkpoints, from those and from the ones inside transformers 4.52 and later. */
 const canonicalName = (name: string): string =>
   name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.');

@@ -37,7 +37,7 @@ export interface CrossAttentionConfig extends MlpConfig {
   readonly headDim: number;
   readonly eps: number;
   /**
-   * What stays out of a token that sees no image: `attention-and-mlp`, so that the layer leaves it as it is (Meta's
+   * What is kept from a token that sees no image: `attention-and-mlp`, so that the layer leaves it as it is (Meta's
    * code), or the `mlp` only, while its attention goes to all images (transformers).
    */
   readonly unseen: 'attention-and-mlp' | 'mlp';
@@ -117,7 +117,7 @@ export const crossAttentionLayer = (c: CrossAttentionConfig): DecoderLayer =>
 export interface CrossAttentionOptions extends Partial<CrossAttentionConfig> {
   /** Before which of the backbone's layers they stand; its number of layers means after the last. Give this or `every`. */
   readonly at?: readonly number[] | undefined;
-  /** Before every so-manieth layer: 4 means layers 3, 7, 11 and so on. */
+  /** Before every nth layer: 4 means layers 3, 7, 11 and so on. */
   readonly every?: number | undefined;
   /**
    * Where their parameters are: `separate`, `cross_attn_layers.{i}` before layer `i`, so that the backbone's keep their

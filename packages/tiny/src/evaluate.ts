@@ -10,7 +10,7 @@ import { paint } from './world/raster.js';
 import { randomScene, type Scene } from './world/scene.js';
 import { sceneToSvg } from './world/svg.js';
 
-/** Ways in which a fresh picture comes about; `other` is drawn by librsvg with faces that training never saw. */
+/** Ways in which a fresh picture is made; `other` is drawn by librsvg with faces that training never saw. */
 export const conditions = ['plain', 'worn', 'jpeg', 'shifted', 'other'] as const;
 export type Condition = (typeof conditions)[number];
 

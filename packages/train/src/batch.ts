@@ -18,7 +18,7 @@ export interface Batch {
   readonly hasImages: boolean;
 }
 
-/** What of a model's sight a batch depends on. */
+/** The part of a model's sight that a batch depends on. */
 export interface BatchVision {
   /** Placeholder whose places the image embeddings take. */
   readonly imageTokenId: number;

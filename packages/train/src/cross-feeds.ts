@@ -10,7 +10,7 @@ interface PlacedPicture extends Pick<ImagePlacement, 'tokens' | 'cross'> {
 }
 
 /**
- * What the training graph of a model with cross-attention takes beside pixels: the tiles of each row and which of them
+ * What the training graph of a model with cross-attention takes besides pixels: the tiles of each row and which of them
  * each token sees, tags of tiles, and under method H which embeddings stand at the placeholders.
  *
  * @param imagePositions flat places of the image tokens
