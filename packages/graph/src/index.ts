@@ -21,9 +21,9 @@ export {
   type RewriteRule,
   type RewriteRules,
 } from './graph.js';
+export { mapModules, replaceAt, type ChangePart, type MapOptions } from './map-modules.js';
 export {
   isModule,
-  mapModules,
   module,
   namedParameters,
   repeat,
