@@ -120,6 +120,7 @@ export function testFusion({ create, backbone }: FusionChecks): void {
         trace: (parts) => traceStates(parts.backbone),
         feeds: feedsOf(model),
         output: 'states',
+        unread: { lm_head: 'it reads what is decoded, behind all that a fusion joins' },
       };
     });
 
