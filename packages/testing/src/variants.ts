@@ -23,7 +23,7 @@ export interface VariantChecks<P> {
  * parts, each variant must compute something else than the tiny part, and the same in every target. Sizes, which are
  * positive integers in all of them, show in the shapes of parameters, and those are compared with published ones.
  */
-export function testVariants<P extends Component & Part>({
+export function testVariants<P extends Pick<Component, 'config'>>({
   tiny,
   variants,
   fixed = {},
