@@ -47,7 +47,7 @@ export async function graphs() {
       parameters: numbers([...namedParameters(model.module).values()]),
       text: summary(text),
       ...(held ? { held: summary(held.graph) } : {}),
-      ...(model.vision ? { vision: summary(visionGraph(model)) } : {}),
+      ...(model.senses.length > 0 ? { vision: summary(visionGraph(model)) } : {}),
     };
   }
   return found;

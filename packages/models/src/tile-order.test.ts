@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { Json } from '@weft/spec';
+import { senseOf, type Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { modelOf } from './recipes.js';
 
@@ -58,8 +58,8 @@ const cases: readonly Case[] = [
 
 describe('the tiles of a picture', () => {
   it.each(cases)('of $name stand row by row in a grid of $grid', async ({ name, size, grid, whole }) => {
-    const { vision } = await fixture(name);
-    const { shape, data } = vision!.processor.process([gradient(size)]).inputs['pixel_values']!;
+    const sight = senseOf(await fixture(name), 'image');
+    const { shape, data } = sight!.processor.process([gradient(size)]).inputs['pixel_values']!;
     const area = shape.at(-1)! * shape.at(-2)!;
     const means = Array.from({ length: data.length / area }, (_, i) =>
       (data.subarray(i * area, (i + 1) * area) as Float32Array).reduce((sum, value) => sum + value / area, 0),

@@ -24,7 +24,7 @@ export interface DefinitionChecks<K extends PartKind, C> {
  */
 export function testDefinition<K extends PartKind, C>(
   definition: PartDefinition<K, C>,
-  { configs, context, unwritable = [] }: DefinitionChecks<K, C>,
+  { configs, context, unwritable = [] }: DefinitionChecks<NoInfer<K>, NoInfer<C>>,
 ): void {
   const { id, kind, presets, types = [] } = definition;
   const isGiven = (kind: PartKind): boolean =>
