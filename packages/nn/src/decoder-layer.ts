@@ -1,6 +1,5 @@
 import { add, attend, module, rope, type AnyModule, type Value } from '@weft/graph';
 import type { DecoderContext, DecoderLayer, DecoderShape } from '@weft/spec';
-import type { ActivationName } from './activation.js';
 import { expertsMlp, type ExpertsConfig } from './experts-mlp.js';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
@@ -24,14 +23,13 @@ export type LayerType = 'full_attention' | 'sliding_attention';
 
 /** A Llama-like decoder. */
 export interface DecoderConfig extends DecoderStackConfig {
-  readonly hiddenAct: ActivationName;
   readonly rmsNormEps: number;
   /** Biases of q, k and v. */
   readonly qkvBias: boolean;
   /** Bias of the output projection. */
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
-  /** A mixture of experts, each as wide as the MLP, in place of the MLP of every so-manieth layer. */
+  /** A mixture of experts, each as wide as the MLP, in place of the MLP of every nth layer. */
   readonly experts?: (ExpertsConfig & { readonly every: number }) | undefined;
 }
 

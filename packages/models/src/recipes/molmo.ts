@@ -230,7 +230,7 @@ async function readLanguage(config: Json, sources: PartSources): Promise<Languag
   return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize, normAfter };
 }
 
-/** Names of the parts' own, from those of the checkpoints. */
+/** The parts' own names, from those of the checkpoints. */
 function molmoNames({ backbone, normAfter }: Language): CheckpointNames {
   const { hiddenSize, numKeyValueHeads, headDim } = backbone.shape;
   const norms = normAfter
@@ -286,7 +286,7 @@ const towerName = (name: string): string =>
     .replace(/\.ffn_norm\./, '.layer_norm2.')
     .replace(/\.feed_forward\.w([12])\./, '.mlp.fc$1.');
 
-/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens come on top. */
+/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens are added. */
 const molmo =
   (id: 'backbone-qwen2' | 'backbone-olmo', preset: string, vocabSize: number, changes: object = {}) =>
   async (): Promise<PresetFiles> => {
