@@ -1,3 +1,4 @@
+export * from './cached-attention.js';
 export * from './dim.js';
 export {
   makeGraph,
@@ -13,7 +14,7 @@ export type * from './op-table.js';
 export * from './ops.js';
 export * from './parameter.js';
 export { currentPath, joinPath, withPath } from './path.js';
-export { convWindows, decompose, oneHot, reference, type ConvWindow } from './reference.js';
+export { convWindows, decompose, oneHot, reference, splitHeads, type ConvWindow } from './reference.js';
 export * from './semantic.js';
 export { input, trace } from './trace.js';
 export { isFloat, isOp, makeNode, Value, type DType, type Node, type TensorType } from './value.js';
