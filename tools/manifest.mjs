@@ -50,8 +50,6 @@ export function withCommonFields(manifest, name) {
       ...new Set([
         'dist',
         '!dist/.tsbuildinfo',
-        // They would point to sources that are not in the package.
-        '!dist/**/*.map',
         ...files.filter((file) => file !== 'README.md'),
         'README.md',
       ]),
