@@ -32,6 +32,8 @@ export interface NodeToServe<O extends Op = Op> {
 export interface BlockSupport {
   readonly bits: readonly Blocks['bits'][];
   readonly blockSizes: readonly number[];
+  /** Whether blocks may have zero points of their own. */
+  readonly zeroPoints: boolean;
 }
 
 /** How graphs run on one kind of execution provider: data and rules, chosen as a whole. */
@@ -59,6 +61,7 @@ export function takesBlocks(target: Target, node: Node, value: Value, blocks: Bl
   return (
     support.bits.includes(blocks.bits) &&
     support.blockSizes.includes(blocks.blockSize) &&
+    (support.zeroPoints || !blocks.zeroPoints) &&
     // Blocks lie along the channels that a product sums over only if the matrix is a matrix, and not transposed.
     value.rank === 2 &&
     value.shape[1] === blocks.shape[1] &&

@@ -23,6 +23,7 @@ export {
 } from './prompt.js';
 export { seededRandom, type Random } from './random.js';
 export type { LogitsProcessor } from './sampling.js';
+export { inSession, openSession, type SessionSettings } from './session.js';
 export { verify, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';

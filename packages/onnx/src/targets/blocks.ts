@@ -10,7 +10,7 @@ interface Stored {
 }
 
 /** What `MatMulNBits` and `GatherBlockQuantized` take. */
-export const nBits: BlockSupport = { bits: [4, 8], blockSizes: [16, 32, 64, 128, 256] };
+export const nBits: BlockSupport = { bits: [4, 8], blockSizes: [16, 32, 64, 128, 256], zeroPoints: true };
 
 /**
  * `x W^T` over a weight in blocks: x `[…, columns]` to `[…, rows]`.

@@ -25,7 +25,8 @@ export const webgpu: Target = {
   },
   serves: servesFused,
   expansions: () => ({}),
-  stores: { Linear: nBits, Embedding: nBits },
+  // Its look-up wants one byte of zero points for each scale, which packed ones of 4 bits are not.
+  stores: { Linear: nBits, Embedding: { ...nBits, zeroPoints: false } },
   cacheLayout: 'head-major',
 };
 
