@@ -10,15 +10,13 @@ import {
   iota,
   less,
   lessOrEqual,
+  mostNegative,
   reshape,
   sub,
   transpose,
   where,
 } from './ops.js';
 import { makeNode, type Value } from './value.js';
-
-/** The most negative finite float32, as the reference implementations use: fully masked rows stay finite. */
-export const mostNegative = -3.4028234663852886e38;
 
 /** What {@link cachedAttend} attends with and to. */
 export interface CachedAttentionInputs {

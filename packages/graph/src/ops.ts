@@ -14,6 +14,12 @@ import type { OnnxAttribute, PrimitiveAttributes, TypedArray } from './op-table.
 import { currentPath } from './path.js';
 import { makeNode, Value, type DType, type TensorType } from './value.js';
 
+/**
+ * The most negative finite float32. As a bias on scores it hides a key, and a row with nothing but hidden keys stays
+ * finite, as in the reference implementations.
+ */
+export const mostNegative = -3.4028234663852886e38;
+
 /** A value, or a number that takes the type of the other operand. */
 export type Operand = Value | number;
 

@@ -1,4 +1,4 @@
-import { cacheBias, fromCache, mostNegative } from './cached-attention.js';
+import { cacheBias, fromCache } from './cached-attention.js';
 import { addDims, multiplyDims, type Dim } from './dim.js';
 import type { Graph, RewriteRule } from './graph.js';
 import { rewrite } from './graph.js';
@@ -226,7 +226,7 @@ function causalBias(length: Dim, keys: Dim, like: Value, window?: number): Value
   return o.where(
     visible,
     o.constant(0, like.dtype),
-    o.constant(like.dtype === 'float16' ? -65504 : mostNegative, like.dtype),
+    o.constant(like.dtype === 'float16' ? -65504 : o.mostNegative, like.dtype),
   );
 }
 

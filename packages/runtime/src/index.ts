@@ -12,6 +12,7 @@ export {
 } from './generation-stream.js';
 export { findChatTemplate, load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
+export { openSession, type SessionSettings } from './onnx-runtime.js';
 export { partWeights, readEntry, type PartWeightsOptions } from './part-weights.js';
 export {
   readPictures,
@@ -23,7 +24,6 @@ export {
 } from './prompt.js';
 export { seededRandom, type Random } from './random.js';
 export type { LogitsProcessor } from './sampling.js';
-export { inSession, openSession, type SessionSettings } from './session.js';
 export { verify, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';

@@ -7,8 +7,9 @@ import { sightRuns } from './encoder-inputs.js';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
 import { HeldKeys } from './held-keys.js';
 import { KvCache } from './kv-cache.js';
+import { loadRuntime, openSession, wrapped, type OnnxRuntime } from './onnx-runtime.js';
 import { joined } from './sequence.js';
-import { inSession, loadRuntime, openSession, type OnnxRuntime } from './session.js';
+
 import { isVideo, type Visual } from './visuals.js';
 
 type Feeds = Record<string, Tensor>;
@@ -124,7 +125,7 @@ export class LocalEngine implements Engine {
     for (const [name, { dtype, shape, data }] of Object.entries(inputs))
       feeds[name] = new this.#runtime.Tensor(dtype as 'float32', data as Float32Array, shape);
     const session = await this.#session('vision');
-    const results = await inSession('vision', () => this.#guard(() => session.run(feeds)));
+    const results = await wrapped("session 'vision'", () => this.#guard(() => session.run(feeds)));
     const embeds = results['image_embeds']!.data as Float32Array;
     const tiles = share?.tiles.length ?? 0;
     if (!cross || tiles === 0) return { embeds };
@@ -188,7 +189,7 @@ export class LocalEngine implements Engine {
       for (const [input, past, pastShape] of cache.past())
         feeds[input] = new Tensor('float32', past, pastShape);
       const session = await this.#session(name);
-      const results = await inSession(name, () => this.#guard(() => session.run(feeds)));
+      const results = await wrapped(`session '${name}'`, () => this.#guard(() => session.run(feeds)));
       cache.append((name) => results[name]!.data as Float32Array, length);
       return results['logits']!.data as Float32Array;
     });

@@ -1,6 +1,7 @@
+import { SessionError } from '@weft/errors';
 import type { DType } from '@weft/graph';
 import type { EmittedModel } from '@weft/onnx';
-import { inSession, openSession } from '@weft/runtime';
+import { openSession } from '@weft/runtime';
 import { Tensor } from 'onnxruntime-common';
 
 export type Feeds = Readonly<Record<string, Tensor>>;
@@ -26,7 +27,11 @@ export async function openProgram(
     inputs,
     run: async (feeds) => {
       const used = Object.entries(feeds).filter(([key]) => inputs.has(key));
-      return inSession(name, () => session.run(Object.fromEntries(used)));
+      try {
+        return (await session.run(Object.fromEntries(used))) as Record<string, Tensor>;
+      } catch (cause) {
+        throw new SessionError({ message: `The ${name} graph failed: ${(cause as Error).message}`, cause });
+      }
     },
     release: () => session.release(),
   };

@@ -61,15 +61,15 @@ export async function openSession(
       : { extra: { 'session.model_external_initializers_file_folder_path': weightFolder } }),
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
   };
-  return inSession(name, () => runtime.InferenceSession.create(bytes, options));
+  return wrapped(`session '${name}'`, () => runtime.InferenceSession.create(bytes, options));
 }
 
-/** Calls ONNX Runtime. @throws SessionError that names the session, in place of what ONNX Runtime throws */
-export async function inSession<T>(name: string, action: () => Promise<T>): Promise<T> {
+/** Does what may fail in ONNX Runtime. @throws SessionError with its message */
+export async function wrapped<T>(where: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
-    throw new SessionError({ message: `ONNX Runtime failed: ${text}`, where: `session '${name}'`, cause });
+    throw new SessionError({ message: `ONNX Runtime failed: ${text}`, where, cause });
   }
 }
