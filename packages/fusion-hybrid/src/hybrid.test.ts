@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
 import { decoder } from '@weft/nn';
-import { testFusion } from '@weft/testing';
+import { testDefinition, testFusion } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { hybrid } from './hybrid.js';
+import { hybrid, hybridPart } from './hybrid.js';
 
 const backbone = () =>
   decoder(
@@ -40,7 +40,26 @@ describe('hybrid', () => {
   it('states what it was told, so that it can be made again', () => {
     const { config } = hybrid({ at: [1], naming: 'merged', eps: 1e-6 });
     expect(config).toEqual({ at: [1], naming: 'merged', eps: 1e-6 });
-    const paths = [...namedParameters(hybrid(config).attach(backbone())).keys()];
+    const paths = [...namedParameters(hybrid(config).attach(backbone()).backbone).keys()];
     expect(paths).toContain('model.layers.1.cross_attn_mlp_gate');
   });
+});
+
+testDefinition(hybridPart, {
+  configs: [
+    { every: 2 },
+    {
+      at: [0, 3],
+      naming: 'merged',
+      visibility: 'last',
+      numAttentionHeads: 2,
+      numKeyValueHeads: 1,
+      headDim: 5,
+      hiddenSize: 10,
+      intermediateSize: 7,
+      hiddenAct: 'gelu',
+      eps: 1e-6,
+      unseen: 'mlp',
+    },
+  ],
 });

@@ -1,6 +1,6 @@
 import { placeAtToken } from '@weft/graph';
-import { visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
-import type { Fusion, Source, TextInputs } from '@weft/spec';
+import { usualUnseen, visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
+import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
 
 export interface HybridFusionOptions extends CrossAttentionOptions {
   /**
@@ -30,6 +30,7 @@ export function hybrid(options: HybridFusionOptions): Fusion {
     config: { ...options },
     method: 'H',
     visibility,
+    unseen: layers.unseen ?? usualUnseen,
     attach: (backbone) => withCrossAttention(backbone, layers, 'fusion-hybrid'),
     join: ({ hiddenStates, placed, seen }: TextInputs) => ({
       hiddenStates: placed ? placeAtToken(hiddenStates, placed.positions, placed.embeds) : hiddenStates,
@@ -37,3 +38,12 @@ export function hybrid(options: HybridFusionOptions): Fusion {
     }),
   };
 }
+
+/** Method H, by its name. */
+export const hybridPart: PartDefinition<'fusion', HybridFusionOptions> = {
+  id: 'fusion-hybrid',
+  kind: 'fusion',
+  create: hybrid,
+  presets: {},
+  source,
+};

@@ -1,5 +1,5 @@
 import { placeAtToken } from '@weft/graph';
-import type { Fusion, Source, TextInputs } from '@weft/spec';
+import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
 
 export interface UnifiedFusionOptions {
   /** `replace` overwrites the placeholder's embedding (LLaVA, Qwen2-VL, …); `add` adds to it (Molmo). */
@@ -18,9 +18,18 @@ export function unifiedFusion({ mode = 'replace' }: UnifiedFusionOptions = {}): 
     source,
     config: { mode },
     method: 'A',
-    attach: (backbone) => backbone,
+    attach: (backbone) => ({ backbone, added: [] }),
     join: ({ hiddenStates, placed }: TextInputs) => ({
       hiddenStates: placed ? placeAtToken(hiddenStates, placed.positions, placed.embeds, mode) : hiddenStates,
     }),
   };
 }
+
+/** Method A, by its name. */
+export const unifiedPart: PartDefinition<'fusion', UnifiedFusionOptions> = {
+  id: 'fusion-unified',
+  kind: 'fusion',
+  create: unifiedFusion,
+  presets: {},
+  source,
+};
