@@ -77,7 +77,8 @@ const textInputs = /^(input_ids|position_ids|attention_mask|past_key_values\..*)
  * The past must hold at least one token: ONNX Runtime's batched product divides by an empty size. Callers keep a
  * masked row at the start, which adds exact zeros.
  *
- * @throws ConfigError if keys that are held depend on the text, or the bias of a cached attention on pairs of tokens
+ * @throws ConfigError if keys that are held depend on the text or are seen in an order, or if the bias of a cached
+ * attention depends on pairs of tokens
  */
 export function inference(
   graph: Graph,
