@@ -320,7 +320,7 @@ def main(arguments=None):
 
 
 def video_section(value):
-    """The video processor's settings beside those for pictures, as transformers 5 writes them."""
+    """The video processor's settings besides those for pictures, as transformers 5 writes them."""
     shared = ("size", "patch_size", "temporal_patch_size", "merge_size", "image_mean", "image_std", "resample")
     image = value["image_processor"]
     value["video_processor"] = {"video_processor_type": "Qwen2VLVideoProcessor"} | {name: image[name] for name in shared if name in image}

@@ -114,7 +114,7 @@ describe('cAbstractorConnector', () => {
     expect([1024, 1280, 10, 14, 9].map(squeezedSize)).toEqual([256, 320, 2, 4, 2]);
   });
 
-  it('refuses a number of tokens that is no square', () => {
+  it('refuses a number of tokens that is not a square', () => {
     expect(() => cAbstractorConnector({ numQueryTokens: 150 })).toThrow(ConfigError);
     expect(() => cAbstractorConnector({ numQueryTokens: 150 })).toThrow(
       /square of tokens, but numQueryTokens is 150/,

@@ -114,7 +114,7 @@ describe('anyShapeSiglip', () => {
       data: Uint8Array.from({ length: 64 }, (_, i) => Number(i >= 32)),
     };
     expect(prepare({ pixel_values: pixel_values!, pixel_mask: moved })).toThrow(
-      /picture in tile 0 of pixel_mask is no rectangle at its upper left corner/,
+      /picture in tile 0 of pixel_mask is not a rectangle at its upper left corner/,
     );
     expect(prepare(tiles([0, 0]))).toThrow(/no rectangle/);
     expect(prepare({ pixel_values: { ...pixel_values!, shape: [1, 1, 3, 8, 8] } })).toThrow(

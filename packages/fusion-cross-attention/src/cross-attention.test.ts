@@ -86,7 +86,7 @@ describe('crossAttention', () => {
       .filter((path) => path.endsWith('attn_gate'))
       .map((path) => path.replace('.cross_attn_attn_gate', ''));
 
-  it('stands before every so-manieth layer, or where it is told', () => {
+  it('stands before every nth layer, or where it is told', () => {
     expect(gates(crossAttention({ every: 2 }))).toEqual([
       'model.cross_attn_layers.1',
       'model.cross_attn_layers.3',

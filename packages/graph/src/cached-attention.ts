@@ -1,4 +1,5 @@
 import { addDims, multiplyDims, printShape, sameShape, type Dim } from './dim.js';
+import { fail } from './fail.js';
 import type { CachedAttentionAttributes, CacheLayout } from './op-table.js';
 import {
   add,
@@ -6,7 +7,6 @@ import {
   constant,
   dimSize,
   equal,
-  fail,
   iota,
   less,
   lessOrEqual,

@@ -114,12 +114,12 @@ export const reference: {
   },
   Conv: ({ attributes, outputs }, [x, weight, bias]) => {
     const { groups } = attributes;
-    const [tiles, out, rows, columns] = outputs[0]!.shape as [Dim, number, Dim, Dim];
+    const [tiles, out, rows, columns] = o.dimsOf(outputs[0]!, 4);
     const perGroup = numberOf(weight!.shape[1]);
     const products = convWindows(x!, weight!, attributes, [rows, columns]).map(({ row, column, window }) => {
       const kernel = o.slice(o.slice(weight!, 2, row, row + 1), 3, column, column + 1);
       const inputs = o.reshape(window, [tiles, groups, perGroup, multiplyDims(rows, columns)]);
-      return o.matmul(o.reshape(kernel, [groups, out / groups, perGroup]), inputs);
+      return o.matmul(o.reshape(kernel, [groups, numberOf(out) / groups, perGroup]), inputs);
     });
     const sum = o.reshape(
       products.reduce((all, product) => o.add(all, product)),

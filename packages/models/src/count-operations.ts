@@ -73,7 +73,7 @@ function productsOf(node: Node, size: (...dims: readonly (Dim | undefined)[]) =>
   }
 }
 
-/** Nodes that values need; those before held keys are left out on demand. */
+/** Nodes that values need; those before held keys are left out on request. */
 function needed(values: Iterable<Value>, held: boolean): Set<Node> {
   const found = new Set<Node>();
   const waiting = Array.from(values, ({ node }) => node);

@@ -9,11 +9,12 @@ import {
   type SemanticOp,
   type Value,
 } from '@weft/graph';
+import { dequantizeNodes } from './dequantize-nodes.js';
 import { Emitter } from './emitter.js';
 import { dataTypes, serializeModel, type ExternalTensor, type ValueInfo } from './model-proto.js';
 import { primitives } from './primitives.js';
 import { checkBlocks, isBlocks, sliceRows, type StoredWeight } from './stored-weight.js';
-import type { EmitRule, Target } from './target.js';
+import { takesBlocks, type EmitRule, type Target } from './target.js';
 import { cpu } from './targets/cpu.js';
 
 export interface EmitOptions {
@@ -46,7 +47,10 @@ export interface EmittedModel {
 export function emitModel(graph: Graph, options: EmitOptions): EmittedModel {
   const { target = cpu } = options;
   const lowered = lower(graph, target);
-  const e = new Emitter(lowered, target);
+  const e = new Emitter(lowered, {
+    takes: (...given) => takesBlocks(target, ...given),
+    compute: dequantizeNodes,
+  });
   const inputs: ValueInfo[] = [];
   for (const [name, value] of lowered.inputs) inputs.push(declare(e, value, name));
   if (options.weights === 'input')

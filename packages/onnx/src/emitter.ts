@@ -12,13 +12,19 @@ import {
   type TensorData,
   type Value,
 } from '@weft/graph';
-import { dequantizeNodes } from './dequantize-nodes.js';
 import type { ExternalTensor, NodeProto } from './model-proto.js';
 import type { Blocks } from './stored-weight.js';
-import { takesBlocks, type Target } from './target.js';
 
-/** A weight in blocks that no node has asked the numbers of. */
-interface StoredValue {
+/** What becomes of weights in blocks. */
+export interface BlockHandling {
+  /** Whether the rule of a node takes an input as it is stored. */
+  readonly takes: (node: Node, value: Value, blocks: Blocks) => boolean;
+  /** Emits nodes that compute the numbers, and returns their name. */
+  readonly compute: (e: Emitter, path: string, blocks: Blocks, shape: readonly number[]) => string;
+}
+
+/** A weight in blocks, which nodes may never ask the numbers of. */
+export interface StoredValue {
   readonly path: string;
   readonly blocks: Blocks;
 }
@@ -36,7 +42,7 @@ export class Emitter {
 
   constructor(
     readonly graph: Graph,
-    readonly target: Target,
+    readonly handling: BlockHandling,
   ) {
     for (const name of Object.keys(graph.outputs)) this.#taken.add(name);
   }
@@ -53,7 +59,9 @@ export class Emitter {
     if (known !== undefined) return known;
     const { path, blocks } = this.#stored.get(value)!;
     const outer = this.#path;
-    const name = this.at(path, () => dequantizeNodes(this, path, blocks, value.shape as readonly number[]));
+    const name = this.at(path, () =>
+      this.handling.compute(this, path, blocks, value.shape as readonly number[]),
+    );
     this.#path = outer;
     this.bind(value, name);
     return name;
@@ -72,7 +80,7 @@ export class Emitter {
   /** The weight in blocks that an input of a node is, if the target's rule takes it so. */
   blocksFor(node: Node, value: Value): StoredValue | undefined {
     const stored = this.#stored.get(value);
-    return stored && takesBlocks(this.target, node, value, stored.blocks) ? stored : undefined;
+    return stored && this.handling.takes(node, value, stored.blocks) ? stored : undefined;
   }
 
   /** Declares an initializer that lies in a file. */

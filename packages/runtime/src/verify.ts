@@ -123,7 +123,7 @@ function relativeDifference(
   for (let i = 0; i < wanted.length; i++) {
     if (!counts(i)) continue;
     const here = Math.abs(actual[i]! - wanted[i]!);
-    // A value that is no number must not pass, and comparisons with it are false.
+    // A value that is not a number must not pass, and comparisons with it are false.
     if (!(here <= difference)) difference = Number.isNaN(here) ? Infinity : here;
     largest = Math.max(largest, Math.abs(wanted[i]!));
   }

@@ -22,7 +22,7 @@ const textFeeds = {
 /** Embeddings of a tile, and tokens of its tag. */
 const [perTile, perTag] = [3, 2];
 
-/** Types of the inputs that a method takes beside the text, and small values for them. */
+/** Types of the inputs that a method takes besides the text, and small values for them. */
 function imageInputs(
   method: Fusion['method'],
   width: number,
@@ -94,7 +94,7 @@ export function testFusion({ create, backbone }: FusionChecks): void {
       const before = [...namedParameters(backbone()).keys()];
       const after = [...namedParameters(create().attach(backbone()).backbone).keys()];
       const { naming } = create().config;
-      // Merged lists number the backbone's layers anew.
+      // Merged lists renumber the backbone's layers.
       if (naming !== 'merged') expect(after).toEqual(expect.arrayContaining(before));
       expect(after.length > before.length).toBe(method !== 'A');
     });

@@ -1,13 +1,8 @@
-import { blocksPerRow, rowBytes, type Blocks } from '../stored-weight.js';
+import { blocksPerRow, rowBytes } from '../stored-weight.js';
 import { declareBlocks } from '../dequantize-nodes.js';
-import type { Emitter } from '../emitter.js';
+import type { Emitter, StoredValue } from '../emitter.js';
 import type { BlockSupport } from '../target.js';
 import { microsoft } from './fused.js';
-
-interface Stored {
-  readonly path: string;
-  readonly blocks: Blocks;
-}
 
 /** What `MatMulNBits` and `GatherBlockQuantized` take. */
 export const nBits: BlockSupport = { bits: [4, 8], blockSizes: [16, 32, 64, 128, 256], zeroPoints: true };
@@ -17,7 +12,12 @@ export const nBits: BlockSupport = { bits: [4, 8], blockSizes: [16, 32, 64, 128,
  *
  * @param accuracyLevel 4: x is rounded to 8 bits in each block before it is multiplied, which is fast; 0: it is not
  */
-export function matMulNBits(e: Emitter, x: string, { path, blocks }: Stored, accuracyLevel: 0 | 4): string {
+export function matMulNBits(
+  e: Emitter,
+  x: string,
+  { path, blocks }: StoredValue,
+  accuracyLevel: 0 | 4,
+): string {
   const { bits, blockSize, shape } = blocks;
   const [rows, columns] = shape;
   const count = blocksPerRow(blocks);
@@ -31,7 +31,7 @@ export function matMulNBits(e: Emitter, x: string, { path, blocks }: Stored, acc
 }
 
 /** Rows of a table in blocks by int64 ids `[…]`: `[…, columns]`. */
-export function gatherRows(e: Emitter, ids: string, { path, blocks }: Stored, rank: number): string {
+export function gatherRows(e: Emitter, ids: string, { path, blocks }: StoredValue, rank: number): string {
   const { bits, blockSize, shape } = blocks;
   const { data, scales, zeroPoints } = declareBlocks(e, path, blocks, [shape[0], rowBytes(blocks).data]);
   const filled = e.node(
