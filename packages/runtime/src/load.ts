@@ -1,7 +1,7 @@
-import { ConfigError, InputError } from '@weft/errors';
+import { ConfigError, InputError, UnsupportedError } from '@weft/errors';
 import { makeGraph, namedParameters, substitute, type Graph } from '@weft/graph';
 import { modelOf, textGraph, visionGraph } from '@weft/models';
-import { emitModel, inference, type InferenceGraph } from '@weft/onnx';
+import { emitModel, inference, targets, type InferenceGraph, type Target } from '@weft/onnx';
 import { part, senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
@@ -15,7 +15,7 @@ import type { EngineSetup } from './engine.js';
 import { importPackage } from './import-package.js';
 import { LocalEngine } from './local-engine.js';
 import { LoadedModel } from './loaded-model.js';
-import { locateWeights } from './weight-location.js';
+import { locateWeights, type StoredPlan } from './weight-location.js';
 import { startWorkerEngine } from './worker-engine.js';
 
 export interface LoadOptions {
@@ -46,7 +46,24 @@ export interface LoadOptions {
  * @throws WeightError if the weights do not fit the model, tensor by tensor
  * @throws SessionError if ONNX Runtime refuses a graph
  */
-export async function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
+export function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  return loadStored(folder, options);
+}
+
+/** How the weights of a model are kept and computed with, where it is not as its files have them. */
+export interface Storage {
+  /** Weights in blocks. */
+  readonly plan?: StoredPlan | undefined;
+  /** What graphs are lowered for; engines run on the processor, and keep time-major caches. */
+  readonly target?: Target | undefined;
+}
+
+/** {@link load} with weights stored in another way. */
+export async function loadStored(
+  folder: string,
+  options: LoadOptions,
+  storage: Storage = {},
+): Promise<LoadedModel> {
   checkLoadOptions(options);
   const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const started = performance.now();
@@ -61,7 +78,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
-  const setup = setUp(model, { config: files.config, files: recipeFiles, threads }, entries);
+  const setup = setUp(model, { config: files.config, files: recipeFiles, threads }, entries, storage);
   signal?.throwIfAborted();
   const engine =
     worker && parts.length === 0 ? await startWorkerEngine(setup) : await LocalEngine.create(setup, model);
@@ -130,12 +147,20 @@ function setUp(
   model: Model,
   given: Pick<EngineSetup, 'config' | 'files' | 'threads'>,
   entries: MatchedWeights['entries'],
+  { plan, target = targets.cpu }: Storage,
 ): EngineSetup {
-  const { folder, locate } = locateWeights(entries);
-  const emit = (name: string, graph: Graph): Uint8Array => emitModel(graph, { name, weights: locate }).bytes;
+  const layout = target.cacheLayout;
+  if (layout !== 'time-major')
+    throw new UnsupportedError({
+      message: `Graphs for ${target.name} have a ${layout} cache, but engines keep time-major ones.`,
+      where: model.name,
+    });
+  const { folder, locate } = locateWeights(entries, plan);
+  const emit = (name: string, graph: Graph): Uint8Array =>
+    emitModel(graph, { name, weights: locate, target }).bytes;
   const sight = senseOf(model, 'image');
-  const text = inference(textGraph(model, { tiles: false }));
-  const whole = sight?.cross && inference(textGraph(model));
+  const text = inference(textGraph(model, { tiles: false }), { layout });
+  const whole = sight?.cross && inference(textGraph(model), { layout });
   return {
     ...given,
     weightFolder: folder,

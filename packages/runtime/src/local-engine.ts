@@ -1,33 +1,15 @@
 import { SessionError, UnsupportedError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import { senseOf, type CrossShare, type Model, type ProcessedImages } from '@weft/spec';
-import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-common';
+import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { sightRuns } from './encoder-inputs.js';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
 import { HeldKeys } from './held-keys.js';
 import { KvCache } from './kv-cache.js';
+import { loadRuntime, openSession, wrapped, type OnnxRuntime } from './onnx-runtime.js';
 import { joined } from './sequence.js';
+
 import { isVideo, type Visual } from './visuals.js';
-
-interface Runtime {
-  readonly InferenceSession: typeof InferenceSession;
-  readonly Tensor: TensorConstructor;
-}
-
-/** ONNX Runtime for Node, which is an optional peer. @throws UnsupportedError if it is not installed */
-async function loadRuntime(): Promise<Runtime> {
-  try {
-    const imported = (await import('onnxruntime-node')) as Runtime & { readonly default?: Runtime };
-    return imported.default ?? imported;
-  } catch (cause) {
-    throw new UnsupportedError({
-      message: 'ONNX Runtime cannot be loaded.',
-      where: 'onnxruntime-node',
-      hint: 'Install it beside @weft/runtime: npm install onnxruntime-node. It needs a 64-bit system with glibc 2.28 or later, Windows or macOS on ARM.',
-      cause,
-    });
-  }
-}
 
 type Feeds = Record<string, Tensor>;
 type SessionName = 'text' | 'cross' | 'vision';
@@ -37,7 +19,7 @@ type Guard = <T>(action: () => Promise<T>) => Promise<T>;
 
 /** Sessions and caches in the thread that calls. Every run blocks it; see `startWorkerEngine`. */
 export class LocalEngine implements Engine {
-  readonly #runtime: Runtime;
+  readonly #runtime: OnnxRuntime;
   readonly #setup: EngineSetup;
   readonly #sessions: Map<SessionName, InferenceSession>;
   readonly #start: StartSession;
@@ -50,7 +32,7 @@ export class LocalEngine implements Engine {
   readonly #guard: Guard;
 
   private constructor(
-    runtime: Runtime,
+    runtime: OnnxRuntime,
     setup: EngineSetup,
     {
       sessions,
@@ -78,17 +60,9 @@ export class LocalEngine implements Engine {
     guard: Guard = (action) => action(),
   ): Promise<LocalEngine> {
     const runtime = await loadRuntime();
-    const options: InferenceSession.SessionOptions = {
-      executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-      extra: { 'session.model_external_initializers_file_folder_path': setup.weightFolder },
-      ...(setup.threads === undefined ? {} : { intraOpNumThreads: setup.threads }),
-    };
+    const { weightFolder, threads } = setup;
     const start: StartSession = (name) =>
-      wrapped(`session '${name}'`, () =>
-        guard(() => runtime.InferenceSession.create(setup[name]!.bytes, options)),
-      );
+      guard(() => openSession(name, setup[name]!.bytes, { weightFolder, threads }));
     const sessions = new Map<SessionName, InferenceSession>();
     // A model with cross-attention layers gets its session without them when the first prompt without images comes.
     for (const name of [setup.cross ? 'cross' : 'text', ...(setup.vision ? ['vision'] : [])] as SessionName[])
@@ -267,14 +241,5 @@ export class LocalEngine implements Engine {
     const result = this.#queue.then(task);
     this.#queue = result.catch(() => undefined);
     return result;
-  }
-}
-
-async function wrapped<T>(where: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    throw new SessionError({ message: `ONNX Runtime failed: ${text}`, where, cause });
   }
 }
