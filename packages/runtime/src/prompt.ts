@@ -52,6 +52,8 @@ export interface Prompt {
   readonly pictures: readonly Visual[];
   /** Parallel to `ids`: number of the picture whose embedding stands at the place, if any. */
   readonly imageAt: readonly (number | undefined)[];
+  /** Parallel to `pictures`. */
+  readonly placements: readonly ImagePlacement[];
   /** Tokens of pictures and videos. */
   readonly imageTokens: number;
   /** Positions of the ids, where the model has a rule for them. */
@@ -153,6 +155,7 @@ export function buildPrompt(tools: PromptTools, question: Question, visuals: rea
   return {
     ids,
     pictures,
+    placements,
     imageAt,
     imageTokens: placements.reduce((sum, { tokens }) => sum + tokens, 0),
     positions,
