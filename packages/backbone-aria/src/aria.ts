@@ -54,6 +54,7 @@ export function aria(
       }),
     ),
     norm: rmsNorm(c.hiddenSize, c.rmsNormEps),
+    normEps: c.rmsNormEps,
   });
 }
 

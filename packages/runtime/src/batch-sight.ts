@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { CrossSight, ImagePlacement, Model } from '@weft/spec';
+import { part, senseOf, type CrossSight, type ImagePlacement, type Model } from '@weft/spec';
 import { sightRuns } from './encoder-inputs.js';
 import type { EmbedPiece, Engine } from './engine.js';
 
@@ -45,7 +45,7 @@ export async function crossSight(
   inputs: Tensors,
   ids: BatchIds,
 ): Promise<BatchSight> {
-  const cross = model.vision!.cross!;
+  const cross = senseOf(model, 'image')!.cross!;
   const rows = picturesByRow(model, cross, inputs, ids.batch);
   const none = { seenPictures: [], seenMask: new BigInt64Array(0) };
   const pictures: number[] = [];
@@ -75,7 +75,7 @@ export async function crossSight(
 function picturesByRow(model: Model, cross: CrossSight, inputs: Tensors, batch: number): Given[][] {
   const runs = sightRuns(model, inputs).map((run) => run.inputs);
   if (runs.length === 0) return Array.from({ length: batch }, () => []);
-  if (model.vision!.encoder.prepare) {
+  if (part(model, 'encoder').prepare) {
     const perRow = runs.length / batch;
     if (!Number.isInteger(perRow))
       throw new InputError({

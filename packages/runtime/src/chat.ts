@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import type { Vision } from '@weft/spec';
+import type { PromptRule } from '@weft/spec';
 import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import {
@@ -15,7 +15,7 @@ import {
 } from './generator.js';
 import type { PictureLease } from './picture-store.js';
 import type { PromptKeys } from './prefix-store.js';
-import type { Message, MessagePart } from './prompt.js';
+import type { Message, MessagePart } from './message.js';
 import { continued, sharedPrefix } from './prompt-keys.js';
 import type { Sequence } from './sequence.js';
 import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';
@@ -124,7 +124,7 @@ export class Chat {
   }): Promise<GenerationResult> {
     const { content, images, videos, settings, emit, signal } = given;
     const times = startTimes(this.#context);
-    const backdrop = this.#context.model.vision?.backdrop;
+    const backdrop = this.#context.model.prompt.backdrop;
     let messages = this.#messages;
     let prompt: KnownPrompt;
     let opened: OpenPrompt;
@@ -170,7 +170,7 @@ export class Chat {
 async function withVisuals(
   content: string | readonly MessagePart[],
   { images, videos }: { readonly images: readonly ImageInput[]; readonly videos: readonly VideoInput[] },
-  { signal, backdrop }: { readonly signal: AbortSignal; readonly backdrop: Vision['backdrop'] },
+  { signal, backdrop }: { readonly signal: AbortSignal; readonly backdrop: PromptRule['backdrop'] },
 ): Promise<MessagePart[]> {
   const parts: readonly MessagePart[] =
     typeof content === 'string' ? [{ type: 'text', text: content }] : content;

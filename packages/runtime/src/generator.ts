@@ -1,18 +1,14 @@
 import { InputError } from '@weft/errors';
-import type { Json, Model, TokenPositions } from '@weft/spec';
+import { senseOf, type Json, type Model, type TokenPositions } from '@weft/spec';
 import { Answer } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
 import type { EmbedPiece, RowPictures } from './engine.js';
 import type { GenerationSettings } from './generation-options.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
-import {
-  buildPrompt,
-  readVisuals,
-  visualTokenIds,
-  type Prompt,
-  type PromptTools,
-  type Question,
-} from './prompt.js';
+import { buildPrompt, type Prompt, type PromptTools } from './prompt.js';
+import type { Question } from './message.js';
+import { visualTokenIds } from './place-visuals.js';
+import { readVisuals } from './read-visuals.js';
 import type { PictureLease, PictureStore } from './picture-store.js';
 import { blockKeys, blockTokens } from './prefix-store.js';
 import { keyedPrompt, type KeyedPrompt } from './prompt-keys.js';
@@ -87,9 +83,9 @@ export async function preparePrompt(
       hint: 'Give one of the two.',
     });
   return timed(times, 'preprocess', async () => {
-    const { vision } = context.model;
-    const prompt = buildPrompt(context, question, await readVisuals(question, signal, vision?.backdrop));
-    return { ...prompt, keys: await keyedPrompt(prompt, vision?.cross?.unseenAttend) };
+    const { model } = context;
+    const prompt = buildPrompt(context, question, await readVisuals(question, signal, model.prompt.backdrop));
+    return { ...prompt, keys: await keyedPrompt(prompt, senseOf(model, 'image')?.cross?.unseenAttend) };
   });
 }
 
@@ -136,7 +132,7 @@ async function takePictures(
         times.encode += picture.encode;
       }
       if (!isPlaced) return [];
-      const perTile = model.vision?.cross?.tokensPerTile ?? 0;
+      const perTile = senseOf(model, 'image')?.cross?.tokensPerTile ?? 0;
       const pieces = picture.placed?.map((tile) => ({
         picture: picture.id,
         from: tile * perTile,

@@ -1,13 +1,6 @@
 import { ConfigError, InputError } from '@weft/errors';
-import {
-  makeGraph,
-  namedParameters,
-  substitute,
-  type AttentionAttributes,
-  type Graph,
-} from '@weft/graph';
-import { modelOf, textGraph, visionGraph, type RecipeFiles } from '@weft/models';
-import { emitModel, inference, type InferenceGraph } from '@weft/onnx';
+import { namedParameters } from '@weft/graph';
+import { modelOf, type RecipeFiles } from '@weft/models';
 import type { Json, Model } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
@@ -17,16 +10,13 @@ import {
   readCheckpointFiles,
   type CheckpointFiles,
 } from './checkpoint-files.js';
-import type { Engine, EngineSetup } from './engine.js';
+import { setUpEngine } from './engine-setup.js';
 import { shapeOf } from './generator.js';
-import { LocalEngine } from './local-engine.js';
 import { LoadedModel } from './loaded-model.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
-import { eyeOf, preparerOf, type Eye } from './preparer.js';
 import { Scheduler } from './scheduler.js';
-import { locateWeights } from './weight-location.js';
-import { startWorkerEngine } from './worker-engine.js';
+import { startEngine } from './start-engine.js';
 
 const mebibyte = 2 ** 20;
 
@@ -72,12 +62,12 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
-    findChatTemplate(files.folder),
+    loadChatTemplate(files.folder),
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
   const preparer = { config: files.config, files: recipeFiles };
-  const setup = setUp(model, { preparer, threads, prefixCacheBytes }, entries);
+  const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries);
   signal?.throwIfAborted();
   const { engine, eye } = await startEngine(setup, model, worker);
   const scheduler = new Scheduler(engine, eye);
@@ -87,7 +77,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
     preprocessor: files.preprocessor,
     generation: files.generation,
     tokenizer,
-    chatTemplate: model.chatTemplate ?? chatTemplate,
+    chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
     unusedTensors: unused,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
     maxPositions: maxPositionsOf(files.config),
@@ -133,39 +123,16 @@ function checkLoadOptions(options: LoadOptions): void {
     });
 }
 
-/** The chat template of a checkpoint folder. A base model may have none; its prompts are plain text. */
-export async function findChatTemplate(folder: string): Promise<string | undefined> {
-  try {
-    return await loadChatTemplate(folder);
-  } catch (error) {
-    if (error instanceof ConfigError && error.message.includes('has no chat template')) return undefined;
-    throw error;
-  }
-}
-
-/** Placeholders of pictures and videos, and the ids that stand for them. */
-const placesOf = ({
-  vision,
-}: Model): readonly { readonly placeholder: string; readonly id: number; readonly kind: string }[] =>
-  vision
-    ? [
-        { placeholder: vision.placeholder, id: vision.imageTokenId, kind: 'image' },
-        ...(vision.video
-          ? [{ placeholder: vision.video.placeholder, id: vision.video.tokenId, kind: 'video' }]
-          : []),
-      ]
-    : [];
-
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */
 async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(folder, {
-    placeholders: placesOf(model).map(({ placeholder }) => placeholder),
+    placeholders: model.senses.map(({ placeholder }) => placeholder),
   });
-  for (const { placeholder, id, kind } of placesOf(model)) {
+  for (const { placeholder, tokenId, kind } of model.senses) {
     const found = tokenizer.tokenToId(placeholder);
-    if (found !== id)
+    if (found !== tokenId)
       throw new ConfigError({
-        message: `The tokenizer gives '${placeholder}' the id ${found}, but config.json says that the ${kind} token is ${id}.`,
+        message: `The tokenizer gives '${placeholder}' the id ${found}, but config.json says that the ${kind} token is ${tokenId}.`,
         where: model.name,
         hint: 'tokenizer.json and config.json must come from one checkpoint.',
       });
@@ -181,67 +148,4 @@ async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promi
   } finally {
     await checkpoint.close();
   }
-}
-
-/** The engine of a model, and the eye that prepares its pictures: both in the worker where the model can be made there. */
-export async function startEngine(
-  setup: EngineSetup,
-  model: Model,
-  worker: boolean,
-): Promise<{ readonly engine: Engine; readonly eye: Eye }> {
-  if (!worker) {
-    const engine = await LocalEngine.create(setup);
-    return { engine, eye: eyeOf(preparerOf(model), engine) };
-  }
-  const { engine, eye } = await startWorkerEngine(setup);
-  return { engine, eye: eye ?? eyeOf(preparerOf(model), engine) };
-}
-
-/** The graphs of a model over the weights of its files. */
-function setUp(
-  model: Model,
-  given: Pick<EngineSetup, 'preparer' | 'threads' | 'prefixCacheBytes'>,
-  entries: MatchedWeights['entries'],
-): EngineSetup {
-  const { folder, locate } = locateWeights(entries);
-  const emit = (name: string, graph: Graph): Uint8Array => emitModel(graph, { name, weights: locate }).bytes;
-  const { vision, fusion, backbone } = model;
-  const text = inference(textGraph(model, { tiles: false }));
-  const whole = vision?.cross && inference(textGraph(model));
-  return {
-    ...given,
-    weightFolder: folder,
-    text: {
-      bytes: emit('text', text.graph),
-      cache: text.cache,
-      hiddenSize: backbone.shape.hiddenSize,
-      axes: model.positions?.axes,
-      hasWindow: hasWindow(textGraph(model, { tiles: false })),
-    },
-    vision: vision && {
-      bytes: emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
-      isPlaced: fusion.method !== 'B',
-      isTiled: !vision.encoder.prepare && !vision.arranger && !vision.cross,
-    },
-    cross: whole
-      ? {
-          bytes: emit('cross', whole.graph),
-          slots: whole.held?.slots ?? [],
-          keysPerTile: vision.cross.tokensPerTile + vision.cross.tagTokens,
-          tagTokens: vision.cross.tagTokens,
-        }
-      : null,
-  };
-}
-
-const hasWindow = ({ nodes }: Graph): boolean =>
-  nodes.some(({ op, attributes }) => op === 'Attention' && (attributes as AttentionAttributes).window !== undefined);
-
-/** Pixels to image embeddings, and on to the keys and values that cross-attention layers hold. */
-function withHeld(vision: Graph, { held }: InferenceGraph): Graph {
-  const embeds = vision.outputs['image_embeds']!;
-  return makeGraph({
-    ...vision.outputs,
-    ...(held ? substitute(held.graph, { tile_embeds: embeds }).outputs : {}),
-  });
 }

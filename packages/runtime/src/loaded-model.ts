@@ -22,11 +22,11 @@ import {
   type Progress,
 } from './generator.js';
 import type { Eye } from './preparer.js';
-import type { Question } from './prompt.js';
+import type { Question } from './message.js';
 import { readPicture, type ImageInput } from './visuals.js';
 
 /** A question and how to answer it. Give `messages` or `prompt`. */
-export interface GenerationRequest extends Question, GenerationOptions {}
+export type GenerationRequest = Question & GenerationOptions;
 
 /** A tensor of the checkpoint that the model does not use, and why. */
 export interface UnusedTensor {
@@ -78,7 +78,7 @@ export class LoadedModel {
     const { engine, eye } = this.#parts;
     const results: Float32Array[] = [];
     for (const image of images) {
-      const visual = await readPicture(image, signal, this.model.vision?.backdrop);
+      const visual = await readPicture(image, signal, this.model.prompt.backdrop);
       signal?.throwIfAborted();
       const pending = eye([{ visual, total: images.length }], true).then(async ([picture]) => {
         const embeds = await engine.embeds(picture!.id);

@@ -1,5 +1,5 @@
 import { UnsupportedError } from '@weft/errors';
-import type { Model } from '@weft/spec';
+import { senseOf, type Model, type ProcessedImages } from '@weft/spec';
 import { sightRuns } from './encoder-inputs.js';
 import type { Engine, HeldPicture, Sight } from './engine.js';
 import { isVideo, type Visual } from './visuals.js';
@@ -26,18 +26,23 @@ export type Preparer = (look: Look) => Sight;
 /** Prepares and encodes pictures. With `keep` their embeddings are held in any case. */
 export type Eye = (looks: readonly Look[], keep?: boolean) => Promise<readonly SeenPicture[]>;
 
-/** The preparer of a model: its image and video processors, and what its encoder makes of their tensors. */
-export function preparerOf(model: Pick<Model, 'vision'>): Preparer {
-  return ({ visual, total }) => {
-    const { vision } = model;
-    if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
-    if (isVideo(visual) && !vision.video)
-      throw new UnsupportedError({ message: 'The model takes no videos.' });
-    const { inputs, images } = isVideo(visual)
-      ? vision.video!.processor.process([visual])
-      : vision.processor.process([visual], total);
-    return { runs: sightRuns({ vision }, inputs).map((run) => run.inputs), share: images[0]?.cross };
+/** The preparer of a model: the processors of its senses, and what its encoder makes of their tensors. */
+export const preparerOf =
+  (model: Model): Preparer =>
+  (look) => {
+    const { inputs, images } = processed(model, look);
+    return { runs: sightRuns(model, inputs).map((run) => run.inputs), share: images[0]?.cross };
   };
+
+function processed(model: Model, { visual, total }: Look): ProcessedImages {
+  if (isVideo(visual)) {
+    const video = senseOf(model, 'video');
+    if (!video) throw new UnsupportedError({ message: 'The model takes no videos.' });
+    return video.processor.process([visual]);
+  }
+  const image = senseOf(model, 'image');
+  if (!image) throw new UnsupportedError({ message: 'The model takes no images.' });
+  return image.processor.process([visual], total);
 }
 
 /** An eye that prepares pictures in the thread that calls. */

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { ConfigError, InputError } from '@weft/errors';
 import { joinArrays } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
-import type { Json } from '@weft/spec';
+import { part, type Json } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
 import { openSafetensors, type SafetensorsFile } from '@weft/weights';
 import { readBatch, runColumns, seenAt, withSequences, type ForwardInputs, type PaddedBatch } from './forward.js';
@@ -167,7 +167,7 @@ async function logitChecks(
   reference: TensorData,
   batch: PaddedBatch,
 ): Promise<VerifyCheck[]> {
-  const { vocabSize } = model.backbone.shape;
+  const { vocabSize } = part(model, 'backbone').shape;
   const counts = (at: number): boolean => batch.mask[Math.floor(at / vocabSize)] === 1n;
   const runAll = (cuts: readonly number[]): Promise<Float32Array> =>
     withSequences(engine, batch, async (sequences) => {
@@ -200,7 +200,7 @@ async function generatedCheck(
   reference: TensorData,
   batch: PaddedBatch,
 ): Promise<VerifyCheck> {
-  const { vocabSize } = model.backbone.shape;
+  const { vocabSize } = part(model, 'backbone').shape;
   const [rows = 0, count = 0] = reference.shape;
   if (rows !== batch.batch)
     throw new InputError({

@@ -5,6 +5,7 @@ export type * from './connector.js';
 export type * from './definition.js';
 export type * from './fusion.js';
 export type * from './model.js';
+export * from './ports.js';
 export * from './preset.js';
 export type * from './prompt-form.js';
 export type * from './vision-encoder.js';

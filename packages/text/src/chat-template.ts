@@ -1,7 +1,6 @@
-import { join } from 'node:path';
-import { ConfigError } from '@weft/errors';
+import { joinPath, readTextFile } from '#backend';
 import { compileTemplate } from './jinja.js';
-import { readJsonFile, readTextFile } from './read-json-file.js';
+import { readJsonFile } from './read-json-file.js';
 import { renderSegments, type Segment } from './chat-segments.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -82,21 +81,17 @@ function templateIn(value: unknown): string | undefined {
  * Reads the chat template of a checkpoint folder: `chat_template.jinja`, else the `chat_template` field of
  * `chat_template.json`, `processor_config.json` or `tokenizer_config.json` (of several, the one named `default`).
  *
- * @throws {ConfigError} if there is none.
+ * @returns `undefined` if there is none: a base model may have none, and its prompts are plain text
  */
-export async function loadChatTemplate(folder: string): Promise<string> {
-  const text = await readTextFile(join(folder, 'chat_template.jinja'));
+export async function loadChatTemplate(folder: string): Promise<string | undefined> {
+  const text = await readTextFile(joinPath(folder, 'chat_template.jinja'));
   if (text !== undefined) return text;
   const files = ['chat_template.json', 'processor_config.json', 'tokenizer_config.json'];
   for (const file of files) {
-    const json = await readJsonFile(join(folder, file));
+    const json = await readJsonFile(joinPath(folder, file));
     if (typeof json !== 'object' || json === null || !('chat_template' in json)) continue;
     const template = templateIn(json.chat_template);
     if (template !== undefined) return template;
   }
-  throw new ConfigError({
-    message: 'The folder has no chat template.',
-    where: folder,
-    hint: `Looked for chat_template.jinja and for chat_template in ${files.join(', ')}. A base model may have none: write the prompt as text.`,
-  });
+  return undefined;
 }
