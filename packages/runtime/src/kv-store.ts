@@ -47,7 +47,7 @@ export class KvStore {
   static gather(slots: readonly SlotSize[], columns: readonly (readonly Span[])[]): KvStore {
     const lengths = columns.map(lengthOf);
     const length = 1 + Math.max(...lengths);
-    const store = new KvStore(slots, columns.length, 2 * length);
+    const store = new KvStore(slots, columns.length, length + (length >> 1) + leastCapacity);
     store.#length = length;
     for (const [column, spans] of columns.entries()) {
       let to = length - lengths[column]!;
