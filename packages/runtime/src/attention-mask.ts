@@ -21,7 +21,8 @@ export function attentionMask(
   const total = store.length + length;
   const shape = [batch, total];
   // A row alone has no padding, but for the first time of the past.
-  if (batch === 1 && pasts[0] === store.length - 1) return { dtype: 'int64', shape, data: zeroThenOnes(total) };
+  if (batch === 1 && pasts[0] === store.length - 1)
+    return { dtype: 'int64', shape, data: zeroThenOnes(total) };
   const data = new BigInt64Array(batch * total);
   const ones = zeroThenOnes(store.length + 1).subarray(1);
   for (const [column, past] of pasts.entries()) {

@@ -13,7 +13,8 @@ const present =
     const width = slots[slot]!.heads * slots[slot]!.size;
     return Float32Array.from(
       { length: times * batch * width },
-      (_, i) => slot * 1e6 + (first + Math.floor(i / (batch * width))) * 100 + (Math.floor(i / width) % batch),
+      (_, i) =>
+        slot * 1e6 + (first + Math.floor(i / (batch * width))) * 100 + (Math.floor(i / width) % batch),
     );
   };
 
@@ -29,7 +30,17 @@ describe('a store of keys and values', () => {
   it('keeps everything while it grows, whatever was cut off on the way', () => {
     const store = new KvStore(slots, 1);
     let length = 1;
-    for (const [times, cut] of [[40, 0], [7, 3], [1, 0], [1, 0], [1, 1], [30, 0], [1, 0], [300, 20], [1, 0]] as const) {
+    for (const [times, cut] of [
+      [40, 0],
+      [7, 3],
+      [1, 0],
+      [1, 0],
+      [1, 1],
+      [30, 0],
+      [1, 0],
+      [300, 20],
+      [1, 0],
+    ] as const) {
       store.append(present(1, length, times), times);
       length += times - cut;
       store.cut(length);

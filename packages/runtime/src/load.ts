@@ -114,7 +114,10 @@ function checkLoadOptions(options: LoadOptions): void {
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
     const bytes = options[key];
     if (bytes !== undefined && !(bytes >= 0))
-      throw new InputError({ message: `${key} is ${bytes}, expected a number of at least 0.`, where: 'load' });
+      throw new InputError({
+        message: `${key} is ${bytes}, expected a number of at least 0.`,
+        where: 'load',
+      });
   }
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
     throw new InputError({

@@ -298,7 +298,12 @@ function splitLogits(
   const wanted = rows.map(({ ids, logits: which = 'last' }) =>
     which === 'all' ? ids.length : which === 'last' ? 1 : 0,
   );
-  const vocabSize = logits.length / Math.max(1, wanted.reduce((sum, count) => sum + count, 0));
+  const vocabSize =
+    logits.length /
+    Math.max(
+      1,
+      wanted.reduce((sum, count) => sum + count, 0),
+    );
   const result: Float32Array[] = [];
   let at = 0;
   for (const row of arrangement.rows) {

@@ -35,8 +35,14 @@ const find = (store: PrefixStore, keys: readonly string[]): number[] => {
 describe('the store of prefixes', () => {
   it('finds the longest beginning that is held, and holds what prompts share once', () => {
     const store = new PrefixStore(slots, 1e6);
-    store.insert(['a', 'b', 'c'], filledWith((i) => i));
-    store.insert(['a', 'b', 'x'], filledWith((i) => 10 + i));
+    store.insert(
+      ['a', 'b', 'c'],
+      filledWith((i) => i),
+    );
+    store.insert(
+      ['a', 'b', 'x'],
+      filledWith((i) => 10 + i),
+    );
     expect(store.bytes).toBe(4 * blockBytes);
     expect(find(store, ['a', 'b', 'c', 'd'])).toEqual([0, 1, 2]);
     expect(find(store, ['a', 'b', 'x'])).toEqual([0, 1, 12]);
@@ -45,8 +51,11 @@ describe('the store of prefixes', () => {
 
   it('copies each slot of the column that it is given', () => {
     const store = new PrefixStore(slots, 1e6);
-    store.insert(['a'], filledWith(() => 3));
-    const [{ span }] = store.find(['a']) as [{ span: Span }];
+    store.insert(
+      ['a'],
+      filledWith(() => 3),
+    );
+    const { span } = store.find(['a'])[0]!;
     expect([...span.slot(0).subarray(0, blockTokens)]).toEqual(Array.from({ length: blockTokens }, () => 3));
     expect([...span.slot(1).subarray(0, 2 * blockTokens)]).toEqual(
       Array.from({ length: 2 * blockTokens }, () => 3.5),
@@ -55,10 +64,19 @@ describe('the store of prefixes', () => {
 
   it('lets go of what was used least recently, from the end of a prompt', () => {
     const store = new PrefixStore(slots, 4 * blockBytes);
-    store.insert(['a', 'b'], filledWith(() => 1));
-    store.insert(['c', 'd'], filledWith(() => 2));
+    store.insert(
+      ['a', 'b'],
+      filledWith(() => 1),
+    );
+    store.insert(
+      ['c', 'd'],
+      filledWith(() => 2),
+    );
     find(store, ['a', 'b']);
-    store.insert(['e'], filledWith(() => 3));
+    store.insert(
+      ['e'],
+      filledWith(() => 3),
+    );
     expect(store.bytes).toBe(4 * blockBytes);
     expect(find(store, ['c', 'd'])).toEqual([2]);
     expect(find(store, ['a', 'b'])).toEqual([1, 1]);
@@ -67,21 +85,36 @@ describe('the store of prefixes', () => {
 
   it('keeps what is in use, even over the budget for something new', () => {
     const store = new PrefixStore(slots, 2 * blockBytes);
-    store.insert(['a', 'b'], filledWith(() => 1));
+    store.insert(
+      ['a', 'b'],
+      filledWith(() => 1),
+    );
     const held = store.find(['a', 'b']);
-    store.insert(['c'], filledWith(() => 2));
+    store.insert(
+      ['c'],
+      filledWith(() => 2),
+    );
     expect([find(store, ['a', 'b']), find(store, ['c'])]).toEqual([[1, 1], []]);
     for (const { release } of held) release();
-    store.insert(['c'], filledWith(() => 2));
+    store.insert(
+      ['c'],
+      filledWith(() => 2),
+    );
     expect([find(store, ['a', 'b']), find(store, ['c'])]).toEqual([[1], [2]]);
   });
 
   it('holds the beginning of a prompt that is larger than the budget', () => {
     const store = new PrefixStore(slots, 2.5 * blockBytes);
-    store.insert(['a', 'b', 'c', 'd'], filledWith((i) => i));
+    store.insert(
+      ['a', 'b', 'c', 'd'],
+      filledWith((i) => i),
+    );
     expect(find(store, ['a', 'b', 'c', 'd'])).toEqual([0, 1]);
     const none = new PrefixStore(slots, 0);
-    none.insert(['a'], filledWith(() => 1));
+    none.insert(
+      ['a'],
+      filledWith(() => 1),
+    );
     expect(none.bytes).toBe(0);
   });
 });
@@ -96,11 +129,16 @@ describe('keys of a prompt', () => {
   });
 
   it('differ by ids, by pictures and by where pictures begin', () => {
-    const keyOf = (marks: (string | undefined)[], own = ids): string => blockKeys({ ids: own, marks }, 16)[0]!;
-    const at = (from: number, to: number, name: string) => ids.map((i) => (i >= from && i < to ? name : undefined));
+    const keyOf = (marks: (string | undefined)[], own = ids): string =>
+      blockKeys({ ids: own, marks }, 16)[0]!;
+    const at = (from: number, to: number, name: string) =>
+      ids.map((i) => (i >= from && i < to ? name : undefined));
     const keys = [
       keyOf(plain),
-      keyOf(plain, ids.map((id) => (id === 3 ? 99 : id))),
+      keyOf(
+        plain,
+        ids.map((id) => (id === 3 ? 99 : id)),
+      ),
       keyOf(at(2, 4, 'p')),
       keyOf(at(2, 4, 'q')),
       keyOf(at(3, 5, 'p')),

@@ -44,7 +44,9 @@ export async function keyedPrompt(
   { ids, imageAt, pictures, placements, visible }: Prompt,
   unseenAttend = false,
 ): Promise<KeyedPrompt> {
-  const pictureKeys = await Promise.all(pictures.map((one, i) => pictureKey(one, withoutPrompt(placements[i]!))));
+  const pictureKeys = await Promise.all(
+    pictures.map((one, i) => pictureKey(one, withoutPrompt(placements[i]!))),
+  );
   const owners = placements.flatMap(({ cross }, i) => (cross?.tiles ?? []).map(() => i));
   const tiles = owners.length;
   const sightOf = (at: number): string | undefined => {

@@ -83,8 +83,23 @@ describe('a table of sequences', () => {
   it('appends in place while the same sequences step', () => {
     const table = new SequenceTable(slots);
     const [a, b] = [table.open(), table.open()];
-    const { store } = step(table, new Map([[a, [1, 2, 3]], [b, [4]]]));
-    for (let i = 0; i < 5; i++) expect(step(table, new Map([[b, [7]], [a, [8]]])).store).toBe(store);
+    const { store } = step(
+      table,
+      new Map([
+        [a, [1, 2, 3]],
+        [b, [4]],
+      ]),
+    );
+    for (let i = 0; i < 5; i++)
+      expect(
+        step(
+          table,
+          new Map([
+            [b, [7]],
+            [a, [8]],
+          ]),
+        ).store,
+      ).toBe(store);
   });
 
   it('lets a few columns idle when their sequences leave, and gathers when many have left', () => {

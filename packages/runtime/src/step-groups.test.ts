@@ -26,6 +26,9 @@ describe('rows that run together', () => {
   it('have no padding between old and new tokens where distances count', () => {
     const rows = [row(30, 9), row(30, 7), row(0, 7), row(31, 9)];
     expect(groupRows(rows, false)).toEqual([[3, 0, 1, 2]]);
-    expect(groupRows(rows, true)).toEqual([[3, 0], [1, 2]]);
+    expect(groupRows(rows, true)).toEqual([
+      [3, 0],
+      [1, 2],
+    ]);
   });
 });

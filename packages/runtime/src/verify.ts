@@ -6,7 +6,14 @@ import type { TensorData } from '@weft/graph';
 import { part, type Json } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
 import { openSafetensors, type SafetensorsFile } from '@weft/weights';
-import { readBatch, runColumns, seenAt, withSequences, type ForwardInputs, type PaddedBatch } from './forward.js';
+import {
+  readBatch,
+  runColumns,
+  seenAt,
+  withSequences,
+  type ForwardInputs,
+  type PaddedBatch,
+} from './forward.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { argmax } from './sampling.js';
