@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
 import type { Backbone } from '@weft/spec';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { aria } from './aria.js';
+import { aria, ariaPart } from './aria.js';
 import { ariaPresets, ariaSection, readAriaConfig, type AriaConfig } from './config.js';
 
 const tiny: AriaConfig = {
@@ -37,6 +37,17 @@ const golden: Golden<Backbone> = {
 
 testBackbone({
   tiny: () => aria(tiny),
+  variants: {
+    'a window': () => aria({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => aria({ ...tiny, hiddenAct: 'silu' }),
+    'larger norms': () => aria({ ...tiny, rmsNormEps: 1e-2 }),
+    'other frequencies': () => aria({ ...tiny, ropeTheta: 500 }),
+    'a head of its own, or a tied one': () => aria({ ...tiny, tieWordEmbeddings: !tiny.tieWordEmbeddings }),
+    'biases of queries, keys and values, or none': () => aria({ ...tiny, qkvBias: !tiny.qkvBias }),
+    'a bias behind attention': () => aria({ ...tiny, outputBias: true }),
+    'biases of the MLP': () => aria({ ...tiny, mlpBias: true }),
+    'channels that turn in pairs': () => aria({ ...tiny, ropeInterleaved: true }),
+  },
   golden: [golden],
   sizes: [{ name: 'aria-text', create: () => aria('aria-text'), parameters: 24_869_091_840, tensors: 3867 }],
 });
@@ -95,4 +106,12 @@ describe('the text section of a config.json', () => {
       `config.json: text_config.moe_topk is ${moe_topk}, but there are 8 experts.`,
     );
   });
+});
+
+testDefinition(ariaPart, {
+  configs: [tiny, { ...tiny, qkvBias: true, outputBias: true, mlpBias: true, tieWordEmbeddings: true }],
+  unwritable: [
+    { ...tiny, slidingWindow: 4 },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

@@ -23,8 +23,9 @@ import {
   rmsNorm,
   type Mlp,
 } from '@weft/nn';
-import { resolvePreset, type Backbone, type Source } from '@weft/spec';
-import { ariaPresets, type AriaConfig } from './config.js';
+import { resolvePreset, type Backbone, type PartDefinition, type Source } from '@weft/spec';
+import { ariaPresets, ariaSection, readAriaConfig, type AriaConfig } from './config.js';
+import { splitAriaExperts } from './split-experts.js';
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2410.05993',
@@ -32,7 +33,7 @@ const source: Source = {
 };
 
 /**
- * Aria's decoder: pre-norm, rotary positions, and in every layer a mixture of fine experts beside shared ones.
+ * Aria's decoder: pre-norm, rotary positions, and in every layer a mixture of fine experts alongside shared ones.
  *
  * @param config preset name or full configuration
  * @param changes fields that differ from the preset
@@ -58,7 +59,7 @@ export function aria(
   });
 }
 
-/** Matrices of experts lie transposed, gate and up side by side. */
+/** Matrices of experts are stored transposed, gate and up side by side. */
 const matrix = (inSize: number, outSize: number) => ({ weight: new Parameter([inSize, outSize]) });
 
 /**
@@ -97,3 +98,16 @@ function sharedAndRouted(c: AriaConfig): Mlp {
     },
   );
 }
+
+/** Aria's decoder, by its name. */
+export const ariaPart: PartDefinition<'backbone', AriaConfig> = {
+  id: 'backbone-aria',
+  kind: 'backbone',
+  create: (config) => aria(config),
+  presets: ariaPresets,
+  source,
+  types: ['aria_text'],
+  read: readAriaConfig,
+  write: ariaSection,
+  split: splitAriaExperts,
+};

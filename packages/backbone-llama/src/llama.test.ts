@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { llama, llamaPresets, llamaSection, readLlamaConfig, type LlamaConfig } from './llama.js';
+import { llama, llamaPart, llamaPresets, llamaSection, readLlamaConfig, type LlamaConfig } from './llama.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -51,6 +51,18 @@ const totals = {
 
 testBackbone({
   tiny: () => llama(tiny),
+  variants: {
+    'a window': () => llama({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => llama({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => llama({ ...tiny, rmsNormEps: 1e-2 }),
+    'other frequencies': () => llama({ ...tiny, ropeTheta: 500 }),
+    'a head of its own, or a tied one': () => llama({ ...tiny, tieWordEmbeddings: !tiny.tieWordEmbeddings }),
+    'biases of queries, keys and values, or none': () => llama({ ...tiny, qkvBias: !tiny.qkvBias }),
+    'a bias behind attention': () => llama({ ...tiny, outputBias: true }),
+    'biases of the MLP': () => llama({ ...tiny, mlpBias: true }),
+    'channels that turn in pairs': () => llama({ ...tiny, ropeInterleaved: true }),
+    'scaled frequencies': () => llama({ ...tiny, ropeScaling: { type: 'linear', factor: 4 } }),
+  },
   create: () => llama('llama-3.1-8b'),
   checkpoint: fixture('llama-3.1-8b.header.json'),
   golden: ['llama', 'llama3-scaled', 'llama-linear', 'mistral-window'].map((name) =>
@@ -137,4 +149,25 @@ describe('llama', () => {
       llamaSection({ ...tiny, slidingWindow: 4, layerTypes: ['full_attention', 'sliding_attention'] }),
     ).toBeUndefined();
   });
+});
+
+testDefinition(llamaPart, {
+  configs: [
+    tiny,
+    { ...tiny, qkvBias: true, outputBias: true, mlpBias: true, ropeScaling: { type: 'linear', factor: 2 } },
+    { ...tiny, slidingWindow: 4, tieWordEmbeddings: true },
+    {
+      ...tiny,
+      extraTokens: 2,
+      extraTable: true,
+      experts: { numExperts: 3, numExpertsPerTok: 2, normTopkProb: true, every: 2 },
+    },
+  ],
+  unwritable: [
+    { ...tiny, qkvBias: true },
+    { ...tiny, ropeInterleaved: true },
+    { ...tiny, extraTokens: 2 },
+    { ...tiny, slidingWindow: 4, layerTypes: ['sliding_attention', 'sliding_attention'] },
+    { ...tiny, layerTypes: ['full_attention', 'full_attention'] },
+  ],
 });

@@ -1,9 +1,9 @@
 import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { olmoPresets, olmoSection, readOlmoConfig, type OlmoConfig } from './config.js';
-import { olmo } from './olmo.js';
+import { olmo, olmoPart } from './olmo.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -57,6 +57,20 @@ const sizes = (names: readonly (keyof typeof olmoPresets)[], parameters: number,
 describe('OLMo 1', () => {
   testBackbone({
     tiny: () => olmo(first),
+    variants: {
+      'no clamp': () => olmo({ ...first, clipQkv: undefined }),
+      'norms with weights': () => olmo({ ...first, normType: 'rms' }),
+      'norms after the layers': () => olmo({ ...second, normPlacement: 'after' }),
+      'normed queries and keys': () => olmo({ ...first, normType: 'rms', qkNorm: true }),
+      'another activation': () => olmo({ ...first, hiddenAct: 'gelu' }),
+      'larger norms': () => olmo({ ...first, normEps: 1e-2 }),
+      'other frequencies': () => olmo({ ...first, ropeTheta: 500 }),
+      'a tied head': () => olmo({ ...first, tieWordEmbeddings: true }),
+      biases: () => olmo({ ...first, attentionBias: true }),
+      experts: () => olmo(mixture),
+      'experts whose shares add up to one': () =>
+        olmo({ ...mixture, experts: { ...experts, normTopkProb: true } }),
+    },
     golden: [golden('olmo.safetensors')],
     sizes: sizes(['olmo-7b', 'olmo-1.7-7b'], 6_888_095_744, 226),
   });
@@ -135,4 +149,13 @@ describe('the text section of a config.json', () => {
       /'olmo3' is no OLMo[^]*Known model types: olmo, olmo2, olmoe/,
     );
   });
+});
+
+testDefinition(olmoPart, {
+  configs: [first, second, mixture, { ...second, attentionBias: true, tieWordEmbeddings: true }],
+  unwritable: [
+    { ...second, slidingWindow: 4 },
+    { ...second, extraTokens: 2 },
+    { ...first, normEps: 1e-6 },
+  ],
 });

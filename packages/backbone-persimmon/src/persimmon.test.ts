@@ -1,8 +1,9 @@
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import {
   persimmon,
+  persimmonPart,
   persimmonPresets,
   persimmonSection,
   readPersimmonConfig,
@@ -38,6 +39,14 @@ const golden = (name: string): Golden<Backbone> => ({
 
 testBackbone({
   tiny: () => persimmon(tiny),
+  variants: {
+    'a window': () => persimmon({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => persimmon({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => persimmon({ ...tiny, layerNormEps: 1e-2 }),
+    'other frequencies': () => persimmon({ ...tiny, ropeTheta: 500 }),
+    'queries and keys as they are': () => persimmon({ ...tiny, qkLayernorm: false }),
+    'a tied head': () => persimmon({ ...tiny, tieWordEmbeddings: true }),
+  },
   create: () => persimmon('persimmon-8b'),
   checkpoint: fixture('persimmon-8b.header.json'),
   golden: [golden('persimmon.safetensors'), golden('persimmon-plain.safetensors')],
@@ -72,4 +81,13 @@ describe('persimmon', () => {
     expect(readPersimmonConfig({})).toMatchObject({ headDim: 64, rotaryDim: 32 });
     expect(readPersimmonConfig({ partial_rotary_factor: 0.25 }).rotaryDim).toBe(16);
   });
+});
+
+testDefinition(persimmonPart, {
+  configs: [tiny, { ...tiny, qkLayernorm: false, tieWordEmbeddings: true }],
+  unwritable: [
+    { ...tiny, slidingWindow: 4 },
+    { ...tiny, headDim: 2 * tiny.headDim },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { phi, phiPresets, phiSection, readPhiConfig, type PhiConfig } from './phi.js';
+import { phi, phiPart, phiPresets, phiSection, readPhiConfig, type PhiConfig } from './phi.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -33,6 +33,14 @@ const golden = (name: string): Golden<Backbone> => ({
 
 testBackbone({
   tiny: () => phi(tiny),
+  fixed: { tieWordEmbeddings: 'the head has a bias' },
+  variants: {
+    'a window': () => phi({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => phi({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => phi({ ...tiny, layerNormEps: 1e-2 }),
+    'other frequencies': () => phi({ ...tiny, ropeTheta: 500 }),
+    'queries and keys as they are': () => phi({ ...tiny, qkLayernorm: false }),
+  },
   create: () => phi('phi-2'),
   checkpoint: fixture('phi-2.header.json'),
   golden: [golden('phi.safetensors'), golden('phi-normed.safetensors')],
@@ -72,4 +80,12 @@ describe('phi', () => {
     expect(readPhiConfig({ hidden_size: 2560, partial_rotary_factor: 0.4 }).rotaryDim).toBe(32);
     expect(readPhiConfig(phiSection({ ...tiny, headDim: 8, rotaryDim: 8 })!).rotaryDim).toBe(8);
   });
+});
+
+testDefinition(phiPart, {
+  configs: [tiny, { ...tiny, qkLayernorm: !tiny.qkLayernorm }],
+  unwritable: [
+    { ...tiny, slidingWindow: 4 },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

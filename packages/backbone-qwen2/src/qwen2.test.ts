@@ -4,12 +4,13 @@ import {
   randomParameters,
   testBackbone,
   testComputation,
+  testDefinition,
   type Golden,
   type Tensor,
 } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { qwen2, qwen2Presets, qwen2Section, readQwen2Config, type Qwen2Config } from './qwen2.js';
+import { qwen2, qwen2Part, qwen2Presets, qwen2Section, readQwen2Config, type Qwen2Config } from './qwen2.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -50,6 +51,18 @@ const totals = {
 
 testBackbone({
   tiny: () => qwen2(tiny),
+  variants: {
+    'a window': () => qwen2({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => qwen2({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => qwen2({ ...tiny, rmsNormEps: 1e-2 }),
+    'other frequencies': () => qwen2({ ...tiny, ropeTheta: 500 }),
+    'a head of its own, or a tied one': () => qwen2({ ...tiny, tieWordEmbeddings: !tiny.tieWordEmbeddings }),
+    'biases of queries, keys and values, or none': () => qwen2({ ...tiny, qkvBias: !tiny.qkvBias }),
+    'a bias behind attention': () => qwen2({ ...tiny, outputBias: true }),
+    'biases of the MLP': () => qwen2({ ...tiny, mlpBias: true }),
+    'channels that turn in pairs': () => qwen2({ ...tiny, ropeInterleaved: true }),
+    'tokens beyond the table': () => qwen2(tiny, { extraTokens: 3, extraTable: true }),
+  },
   create: () => qwen2('qwen2-0.5b'),
   checkpoint: fixture('qwen2-0.5b.header.json'),
   golden: [
@@ -76,6 +89,10 @@ describe('qwen2 with extra tokens in a table of their own', () => {
       })),
     feeds: { ids: { shape: [2, 2], data: ids } },
     output: 'embeds',
+    unread: {
+      'model.layers': 'only the tables are read here',
+      'model.norm': 'only the tables are read here',
+    },
   }));
 
   it('looks each token up in its table', () => {
@@ -147,4 +164,16 @@ describe('qwen2', () => {
     expect(readQwen2Config(qwen2Section(window)!)).toEqual(window);
     expect(qwen2Section({ ...tiny, outputBias: true })).toBeUndefined();
   });
+});
+
+testDefinition(qwen2Part, {
+  configs: [
+    tiny,
+    { ...tiny, slidingWindow: 5 },
+    { ...tiny, slidingWindow: 5, layerTypes: ['full_attention', 'sliding_attention'] },
+  ],
+  unwritable: [
+    { ...tiny, mlpBias: true },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

@@ -10,7 +10,7 @@ import {
   type TensorData,
   type Value,
 } from '@weft/graph';
-import type { ArrangerFactory, PatchGrid, Source } from '@weft/spec';
+import type { ArrangerFactory, PatchGrid, PartDefinition, Source } from '@weft/spec';
 import { planAnyres, type AnyresConfig, type AnyresPlan } from './plan.js';
 import { indexRows } from './row-index.js';
 
@@ -25,16 +25,16 @@ const source: Source = {
  * the connector's rows; which rows, the size of each picture decides.
  *
  * Graph inputs: int64 `row_index` `[tokens]`; where features may be shrunk `[tokens, taps]`, with float32
- * `row_weights` `[tokens, taps, 1]`. `prepare` makes them of `pixel_values`, `image_sizes` and, on demand,
+ * `row_weights` `[tokens, taps, 1]`. `prepare` makes them of `pixel_values`, `image_sizes` and, on request,
  * `batch_num_images`: pictures that share a sample are single views.
  *
- * @throws ConfigError if a resolution is no multiple of the tile
+ * @throws ConfigError if a resolution is not a multiple of the tile
  */
 export function anyresArranger(c: AnyresConfig): ArrangerFactory {
   for (const [height, width] of c.pinpoints)
     if (!(height > 0 && width > 0) || height % c.tileSize !== 0 || width % c.tileSize !== 0)
       throw new ConfigError({
-        message: `The resolution ${height} x ${width} is no multiple of the tile of ${c.tileSize} x ${c.tileSize} pixels.`,
+        message: `The resolution ${height} x ${width} is not a multiple of the tile of ${c.tileSize} x ${c.tileSize} pixels.`,
         where: 'image_grid_pinpoints',
         hint: 'Resolutions are heights and widths in pixels, in whole tiles.',
       });
@@ -60,7 +60,7 @@ export function anyresArranger(c: AnyresConfig): ArrangerFactory {
       },
       {
         facts: () => ({
-          id: 'connector-anyres',
+          id: 'arranger-anyres',
           source,
           config: { ...c },
           inputs: isBlended
@@ -146,3 +146,12 @@ function viewsOf({ dtype, shape, data }: TensorData, plans: readonly (AnyresPlan
   }
   return { dtype, shape: [total, ...view], data: joined };
 }
+
+/** LLaVA-NeXT's order of features, by its name. */
+export const anyresPart: PartDefinition<'arranger', AnyresConfig> = {
+  id: 'arranger-anyres',
+  kind: 'arranger',
+  create: anyresArranger,
+  presets: {},
+  source,
+};

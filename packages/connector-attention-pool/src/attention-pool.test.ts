@@ -1,9 +1,9 @@
 import { ShapeError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import type { Connector, ImageFeatures } from '@weft/spec';
-import { testConnector, type Golden } from '@weft/testing';
+import { testConnector, testDefinition, type Golden } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { attentionPoolConnector } from './attention-pool.js';
+import { attentionPoolConnector, attentionPoolPart } from './attention-pool.js';
 
 const golden = (
   name: string,
@@ -32,6 +32,16 @@ const published = (intermediateSize: number, textSize: number) =>
 
 testConnector({
   tiny: attentionPoolConnector({ hiddenSize: 4, numHeads: 2, intermediateSize: 3, padEmbed: true }),
+  variants: {
+    'nothing for borders': attentionPoolConnector({ hiddenSize: 4, numHeads: 2, intermediateSize: 3 }),
+    'windows of one row': attentionPoolConnector({
+      hiddenSize: 4,
+      numHeads: 2,
+      intermediateSize: 3,
+      padEmbed: true,
+      poolSize: [1, 3],
+    }),
+  },
   context: { visionSize: 6, textSize: 5, grid: [2, 3] },
   // None is 0 or 1, where what comes out jumps.
   feeds: {
@@ -95,4 +105,9 @@ describe('attentionPoolConnector', () => {
       /10 channels cannot have 4 heads/,
     );
   });
+});
+
+testDefinition(attentionPoolPart, {
+  configs: [{}, { hiddenSize: 4, numHeads: 2, intermediateSize: 3, poolSize: [2, 3], padEmbed: true }],
+  context: { visionSize: 5, textSize: 7, grid: [3, 5] },
 });

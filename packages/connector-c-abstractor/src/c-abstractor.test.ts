@@ -1,10 +1,10 @@
 import { ConfigError, ShapeError } from '@weft/errors';
 import { input, makeGraph } from '@weft/graph';
 import type { Connector, ImageFeatures } from '@weft/spec';
-import { interpret, testConnector, type Golden } from '@weft/testing';
+import { interpret, testConnector, testDefinition, type Golden } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import { adaptiveAveragePool, poolingShares } from './adaptive-pool.js';
-import { cAbstractorConnector, readCAbstractorConfig } from './c-abstractor.js';
+import { cAbstractorConnector, cAbstractorPart, readCAbstractorConfig } from './c-abstractor.js';
 import { squeezedSize } from './reg-stage.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
@@ -40,15 +40,23 @@ const block = (path: string, from: number, to: number, squeezed: number) => ({
   [`${path}.se.fc2.bias`]: [to],
 });
 
+const tiny = {
+  numQueryTokens: 4,
+  hiddenSize: 6,
+  depth: 1,
+  mlpDepth: 2,
+  numEosTokens: 1,
+  prenorm: true,
+} as const;
+
 testConnector({
-  tiny: cAbstractorConnector({
-    numQueryTokens: 4,
-    hiddenSize: 6,
-    depth: 1,
-    mlpDepth: 2,
-    numEosTokens: 1,
-    prenorm: true,
-  }),
+  tiny: cAbstractorConnector(tiny),
+  variants: {
+    'no blocks': cAbstractorConnector({ ...tiny, depth: 0 }),
+    'no table of positions': cAbstractorConnector({ ...tiny, posEmb: false }),
+    'no learnt tokens': cAbstractorConnector({ ...tiny, numEosTokens: 0 }),
+    'features as they are': cAbstractorConnector({ ...tiny, prenorm: false }),
+  },
   context: { visionSize: 5, textSize: 7, grid: [3, 5] },
   names: {
     eos_tokens: [1, 1, 7],
@@ -114,7 +122,7 @@ describe('cAbstractorConnector', () => {
     expect([1024, 1280, 10, 14, 9].map(squeezedSize)).toEqual([256, 320, 2, 4, 2]);
   });
 
-  it('refuses a number of tokens that is no square', () => {
+  it('refuses a number of tokens that is not a square', () => {
     expect(() => cAbstractorConnector({ numQueryTokens: 150 })).toThrow(ConfigError);
     expect(() => cAbstractorConnector({ numQueryTokens: 150 })).toThrow(
       /square of tokens, but numQueryTokens is 150/,
@@ -140,4 +148,20 @@ describe('cAbstractorConnector', () => {
       /projector_type is 'd-abs', expected 'c-abs'/,
     );
   });
+});
+
+testDefinition(cAbstractorPart, {
+  configs: [
+    {},
+    {
+      numQueryTokens: 4,
+      hiddenSize: 6,
+      depth: 1,
+      mlpDepth: 1,
+      posEmb: false,
+      numEosTokens: 1,
+      prenorm: true,
+    },
+  ],
+  context: { visionSize: 5, textSize: 7, grid: [3, 5] },
 });

@@ -1,12 +1,18 @@
 import { ShapeError } from '@weft/errors';
-import { checkGolden, testConnector } from '@weft/testing';
+import { checkGolden, testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { convPoolConnector, type ConvPoolOptions } from './conv-pool.js';
+import { convPoolConnector, convPoolPart, type ConvPoolOptions } from './conv-pool.js';
 
 const context = { visionSize: 6, textSize: 5, grid: [5, 7] } as const;
 
 testConnector({
   tiny: convPoolConnector({ fill: 'columns' }),
+  variants: {
+    'what fills no square left out': convPoolConnector(),
+    'rows and columns filled up': convPoolConnector({ fill: 'both' }),
+    'larger squares': convPoolConnector({ fill: 'columns', kernelSize: 3 }),
+    'another activation': convPoolConnector({ fill: 'columns', hiddenAct: 'silu' }),
+  },
   context,
   names: {
     'conv.weight': [6, 6, 2, 2],
@@ -52,3 +58,5 @@ describe('convPoolConnector', () => {
     expect(convPoolConnector({ fill: 'both' })({ ...context, grid: [1, 1] }).countTokens([1, 1])).toBe(1);
   });
 });
+
+testDefinition(convPoolPart, { configs: [{}, { kernelSize: 3, fill: 'both', hiddenAct: 'silu' }], context });

@@ -1,12 +1,16 @@
-import { testConnector } from '@weft/testing';
+import { testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { mlpConnector } from './mlp.js';
+import { mlpConnector, mlpPart } from './mlp.js';
 
 const context = { visionSize: 7, textSize: 5, grid: [3, 5] } as const;
 const matrices = { 'linear_1.weight': [5, 7], 'linear_2.weight': [5, 5] };
 
 testConnector({
   tiny: mlpConnector(),
+  variants: {
+    'no biases': mlpConnector({ bias: false }),
+    'another activation': mlpConnector({ hiddenAct: 'silu' }),
+  },
   context,
   names: { ...matrices, 'linear_1.bias': [5], 'linear_2.bias': [5] },
   sizes: [
@@ -29,8 +33,10 @@ describe('mlpConnector', () => {
   });
 
   it('names the activations that it knows, before any model is built', () => {
-    expect(() => mlpConnector({ hiddenAct: 'mish' })).toThrow(
+    expect(() => mlpConnector({ hiddenAct: 'mish' as 'silu' })).toThrow(
       /There is no activation 'mish'\.\n {2}Known: gelu, /,
     );
   });
 });
+
+testDefinition(mlpPart, { configs: [{}, { hiddenAct: 'silu', bias: false }], context });

@@ -1,8 +1,15 @@
 import { namedParameters, slice, trace } from '@weft/graph';
-import { interpret, randomParameters, randomTensor, testVisionEncoder, type Golden } from '@weft/testing';
+import {
+  interpret,
+  randomParameters,
+  randomTensor,
+  testDefinition,
+  testVisionEncoder,
+  type Golden,
+} from '@weft/testing';
 import type { VisionEncoder } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { clip, clipPresets, readClipConfig, type ClipConfig } from './clip.js';
+import { clip, clipPart, clipPresets, readClipConfig, type ClipConfig } from './clip.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -17,6 +24,8 @@ const tiny: ClipConfig = {
   hiddenAct: 'quick_gelu',
   layerNormEps: 1e-5,
 };
+
+const post_layernorm = 'it stands in checkpoints, and norms the class token, which no language model reads';
 
 /** Every entry of `hidden_states`, class token included, side by side in one encoder's features. */
 const golden = (name: string): Golden<VisionEncoder> => ({
@@ -33,6 +42,15 @@ const golden = (name: string): Golden<VisionEncoder> => ({
 
 testVisionEncoder({
   tiny: () => clip(tiny, { featureLayers: [1, -2] }),
+  unread: { post_layernorm, 'encoder.layers.2': 'it comes after the last layer whose states are read' },
+  variants: {
+    'the last layer': () => clip(tiny),
+    'its class token': () => clip(tiny, { featureLayers: [1, -2], classToken: 'keep' }),
+    'no norm of the class token': () => clip(tiny, { featureLayers: [1, -2], postNorm: false }),
+    'patches by a matrix': () => clip(tiny, { featureLayers: [1, -2], patchWeight: 'matrix' }),
+    'another activation': () => clip({ ...tiny, hiddenAct: 'gelu' }, { featureLayers: [1, -2] }),
+    'larger norms': () => clip({ ...tiny, layerNormEps: 1e-2 }, { featureLayers: [1, -2] }),
+  },
   create: () => clip('large-patch14-336'),
   checkpoint: fixture('clip-large-patch14-336.header.json'),
   golden: [golden('clip-quick-gelu.safetensors'), golden('clip-gelu.safetensors')],
@@ -69,12 +87,15 @@ testVisionEncoder({
 });
 
 describe('clip with its class token', () => {
-  testVisionEncoder({ tiny: () => clip(tiny, { classToken: 'keep' }) });
+  testVisionEncoder({ tiny: () => clip(tiny, { classToken: 'keep' }), unread: { post_layernorm } });
 });
 
 describe('clip as Molmo has it', () => {
   const molmo = () => clip(tiny, { featureLayers: [-2], postNorm: false, patchWeight: 'matrix' });
-  testVisionEncoder({ tiny: molmo });
+  testVisionEncoder({
+    tiny: molmo,
+    unread: { 'encoder.layers.2': 'it comes after the last layer whose states are read' },
+  });
 
   it('has a matrix over rows, columns and channels, and no norm of the class token', () => {
     const shapes = namedParameters(molmo());
@@ -137,4 +158,17 @@ describe('clip', () => {
       /vision_config\.patch_size is "14", expected a number/,
     );
   });
+});
+
+testDefinition(clipPart, {
+  configs: [
+    tiny,
+    { ...tiny, featureLayers: [-1], classToken: 'drop', postNorm: true, patchWeight: 'convolution' },
+  ],
+  unwritable: [
+    { ...tiny, featureLayers: [1, -2] },
+    { ...tiny, classToken: 'keep' },
+    { ...tiny, postNorm: false },
+    { ...tiny, patchWeight: 'matrix' },
+  ],
 });

@@ -1,10 +1,18 @@
 import { InputError } from '@weft/errors';
 import { trace, type TensorData } from '@weft/graph';
-import { checkGoldenRuns, interpret, randomParameters, randomTensor, testVisionEncoder } from '@weft/testing';
+import {
+  checkGoldenRuns,
+  interpret,
+  randomParameters,
+  randomTensor,
+  testDefinition,
+  testVisionEncoder,
+} from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import {
   aspectRatiosOf,
   mllamaVision,
+  mllamaVisionPart,
   mllamaVisionPresets,
   readMllamaVisionConfig,
   type MllamaVisionConfig,
@@ -40,6 +48,14 @@ const feeds = {
 
 testVisionEncoder({
   tiny: () => mllamaVision(tiny),
+  variants: {
+    'states from after their layers': () => mllamaVision(tiny, { capture: 'after' }),
+    'states of no layer but the last': () => mllamaVision({ ...tiny, intermediateLayersIndices: [] }),
+    'another activation': () => mllamaVision({ ...tiny, hiddenAct: 'quick_gelu' }),
+    'larger norms': () => mllamaVision({ ...tiny, normEps: 1e-2 }),
+    'more shapes of pictures': () =>
+      mllamaVision({ ...tiny, supportedAspectRatios: [...tiny.supportedAspectRatios, [2, 2]] }),
+  },
   feeds,
   axes: ['2*pictures', 'tokens'],
   create: () => mllamaVision('llama-3.2-vision'),
@@ -159,4 +175,9 @@ describe('mllamaVision', () => {
     ]);
     expect(() => mllamaVision('llama-4' as never)).toThrow(/encoder-mllama has no preset 'llama-4'/);
   });
+});
+
+testDefinition(mllamaVisionPart, {
+  configs: [tiny, { ...tiny, capture: 'before' }],
+  unwritable: [{ ...tiny, capture: 'after' }],
 });

@@ -6,11 +6,14 @@ import {
   concat,
   constant,
   currentPath,
+  dimsOf,
   expand,
   gather,
   matmul,
   module,
+  mostNegative,
   mul,
+  multiplyDims,
   pad,
   Parameter,
   printShape,
@@ -24,8 +27,25 @@ import {
   type Shape,
   type Value,
 } from '@weft/graph';
-import { captureLayers, layerNorm, linear, mergeHeads, mlp, patchEmbedding, splitHeads } from '@weft/nn';
-import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+import {
+  captureLayers,
+  layerNorm,
+  linear,
+  mergeHeads,
+  mlp,
+  patchEmbedding,
+  readActivation,
+  splitHeads,
+  type ActivationName,
+} from '@weft/nn';
+import {
+  configReader,
+  resolvePreset,
+  type Json,
+  type PartDefinition,
+  type Source,
+  type VisionEncoder,
+} from '@weft/spec';
 import { prepareRuns } from './prepare.js';
 
 /** Vision tower of Llama 3.2 Vision. */
@@ -47,7 +67,7 @@ export interface MllamaVisionConfig {
   readonly supportedAspectRatios: readonly (readonly [rows: number, columns: number])[];
   /** Layers whose states join the last one along the channels. */
   readonly intermediateLayersIndices: readonly number[];
-  readonly hiddenAct: string;
+  readonly hiddenAct: ActivationName;
   readonly normEps: number;
 }
 
@@ -91,9 +111,6 @@ const source: Source = {
   paper: 'https://arxiv.org/abs/2407.21783',
   code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/mllama/modeling_mllama.py',
 };
-
-/** The most negative finite float32. */
-const lowest = -3.4028234663852886e38;
 
 /** The reference leaves the norms around the first stack at PyTorch's default. */
 const outerEps = 1e-5;
@@ -223,11 +240,12 @@ function requireShape(name: string, { shape }: Value, expected: Shape): void {
  * @param mask int64 `[pictures, tiles]`
  */
 function fillerBias(mask: Value, [tokens, padded]: readonly [number, number]): Value {
-  const [pictures, tiles] = mask.shape as [number, number];
+  const [pictures, tiles] = dimsOf(mask, 2);
+  const length = multiplyDims(tiles, padded);
   const exists = expand(reshape(cast(mask, 'float32'), [pictures, tiles, 1]), [pictures, tiles, tokens]);
-  const filler = reshape(sub(1, pad(exists, 2, 0, padded - tokens)), [pictures, tiles * padded, 1]);
-  const bias = mul(matmul(filler, filler, { transposeB: true }), constant(lowest, 'float32'));
-  return reshape(bias, [pictures, 1, tiles * padded, tiles * padded]);
+  const filler = reshape(sub(1, pad(exists, 2, 0, padded - tokens)), [pictures, length, 1]);
+  const bias = mul(matmul(filler, filler, { transposeB: true }), constant(mostNegative, 'float32'));
+  return reshape(bias, [pictures, 1, length, length]);
 }
 
 type TableModule = AnyModule & ((x: Value, aspectRatioIds: Value) => Value);
@@ -327,15 +345,52 @@ export function readMllamaVisionConfig(section: Json): MllamaVisionConfig {
     supportedAspectRatios: (read.raw('supported_aspect_ratios') ??
       aspectRatiosOf(maxNumTiles)) as MllamaVisionConfig['supportedAspectRatios'],
     intermediateLayersIndices: (read.raw('intermediate_layers_indices') ?? [3, 7, 15, 23, 30]) as number[],
-    hiddenAct: read.string('hidden_act', 'gelu'),
+    hiddenAct: readActivation(read, 'gelu'),
     normEps: read.number('norm_eps', 1e-5),
   };
 }
 
-/** All arrangements of at most so many tiles, rows in the outer loop, as the reference numbers them. */
+/** All arrangements of at most this many tiles, rows in the outer loop, as the reference numbers them. */
 export function aspectRatiosOf(maxNumTiles: number): (readonly [rows: number, columns: number])[] {
   const sides = Array.from({ length: maxNumTiles }, (_, i) => i + 1);
   return sides.flatMap((rows) =>
     sides.filter((columns) => rows * columns <= maxNumTiles).map((columns) => [rows, columns] as const),
   );
 }
+
+/**
+ * The vision section of a `config.json`, which does not say what `capture` says: published models take the states before
+ * the layers.
+ */
+export function mllamaVisionSection(c: MllamaVisionConfig & MllamaVisionOptions): Json | undefined {
+  if ((c.capture ?? 'before') !== 'before') return undefined;
+  return {
+    model_type: 'mllama_vision_model',
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_global_layers: c.numGlobalLayers,
+    attention_heads: c.numAttentionHeads,
+    num_channels: c.numChannels,
+    image_size: c.imageSize,
+    patch_size: c.patchSize,
+    max_num_tiles: c.maxNumTiles,
+    supported_aspect_ratios: c.supportedAspectRatios,
+    intermediate_layers_indices: c.intermediateLayersIndices,
+    vision_output_dim: c.hiddenSize * (1 + c.intermediateLayersIndices.length),
+    hidden_act: c.hiddenAct,
+    norm_eps: c.normEps,
+  };
+}
+
+/** The vision tower of Llama 3.2 Vision, by its name. */
+export const mllamaVisionPart: PartDefinition<'encoder', MllamaVisionConfig & MllamaVisionOptions> = {
+  id: 'encoder-mllama',
+  kind: 'encoder',
+  create: (config) => mllamaVision(config, config),
+  presets: mllamaVisionPresets,
+  source,
+  types: ['mllama_vision_model'],
+  read: readMllamaVisionConfig,
+  write: mllamaVisionSection,
+};

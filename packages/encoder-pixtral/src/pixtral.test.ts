@@ -1,9 +1,10 @@
 import { InputError } from '@weft/errors';
 import { namedParameters, type TensorData } from '@weft/graph';
-import { checkGoldenRuns, testVisionEncoder } from '@weft/testing';
+import { checkGoldenRuns, testDefinition, testVisionEncoder } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import {
   pixtralVision,
+  pixtralVisionPart,
   pixtralVisionPresets,
   readPixtralVisionConfig,
   type PixtralVisionConfig,
@@ -47,6 +48,13 @@ const feeds = {
 
 testVisionEncoder({
   tiny: () => pixtralVision(tiny, { featureLayers: [0, -1] }),
+  variants: {
+    'the last layer': () => pixtralVision(tiny),
+    'the channels of native checkpoints': () =>
+      pixtralVision(tiny, { featureLayers: [0, -1], ropeInterleaved: true }),
+    'another activation': () => pixtralVision({ ...tiny, hiddenAct: 'gelu' }, { featureLayers: [0, -1] }),
+    'other frequencies': () => pixtralVision({ ...tiny, ropeTheta: 0.5e3 }, { featureLayers: [0, -1] }),
+  },
   feeds,
   create: () => pixtralVision('pixtral-12b'),
   checkpoint: fixture('pixtral-12b.header.json'),
@@ -132,4 +140,12 @@ describe('pixtralVision', () => {
       readPixtralVisionConfig({ head_dim: 64, hidden_act: 'silu', image_size: 1024, rope_theta: 10000 }),
     ).toEqual(pixtralVisionPresets['pixtral-12b']);
   });
+});
+
+testDefinition(pixtralVisionPart, {
+  configs: [tiny, { ...tiny, featureLayers: [-1], ropeInterleaved: false }],
+  unwritable: [
+    { ...tiny, featureLayers: [0, -1] },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

@@ -1,10 +1,11 @@
 import { ConfigError, InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import { checkGoldenRuns, randomTensor, testVisionEncoder } from '@weft/testing';
+import { checkGoldenRuns, randomTensor, testDefinition, testVisionEncoder } from '@weft/testing';
 import type { EncoderRun } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import {
   qwen2Vision,
+  qwen2VisionPart,
   qwen2VisionPresets,
   readQwen25VisionConfig,
   readQwen2VisionConfig,
@@ -74,7 +75,15 @@ const axes = ['frames', '4*blocks'] as const;
 
 testVisionEncoder({
   tiny: () => qwen2Vision(tiny),
-  feeds: numbers(tiny),
+  feeds: numbers(windowed),
+  variants: {
+    windows: () => qwen2Vision({ ...tiny, windowSize: 8 }),
+    'windows but in one layer': () => qwen2Vision({ ...tiny, windowSize: 8, fullAttentionLayers: [1] }),
+    'norms without a mean': () => qwen2Vision({ ...tiny, norm: 'rms' }),
+    gates: () => qwen2Vision({ ...tiny, mlp: 'gated' }),
+    'another activation': () => qwen2Vision({ ...tiny, hiddenAct: 'silu' }),
+    'other frequencies': () => qwen2Vision({ ...tiny, ropeTheta: 500 }),
+  },
   axes,
   create: () => qwen2Vision('qwen2-vl'),
   checkpoint: fixture('qwen2-vl.header.json'),
@@ -217,4 +226,12 @@ describe('qwen2Vision', () => {
     };
     expect(readQwen25VisionConfig(newer)).toEqual(qwen2VisionPresets['qwen2.5-vl']);
   });
+});
+
+testDefinition(qwen2VisionPart, {
+  configs: [tiny, windowed, { ...tiny, hiddenSize: 28, intermediateSize: 29 }],
+  unwritable: [
+    { ...tiny, norm: 'rms' },
+    { ...windowed, windowSize: null },
+  ],
 });

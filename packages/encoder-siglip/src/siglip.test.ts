@@ -1,7 +1,7 @@
 import { namedParameters, slice, trace } from '@weft/graph';
-import { checkGolden, testVisionEncoder } from '@weft/testing';
+import { checkGolden, testDefinition, testVisionEncoder } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { readSiglipConfig, siglip, siglipPresets, type SiglipConfig } from './siglip.js';
+import { readSiglipConfig, siglip, siglipPart, siglipPresets, type SiglipConfig } from './siglip.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -24,6 +24,19 @@ const withoutHead = () =>
 
 testVisionEncoder({
   tiny: () => siglip(tiny, { featureLayers: [0, -2] }),
+  unread: {
+    'encoder.layers.2': 'it comes after the last layer whose states are read',
+    post_layernorm: 'it stands in checkpoints, and norms what the pooling head reads',
+    head: 'it stands in checkpoints, and pools all patches for contrastive training',
+  },
+  variants: {
+    'the last layer': () => siglip(tiny),
+    'no pooling head': () => siglip({ ...tiny, visionUseHead: false }, { featureLayers: [0, -2] }),
+    'its last norm': () => siglip(tiny, { postNorm: true }),
+    'pictures larger than its table': () => siglip(tiny, { featureLayers: [0, -2], inputSize: 16 }),
+    'another activation': () => siglip({ ...tiny, hiddenAct: 'quick_gelu' }, { featureLayers: [0, -2] }),
+    'larger norms': () => siglip({ ...tiny, layerNormEps: 1e-2 }, { featureLayers: [0, -2] }),
+  },
   create: () => siglip('so400m-patch14-384'),
   checkpoint: fixture('siglip-so400m-patch14-384.header.json'),
   golden: [
@@ -125,4 +138,16 @@ describe('siglip', () => {
       /vision_config\.vision_use_head is 1, expected true or false/,
     );
   });
+});
+
+testDefinition(siglipPart, {
+  configs: [
+    tiny,
+    { ...tiny, visionUseHead: false, featureLayers: [-1], postNorm: false, inputSize: tiny.imageSize },
+  ],
+  unwritable: [
+    { ...tiny, featureLayers: [0, -2] },
+    { ...tiny, postNorm: true },
+    { ...tiny, inputSize: 2 * tiny.imageSize },
+  ],
 });

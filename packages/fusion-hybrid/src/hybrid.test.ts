@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
 import { decoder } from '@weft/nn';
-import { testFusion } from '@weft/testing';
+import { testDefinition, testFusion } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { hybrid } from './hybrid.js';
+import { hybrid, hybridPart } from './hybrid.js';
 
 const backbone = () =>
   decoder(
@@ -29,7 +29,19 @@ const backbone = () =>
     },
   );
 
-testFusion({ create: () => hybrid({ every: 2 }), backbone });
+testFusion({
+  create: () => hybrid({ every: 2 }),
+  backbone,
+  variants: {
+    'other places': () => hybrid({ at: [0, 2] }),
+    'one list of layers': () => hybrid({ every: 2, naming: 'merged' }),
+    'fewer heads for keys': () => hybrid({ every: 2, numKeyValueHeads: 1 }),
+    'narrower heads': () => hybrid({ every: 2, headDim: 3 }),
+    'a narrower MLP': () => hybrid({ every: 2, intermediateSize: 5 }),
+    'larger norms': () => hybrid({ every: 2, eps: 1e-2 }),
+    'tokens that see nothing attend to all': () => hybrid({ every: 2, unseen: 'mlp' }),
+  },
+});
 
 describe('hybrid', () => {
   it('lets a token see the tiles of all pictures before it, unless told otherwise', () => {
@@ -43,4 +55,23 @@ describe('hybrid', () => {
     const paths = [...namedParameters(hybrid(config).attach(backbone()).backbone).keys()];
     expect(paths).toContain('model.layers.1.cross_attn_mlp_gate');
   });
+});
+
+testDefinition(hybridPart, {
+  configs: [
+    { every: 2 },
+    {
+      at: [0, 3],
+      naming: 'merged',
+      visibility: 'last',
+      numAttentionHeads: 2,
+      numKeyValueHeads: 1,
+      headDim: 5,
+      hiddenSize: 10,
+      intermediateSize: 7,
+      hiddenAct: 'gelu',
+      eps: 1e-6,
+      unseen: 'mlp',
+    },
+  ],
 });

@@ -4,6 +4,7 @@ import { attentionPoolConnector, cropArranger } from '@weft/connector-attention-
 import { clip, clipPresets, type ClipConfig } from '@weft/encoder-clip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readActivation } from '@weft/nn';
 import {
   configReader,
   type Backbone,
@@ -14,7 +15,7 @@ import {
 } from '@weft/spec';
 import { compose } from './compose.js';
 import { overlapCrops, readOverlapCrops } from './processors/overlap-crops.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 
 const tokens = { start: '<im_start>', end: '<im_end>', patch: '<im_patch>', column: '<im_col>' } as const;
 
@@ -140,7 +141,7 @@ function readTower(config: Json): ClipConfig {
     numAttentionHeads: read.number('image_num_heads', usual.numAttentionHeads),
     imageSize: size[0]!,
     patchSize: read.number('image_patch_size', usual.patchSize),
-    hiddenAct: read.string('image_mlp_activations', usual.hiddenAct),
+    hiddenAct: readActivation(read, usual.hiddenAct, 'image_mlp_activations'),
     layerNormEps: read.number('image_norm_eps', usual.layerNormEps),
   };
   const positions = Math.floor(tower.imageSize / tower.patchSize) ** 2 + 1;
@@ -197,7 +198,7 @@ function readLanguage(config: Json): Language {
     vocabSize,
     extraTokens: read.number('additional_vocab_size', 128),
     extraTable: true,
-    hiddenAct: 'silu',
+    hiddenAct: 'silu' as const,
     tieWordEmbeddings: false,
   };
   if (!qkNorm && !normAfter && !isMixture) {
@@ -228,7 +229,7 @@ function readLanguage(config: Json): Language {
   return { backbone: olmo(c), intermediateSize: stack.intermediateSize, normAfter };
 }
 
-/** Names of the parts' own, from those of the checkpoints. */
+/** The parts' own names, from those of the checkpoints. */
 function molmoNames({ backbone, normAfter }: Language): CheckpointNames {
   const { hiddenSize, numKeyValueHeads, headDim } = backbone.shape;
   const norms = normAfter
