@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { KvStore, type SlotSize } from './kv-store.js';
 
 const slots: SlotSize[] = [
@@ -56,17 +56,10 @@ describe('a store of keys and values', () => {
 
   it('moves a few times in each append before it is full, never all at once', () => {
     const store = new KvStore([{ heads: 1, size: 1 }], 1, 1024);
-    const moved: number[] = [];
-    const set = Float32Array.prototype.set;
-    Float32Array.prototype.set = function (this: Float32Array, values: ArrayLike<number>, at?: number): void {
-      moved.push(values.length);
-      set.call(this, values, at);
-    };
-    try {
-      for (let i = 0; i < 5000; i++) store.append(() => Float32Array.of(i), 1);
-    } finally {
-      Float32Array.prototype.set = set;
-    }
+    const set = vi.spyOn(Float32Array.prototype, 'set');
+    for (let i = 0; i < 5000; i++) store.append(() => Float32Array.of(i), 1);
+    const moved = set.mock.calls.map(([values]) => values.length);
+    set.mockRestore();
     expect(Math.max(...moved)).toBeLessThanOrEqual(8);
     expect(store.past(0).subarray(1)).toEqual(Float32Array.from({ length: 5000 }, (_, i) => i));
   });
