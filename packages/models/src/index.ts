@@ -21,7 +21,7 @@ export {
   type Sizes,
 } from './count-operations.js';
 export { fuyuRecipe } from './fuyu.js';
-export { textGraph, trainingGraph, visionGraph } from './graphs.js';
+export { textGraph, trainingGraph, visionGraph, visionLossGraph } from './graphs.js';
 export { idefics3Recipe } from './idefics3.js';
 export { initialValues, initialWeights } from './initialize.js';
 export { internvlChatRecipe, internvlRecipe } from './internvl.js';

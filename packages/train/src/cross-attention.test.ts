@@ -89,15 +89,13 @@ describe('training by cross-attention', () => {
         { shape: namedParameters(model.module).get(path)!.shape, data: values },
       ]),
     );
-    const optimizer = new Optimizer(
+    const optimizer = new Optimizer({
       model,
       stage,
-      planStage(stage, listParameters(model)),
-      values,
-      null,
-      0,
-      1,
-    );
+      planned: planStage(stage, listParameters(model)),
+      weights: values,
+      threads: 1,
+    });
     const text = collate([{ inputIds: [1, 2, 3], labels: [ignored, 2, 3], images: null }], model);
     const { gradientNorms } = await optimizer.update([text]);
     expect(Object.values(gradientNorms).every((norm) => norm === 0)).toBe(true);
@@ -170,15 +168,13 @@ describe.each(['mllama-apart', 'nvlm-x', 'nvlm-h'])('the loss of %s', (name) => 
       },
     ];
     const learn: Stage = { ...stage, trainable: ['fusion'] };
-    const optimizer = new Optimizer(
+    const optimizer = new Optimizer({
       model,
-      learn,
-      planStage(learn, listParameters(model)),
+      stage: learn,
+      planned: planStage(learn, listParameters(model)),
       weights,
-      null,
-      0,
-      1,
-    );
+      threads: 1,
+    });
     try {
       const examples: TrainingExample[] = [];
       const expected: number[] = [];
