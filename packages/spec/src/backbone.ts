@@ -1,4 +1,5 @@
 import type { AnyModule, Parameter, Value } from '@weft/graph';
+import type { ActivationName } from './activation.js';
 import type { Component } from './component.js';
 
 /** Sizes of a decoder that others need; names as in `config.json`. */
@@ -11,7 +12,7 @@ export interface DecoderShape {
   readonly headDim: number;
   readonly intermediateSize: number;
   /** Activation of its MLPs, by its name in `config.json`. */
-  readonly hiddenAct: string;
+  readonly hiddenAct: ActivationName;
   /** What its norms add to variances. */
   readonly normEps: number;
   /** Tokens that have an embedding, but that the head never predicts; their ids follow the vocabulary. None unless given. */

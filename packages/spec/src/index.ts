@@ -1,3 +1,4 @@
+export type * from './activation.js';
 export type * from './arranger.js';
 export type * from './backbone.js';
 export type * from './component.js';
