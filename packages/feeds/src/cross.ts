@@ -16,7 +16,7 @@ interface CountedPicture extends Pick<ImagePlacement, 'tokens' | 'cross'> {
 }
 
 /**
- * What a graph of text and pictures takes beside pixels where cross-attention sees the pictures: the tiles of each row
+ * What a graph of text and pictures takes besides pixels where cross-attention sees the pictures: the tiles of each row
  * and which of them each token sees, tags of tiles, and under method H which embeddings (`image_rows`) stand at the
  * placeholders. Tiles are numbered as they are encoded, picture after picture of all rows.
  *

@@ -6,7 +6,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
 import { cornerTiles, readCornerTiles } from './processors/corner-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 /**

@@ -63,7 +63,7 @@ export interface Composition {
   readonly config?: Json;
 }
 
-/** What a fusion by cross-attention needs to know beside its layers. */
+/** What a fusion by cross-attention needs to know besides its layers. */
 export interface CrossComposition {
   /** Tags of tiles, where there are any. */
   readonly tags?: TileTags;
@@ -154,7 +154,7 @@ function crossSight(
   arranger: Arranger | undefined,
 ): CrossSight {
   const obstacle = arranger
-    ? `${arranger.id} orders their rows anew`
+    ? `${arranger.id} reorders their rows`
     : `${encoder.id} takes pictures of any size`;
   if (!encoder.grid || arranger)
     throw new ConfigError({

@@ -5,7 +5,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
 import { patchCuts, readPatchCuts } from './processors/patch-cuts.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 const tokens = { patch: '|SPEAKER|', newline: '|NEWLINE|' } as const;

@@ -4,7 +4,7 @@ import { unifiedFusion } from '@weft/fusion-unified';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 /**

@@ -95,7 +95,8 @@ export {
 export { readSplitTiles, splitTiles, type SplitTilesConfig } from './processors/split-tiles.js';
 export { qwen2VlRecipe } from './qwen2-vl.js';
 export { presetModel, presetNames } from './presets.js';
-export { modelOf, type Recipe, type RecipeFiles } from './recipes.js';
+export type { Recipe, RecipeFiles } from './recipe.js';
+export { modelOf } from './recipes.js';
 export { backboneOf, textRecipe } from './text.js';
 export { tileVisibility, type TileVisibility } from './tile-visibility.js';
 export {

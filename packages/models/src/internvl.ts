@@ -13,7 +13,7 @@ import { compose, type Composition } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
 import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
 import { dynamicTiles, readDynamicTiles, type DynamicTilesConfig } from './processors/dynamic-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 const placeholder = '<IMG_CONTEXT>';

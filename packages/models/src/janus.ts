@@ -13,7 +13,7 @@ import {
 } from '@weft/spec';
 import { compose } from './compose.js';
 import { readJanusProcessor, singleTile } from './processors/single-tile.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 const tokens = { image: '<image_placeholder>', begin: '<begin_of_image>', end: '<end_of_image>' } as const;

@@ -7,7 +7,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canonicalName, tiedHead, visionTower } from './llava.js';
 import { anyresTiles, readAnyresTiles } from './processors/anyres-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 /** What tells the two apart where a `config.json` leaves it out. */

@@ -7,7 +7,7 @@ import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model, type VisionEncoder } from '@weft/spec';
 import { compose } from './compose.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 /**

@@ -7,7 +7,7 @@ import { readActivation, readRope } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canvasShare, canvasTiles, readCanvasTiles } from './processors/canvas-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { textNames } from './text.js';
 
 /** Tokens that have an embedding but no logit: `<|image|>`, and seven that no file names. */
@@ -24,7 +24,7 @@ const extraTokens = 8;
  *
  * Choices that no file of a published checkpoint states are recipe options; a `config.json` may state them as well:
  * `capture` (`weft_capture`), the rule for intermediate layers of the tower, `before` or `after`, else that of the
- * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what stays out of tokens that see no image,
+ * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what is kept from tokens that see no image,
  * `mlp` or `attention-and-mlp`.
  */
 export function mllamaRecipe(config: Json, { preprocessor = {}, options = {} }: RecipeFiles = {}): Model {

@@ -5,7 +5,7 @@ import { unifiedFusion } from '@weft/fusion-unified';
 import { configReader, type Backbone, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { paddedTiles, readPaddedTiles } from './processors/padded-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { textNames } from './text.js';
 
 const placeholder = '<image>';

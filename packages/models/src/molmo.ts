@@ -15,7 +15,7 @@ import {
 } from '@weft/spec';
 import { compose } from './compose.js';
 import { overlapCrops, readOverlapCrops } from './processors/overlap-crops.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 
 const tokens = { start: '<im_start>', end: '<im_end>', patch: '<im_patch>', column: '<im_col>' } as const;
 
@@ -229,7 +229,7 @@ function readLanguage(config: Json): Language {
   return { backbone: olmo(c), intermediateSize: stack.intermediateSize, normAfter };
 }
 
-/** Names of the parts' own, from those of the checkpoints. */
+/** The parts' own names, from those of the checkpoints. */
 function molmoNames({ backbone, normAfter }: Language): CheckpointNames {
   const { hiddenSize, numKeyValueHeads, headDim } = backbone.shape;
   const norms = normAfter

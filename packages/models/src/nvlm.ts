@@ -16,7 +16,7 @@ import { compose, type CrossComposition } from './compose.js';
 import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
 import { placeByMethod } from './processors/by-method.js';
 import { dynamicTiles, readDynamicTiles } from './processors/dynamic-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf } from './text.js';
 
 const placeholder = '<|vision_pad|>';

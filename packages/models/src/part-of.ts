@@ -2,7 +2,8 @@ import { clip, readClipConfig } from '@weft/encoder-clip';
 import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { findPart, type CheckpointNames, type Component, type Json } from '@weft/spec';
-import { modelOf, type RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
+import { modelOf } from './recipes.js';
 
 /** The parts of a composed model. */
 export type PartName = 'encoder' | 'connector' | 'backbone';

@@ -2,7 +2,7 @@ import { llama } from '@weft/backbone-llama';
 import { ConfigError } from '@weft/errors';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { composePixtral } from './pixtral.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 
 /**
  * A `config.json` for Mistral's own layout of Pixtral, a `params.json` beside a `consolidated.safetensors`.

@@ -12,7 +12,7 @@ import { configReader, type Backbone, type CheckpointNames, type Json, type Mode
 import { compose } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
 import { patchRows, readPatchRows } from './processors/patch-rows.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 /** What the two layouts of Pixtral's checkpoints say alike. */

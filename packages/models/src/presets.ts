@@ -13,7 +13,8 @@ import { qwen2VisionPresets } from '@weft/encoder-qwen2-vl';
 import { qwen2Presets, qwen2Section, type Qwen2Config } from '@weft/backbone-qwen2';
 import type { VisionTransformerConfig } from '@weft/nn';
 import type { Json, Model } from '@weft/spec';
-import { modelOf, type RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
+import { modelOf } from './recipes.js';
 
 /** A published size: its `config.json` and the processor's. */
 interface Preset extends RecipeFiles {
@@ -161,7 +162,13 @@ const llamaVision = (backbone: LlamaConfig): Preset => {
       },
       image_token_index: 128256,
     },
-    preprocessor: { size: { height: 560, width: 560 }, max_image_tiles: 4, resample: 2 },
+    preprocessor: {
+      size: { height: 560, width: 560 },
+      max_image_tiles: 4,
+      resample: 2,
+      image_mean: [0.48145466, 0.4578275, 0.40821073],
+      image_std: [0.26862954, 0.26130258, 0.27577711],
+    },
   };
 };
 
@@ -336,7 +343,7 @@ const pixtral = (): Preset => {
   };
 };
 
-/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens come on top. */
+/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens are added. */
 const molmo = (backbone: Qwen2Config | OlmoConfig, vocabSize: number): Preset => ({
   config: {
     model_type: 'molmo',

@@ -11,7 +11,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { mropePositions, type VideoAdvance } from './mrope.js';
 import { packedPatches, packedVideo, readPackedPatches, videoLimits } from './processors/packed-patches.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { backboneOf, textNames } from './text.js';
 
 const papers = {
@@ -42,8 +42,7 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
   const backbone = backboneOf({
-    rms_norm_eps: 1e-5,
-    rope_theta: 1e6,
+    ...textDefaults,
     ...text,
     ...sections(text),
     model_type: 'qwen2',
@@ -96,6 +95,19 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
   });
 }
 
+/** The text section of the class, that of the model of 72 billion. */
+const textDefaults: Json = {
+  vocab_size: 152064,
+  hidden_size: 8192,
+  intermediate_size: 29568,
+  num_hidden_layers: 80,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  rms_norm_eps: 1e-5,
+  rope_theta: 1e6,
+  max_window_layers: 80,
+};
+
 const packing = (c: Qwen2VisionConfig) => ({
   patchSize: c.patchSize,
   temporalPatchSize: c.temporalPatchSize,
@@ -118,6 +130,6 @@ function advanceOf(options: Json): VideoAdvance {
   });
 }
 
-/** The names of the published checkpoints, from those and from the ones inside of transformers 4.52 and later. */
+/** The names of the published checkpoints, from those and from the ones inside transformers 4.52 and later. */
 const canonicalName = (name: string): string =>
   name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.');

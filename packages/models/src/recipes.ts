@@ -14,20 +14,9 @@ import { nvlmRecipe } from './nvlm.js';
 import { isPixtral, pixtralRecipe } from './pixtral.js';
 import { pixtralNativeRecipe } from './pixtral-native.js';
 import { qwen2VlRecipe } from './qwen2-vl.js';
+import type { Recipe, RecipeFiles } from './recipe.js';
 import { isTextFamily, textFamilies, textRecipe } from './text.js';
 import { weftRecipe } from './weft-config.js';
-
-/** Other files of the checkpoint that a recipe reads. */
-export interface RecipeFiles {
-  /** `preprocessor_config.json`, or the image part of `processor_config.json`. */
-  readonly preprocessor?: Json;
-  /** `video_preprocessor_config.json`, or the video part of `processor_config.json`; the preprocessor unless given. */
-  readonly videoPreprocessor?: Json;
-  /** Choices that no file of the checkpoint states, by the names that the recipe gives them. */
-  readonly options?: Json;
-}
-
-export type Recipe = (config: Json, files?: RecipeFiles) => Model;
 
 /** Recipes by the `model_type` of `config.json`. */
 const recipes: Readonly<Record<string, Recipe>> = {

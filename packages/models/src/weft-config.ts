@@ -53,7 +53,7 @@ import { packedPatches, readPackedPatches } from './processors/packed-patches.js
 import { patchRows, readPatchRows } from './processors/patch-rows.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
 import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
-import type { RecipeFiles } from './recipes.js';
+import type { RecipeFiles } from './recipe.js';
 import { textNames } from './text.js';
 
 type Config = never;

@@ -13,7 +13,7 @@ export interface BatchIds {
   readonly mask: BigInt64Array;
 }
 
-/** What a batch sees by cross-attention, and what of it stands among its tokens. */
+/** What a batch sees by cross-attention, and which part of it stands among its tokens. */
 export interface BatchSight extends Pick<TextStep, 'seenKeys' | 'seenMask'> {
   /** All rows of the connector, picture by picture. */
   readonly features: Float32Array;

@@ -62,7 +62,7 @@ export class KvCache {
     this.#length = Math.min(this.#length, length + 1);
   }
 
-  /** The rows of the batch anew, by their old numbers. */
+  /** The rows of the batch in a new order, by their old numbers. */
   select(rows: readonly number[]): void {
     if (rows.length === this.#batch && rows.every((row, i) => row === i)) return;
     this.#data = this.#data.map((old, i) => {

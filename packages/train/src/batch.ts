@@ -9,26 +9,14 @@ import {
   visualPlaces,
   type PlacedRow,
   type SightRun,
-  type Tensors,
 } from '@weft/feeds';
 import { senseOf, type ImagePlacement, type Model } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
 import { int64, toFeeds, type Feeds } from './ort.js';
+import type { TrainingExample } from './training-example.js';
 
 /** Label of a position that is not supervised. */
 export const ignored = -100;
-
-/** One training sample after tokenising. */
-export interface TrainingExample {
-  /** Token ids, placeholders expanded. */
-  readonly inputIds: readonly number[];
-  /** For each token the id itself where it is supervised, else -100; not shifted. */
-  readonly labels: readonly number[];
-  /** What the processor makes of the sample's pictures, or the tensors that the reference takes; none for text. */
-  readonly images: Tensors | null;
-  /** How its pictures were placed; for models whose cross-attention layers see them. */
-  readonly placements?: readonly ImagePlacement[] | undefined;
-}
 
 export interface Batch {
   readonly feeds: Feeds;

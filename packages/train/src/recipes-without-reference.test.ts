@@ -6,12 +6,13 @@ import { interpreter, randomNumbers, type Tensor, type Tensors } from '@weft/tes
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
 import { describe, expect, it } from 'vitest';
 import { openFixture, type TrainingFixture } from '../test/fixture.js';
-import { collate, type TrainingExample } from './batch.js';
+import { collate } from './batch.js';
 import { listParameters } from './describe.js';
 import { Optimizer } from './optimizer.js';
 import type { Feeds } from './ort.js';
 import { sftExample } from './sft.js';
 import { planStage, type Stage } from './stage.js';
+import type { TrainingExample } from './training-example.js';
 
 const picture = (width: number, height: number): Picture => ({
   width,

@@ -4,10 +4,11 @@ import { readPictures } from '@weft/runtime';
 import { senseOf, type ImagePlacement, type Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { goldenImages, openFixture, readJson, type TrainingFixture } from '../test/fixture.js';
-import { collate, type TrainingExample } from './batch.js';
+import { collate } from './batch.js';
 import { listParameters } from './describe.js';
 import { Optimizer } from './optimizer.js';
 import { planStage, type Stage } from './stage.js';
+import type { TrainingExample } from './training-example.js';
 
 /** A gradient of PyTorch's: its largest number, some of its numbers, and a sum of all with fixed signs. */
 interface GoldenGradient {

@@ -9,7 +9,8 @@ import {
 } from '@weft/runtime';
 import { senseOf, type ImageSense, type Picture } from '@weft/spec';
 import type { Segment } from '@weft/text';
-import { ignored, type TrainingExample } from './batch.js';
+import { ignored } from './batch.js';
+import type { TrainingExample } from './training-example.js';
 
 /** A conversation to learn from. */
 export interface SftSample extends ConversationTools {

@@ -2,7 +2,7 @@ import { aspectRatiosOf } from '@weft/encoder-mllama';
 import { ConfigError, InputError } from '@weft/errors';
 import { crop, resize, writePixelValues } from '@weft/image';
 import type { ImagePlacement, ImageProcessor, Json } from '@weft/spec';
-import { clipMean, clipStd, readPixelConfig, readSize, type PixelConfig } from './resize-plan.js';
+import { readPixelConfig, readSize, type PixelConfig } from './resize-plan.js';
 
 /** How pictures are laid on a canvas of tiles. */
 export interface CanvasTilesConfig extends PixelConfig {
@@ -123,6 +123,7 @@ export function readCanvasTiles(
   config: Json,
   vision: { readonly tileSize: number; readonly maxTiles: number },
 ): CanvasTilesConfig {
+  const half = [0.5, 0.5, 0.5];
   const size = readSize(config['size'] ?? vision.tileSize, 'size');
   const maxTiles = Number(config['max_image_tiles'] ?? vision.maxTiles);
   if (size.height !== vision.tileSize || size.width !== vision.tileSize || maxTiles !== vision.maxTiles)
@@ -130,5 +131,5 @@ export function readCanvasTiles(
       message: `preprocessor_config.json: ${maxTiles} tiles of ${size.width} x ${size.height} pixels, but the encoder takes ${vision.maxTiles} of ${vision.tileSize} x ${vision.tileSize}.`,
       hint: 'size and max_image_tiles must agree with image_size and max_num_tiles of vision_config.',
     });
-  return { ...readPixelConfig(config, { filter: 2, mean: clipMean, std: clipStd }), ...vision };
+  return { ...readPixelConfig(config, { filter: 2, mean: half, std: half }), ...vision };
 }

@@ -60,7 +60,7 @@ export function countTiles(size: Size, config: DynamicTilesConfig): number {
  * InternVL's and NVLM's tiles: a picture is stretched to whole tiles, whatever its proportions, cut row by row, and seen
  * once more as a whole, last.
  *
- * @param describe text and tokens of a picture of so many tiles
+ * @param describe text and tokens of a picture of that many tiles
  */
 export function dynamicTiles(
   config: DynamicTilesConfig,

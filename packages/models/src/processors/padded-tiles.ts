@@ -11,7 +11,7 @@ export interface PaddedTilesConfig extends PixelConfig {
   /** Fewest tiles of a picture, the view of the whole not counted. */
   readonly minTiles: number;
   readonly maxTiles: number;
-  /** Conversations with so many pictures or more show each of them whole only. */
+  /** Conversations with this many pictures or more show each of them whole only. */
   readonly wholeFrom: number;
   /** Text that tells tiles apart: number of the picture, row and column, `(0,1,2)`, or none. */
   readonly indicators: 'index' | 'none';
@@ -154,7 +154,7 @@ function viewsOf(
  * `whole_from`, `indicators`, and the common fields.
  *
  * @param tileSize what the encoder takes, pixels
- * @throws ConfigError if there is no grid of so many tiles, or a field is not of its type
+ * @throws ConfigError if there is no grid of that many tiles, or a field is not of its type
  */
 export function readPaddedTiles(config: Json, tileSize: number): PaddedTilesConfig {
   const read = configReader(config, 'preprocessor');

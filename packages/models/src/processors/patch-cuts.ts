@@ -39,7 +39,7 @@ export function patchCuts(
     return {
       tiles: 1,
       tokens: connector.countTokens([rows, columns]),
-      formula: `${rows} x ${columns} patches, beside ${rows} newline tokens,`,
+      formula: `${rows} x ${columns} patches, besides ${rows} newline tokens,`,
       prompt: (tokens.patch.repeat(columns) + tokens.newline).repeat(rows),
       layout: { kind: 'image', frames: 1, rows, columns },
     };
