@@ -1,6 +1,8 @@
 export { crossFeeds, type CrossRow } from './cross.js';
+export { givenSight, picturesByRow, type GivenPicture } from './given-pictures.js';
 export { isVisualToken, visualPlaces, visualTokenIds, type PlacedRow } from './places.js';
 export { batchPositions, type BatchPositions } from './positions.js';
+export { joinArrays, layOutRows, type RowGrid, type RowShape, type TokenRow } from './rows.js';
 export {
   fittedTo,
   inTokenOrder,
