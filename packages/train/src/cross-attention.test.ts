@@ -1,15 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { namedParameters, type TensorData } from '@weft/graph';
 import { initialWeights, modelOf } from '@weft/models';
-import { load, readEntry, type LoadedModel } from '@weft/runtime';
+import { load, type LoadedModel } from '@weft/runtime';
 import { loadChatTemplate } from '@weft/text';
 import { senseOf, type Json, type Model, type Picture } from '@weft/spec';
-import { matchWeights, openCheckpoint, toFloat32, wholeTensor } from '@weft/weights';
 import { describe, expect, it } from 'vitest';
 import { composed, crossed } from '../test/composed.js';
+import { openFixture } from '../test/fixture.js';
 import { collate, ignored } from './batch.js';
 import type { TrainingExample } from './training-example.js';
 import type { Dataset } from './dataset.js';
@@ -139,21 +138,9 @@ async function lossByForward(
 
 describe.each(['mllama-apart', 'nvlm-x', 'nvlm-h'])('the loss of %s', (name) => {
   it('is the one of the logits, sample by sample and in a batch', async () => {
-    const folder = fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
+    const { folder, weights } = await openFixture(name);
     const loaded = await load(folder, { worker: false });
     const { model, tokenizer } = loaded;
-    const checkpoint = await openCheckpoint(folder);
-    await checkpoint.close();
-    const parameters = namedParameters(model.module);
-    const { entries } = matchWeights({ expected: parameters, file: checkpoint, ...model.checkpoint });
-    const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-    for (const [path, stored] of entries) {
-      const entry = wholeTensor(stored);
-      weights.set(path, {
-        shape: parameters.get(path)!.shape,
-        data: toFloat32(await readEntry(entry), entry.dtype),
-      });
-    }
     const tools = { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
     const picture = (width: number, height: number): Picture => ({
       width,

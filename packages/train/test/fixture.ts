@@ -5,7 +5,7 @@ import { namedParameters, type TensorData } from '@weft/graph';
 import { modelOf } from '@weft/models';
 import { readCheckpointFiles, readEntry } from '@weft/runtime';
 import type { Json, Model } from '@weft/spec';
-import { matchWeights, openCheckpoint, openSafetensors, toFloat32 } from '@weft/weights';
+import { matchWeights, openCheckpoint, openSafetensors, toFloat32, wholeTensor } from '@weft/weights';
 
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
@@ -38,7 +38,8 @@ export async function openFixture(name: string): Promise<TrainingFixture> {
   const { entries } = matchWeights({ expected: parameters, file: checkpoint, ...model.checkpoint });
   const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   const places = new Map<string, StoredPlace>();
-  for (const [path, entry] of entries) {
+  for (const [path, stored] of entries) {
+    const entry = wholeTensor(stored);
     const { shape } = parameters.get(path)!;
     weights.set(path, { shape, data: toFloat32(await readEntry(entry), entry.dtype) });
     const [tensor, whole] = [...checkpoint.tensors].find(
