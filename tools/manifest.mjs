@@ -55,9 +55,25 @@ export function withCommonFields(manifest, name) {
       ]),
     ],
     exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, ...exports },
-    ...omit(rest, [...common, ...dependencyKinds]),
+    ...backends(name),
+    ...omit(rest, [...common, ...dependencyKinds, 'imports']),
     scripts: { ...scripts, build: 'tsc --build' },
     ...sortedDependencies(manifest),
+  };
+}
+
+/** What depends on the machine: bundlers for browsers take the one folder, Node the other. */
+function backends(name) {
+  if (!existsSync(join(root, 'packages', name, 'src', 'backend'))) return {};
+  const built = (folder, type) => `./dist/backend/${folder}/index.${type}`;
+  return {
+    imports: {
+      '#backend': {
+        types: built('node', 'd.ts'),
+        browser: built('web', 'js'),
+        default: built('node', 'js'),
+      },
+    },
   };
 }
 

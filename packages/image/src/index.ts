@@ -1,6 +1,6 @@
-export { decodeImage, type DecodeOptions } from './decode.js';
+export { decodeImage, encodeJpeg, encodePng } from '#backend';
+export type { DecodeOptions } from './decode-options.js';
 export { drawMarks, type Mark } from './draw.js';
-export { encodeJpeg, encodePng } from './encode.js';
 export { centerCrop, crop, pad, padToSquare, type Box, type Padding, type Size } from './geometry.js';
 export { toPixelValues, writePixelValues, type PixelValuesOptions } from './normalize.js';
 export { raster, type Raster, type Rgb } from './raster.js';

@@ -56,3 +56,12 @@ export function requireRaster(who: string, picture: Raster): void {
       hint: 'Give RGB samples, row by row, without padding between rows.',
     });
 }
+
+/** @throws InputError when the quality of a JPEG is not a whole number from 1 to 100 */
+export function requireQuality(quality: number): void {
+  if (!Number.isInteger(quality) || quality < 1 || quality > 100)
+    throw new InputError({
+      message: `The quality of a JPEG is a whole number from 1 to 100, found ${quality}.`,
+      hint: '90 keeps pictures close to the original.',
+    });
+}

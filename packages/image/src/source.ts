@@ -3,10 +3,13 @@ import { InputError } from '@weft/errors';
 /** Where an encoded image comes from: a path, a `file:` or `data:` URL, or its bytes. */
 export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob;
 
-interface ReadOptions {
+/** Limits of reading, and how files are read on this machine. */
+export interface ReadOptions {
   /** Largest file accepted, bytes. */
   readonly maxBytes: number;
   readonly signal: AbortSignal | undefined;
+  /** The bytes behind a path or a `file:` URL; `name` is for messages. */
+  readonly readPath: (path: string, name: string, options: ReadOptions) => Promise<Uint8Array>;
 }
 
 /** A short name of the source for messages. */
@@ -51,45 +54,7 @@ async function bytesOf(source: ImageSource, name: string, options: ReadOptions):
       hint: 'Download it first: decodeImage(await (await fetch(url)).arrayBuffer()).',
     });
   if (/^data:/i.test(text)) return dataUrlBytes(text, name, options.maxBytes);
-  return fileBytes(/^file:/i.test(text) ? await pathOf(text) : text, name, options);
-}
-
-async function pathOf(url: string): Promise<string> {
-  const { fileURLToPath } = await import('node:url');
-  try {
-    return fileURLToPath(url);
-  } catch (cause) {
-    throw new InputError({
-      message: `${url} is not a file URL of this machine.`,
-      hint: 'Write file:///folder/name.',
-      cause,
-    });
-  }
-}
-
-async function fileBytes(path: string, name: string, { maxBytes, signal }: ReadOptions): Promise<Uint8Array> {
-  const { readFile, stat } = await import('node:fs/promises');
-  try {
-    const found = await stat(path);
-    if (!found.isFile())
-      throw new InputError({ message: `${name} is not a file.`, hint: 'Give the path of one image file.' });
-    requireSmall(name, found.size, maxBytes);
-    // Files of size 0 may be endless devices of the system.
-    if (found.size === 0) throw emptyError(name);
-    return await readFile(path, { signal });
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (cause instanceof InputError) throw cause;
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw new InputError({
-      message:
-        code === 'ENOENT'
-          ? `There is no file ${name}.`
-          : `${name} cannot be read (${code ?? String(cause)}).`,
-      hint: 'Check the path and the permissions; relative paths start at the working directory.',
-      cause,
-    });
-  }
+  return options.readPath(text, name, options);
 }
 
 function dataUrlBytes(url: string, name: string, maxBytes: number): Uint8Array {
@@ -104,18 +69,30 @@ function dataUrlBytes(url: string, name: string, maxBytes: number): Uint8Array {
   const body = url
     .slice(comma + 1)
     .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  const encoding = /;\s*base64\s*$/i.test(url.slice(0, comma)) ? 'base64' : 'latin1';
-  return Buffer.from(body, encoding);
+  if (!/;\s*base64\s*$/i.test(url.slice(0, comma))) return latin1(body);
+  try {
+    // Addresses may use the alphabet that is safe in URLs, and leave out the padding.
+    return latin1(atob(body.replace(/[-_]/g, (mark) => (mark === '-' ? '+' : '/')).replace(/=+\s*$/, '')));
+  } catch (cause) {
+    throw new InputError({
+      message: `${name} is not written in base64 after its comma.`,
+      hint: 'Encode the bytes of the image file anew.',
+      cause,
+    });
+  }
 }
 
-function emptyError(name: string): InputError {
+const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+export function emptyError(name: string): InputError {
   return new InputError({
     message: `${name} is empty.`,
     hint: 'Check how the image was written or downloaded.',
   });
 }
 
-function requireSmall(name: string, bytes: number, maxBytes: number): void {
+/** @throws InputError when there are more bytes than allowed */
+export function requireSmall(name: string, bytes: number, maxBytes: number): void {
   if (bytes > maxBytes)
     throw new InputError({
       message: `${name} has ${Math.ceil(bytes)} bytes, more than the ${maxBytes} allowed.`,

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { ConfigError } from '@weft/errors';
+import { joinPath, readTextFile } from '#backend';
 import { compileTemplate } from './jinja.js';
-import { readJsonFile, readTextFile } from './read-json-file.js';
+import { readJsonFile } from './read-json-file.js';
 import { renderSegments, type Segment } from './chat-segments.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -85,11 +85,11 @@ function templateIn(value: unknown): string | undefined {
  * @throws {ConfigError} if there is none.
  */
 export async function loadChatTemplate(folder: string): Promise<string> {
-  const text = await readTextFile(join(folder, 'chat_template.jinja'));
+  const text = await readTextFile(joinPath(folder, 'chat_template.jinja'));
   if (text !== undefined) return text;
   const files = ['chat_template.json', 'processor_config.json', 'tokenizer_config.json'];
   for (const file of files) {
-    const json = await readJsonFile(join(folder, file));
+    const json = await readJsonFile(joinPath(folder, file));
     if (typeof json !== 'object' || json === null || !('chat_template' in json)) continue;
     const template = templateIn(json.chat_template);
     if (template !== undefined) return template;

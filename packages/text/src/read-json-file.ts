@@ -1,15 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { ConfigError } from '@weft/errors';
-
-/** The text of a file; undefined if there is no such file. */
-export async function readTextFile(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw cause;
-  }
-}
+import { readTextFile } from '#backend';
 
 /**
  * The content of a JSON file; undefined if there is no such file.

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { ConfigError, InputError } from '@weft/errors';
+import { joinPath } from '#backend';
 import { addedTokenSplitter, type TextPiece, type TextRange } from './added-tokens.js';
 import { libraryTokenizer } from './library.js';
 import { preTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
@@ -277,7 +277,7 @@ const rangesWithin = (ranges: readonly TextRange[], start: number, end: number):
  * @throws {ConfigError} if `tokenizer.json` is missing or a file is not valid JSON.
  */
 export async function loadTokenizer(folder: string, options?: TokenizerOptions): Promise<Tokenizer> {
-  const file = join(folder, 'tokenizer.json');
+  const file = joinPath(folder, 'tokenizer.json');
   const json = (await readJsonFile(file)) as TokenizerJson | undefined;
   if (json === undefined)
     throw new ConfigError({
@@ -285,10 +285,10 @@ export async function loadTokenizer(folder: string, options?: TokenizerOptions):
       where: file,
       hint: 'Save the fast tokenizer: AutoTokenizer.from_pretrained(…).save_pretrained(folder).',
     });
-  const config = ((await readJsonFile(join(folder, 'tokenizer_config.json'))) ?? {}) as TokenizerConfig;
+  const config = ((await readJsonFile(joinPath(folder, 'tokenizer_config.json'))) ?? {}) as TokenizerConfig;
   if (config.added_tokens_decoder) return createTokenizer(json, config, options);
-  const map = ((await readJsonFile(join(folder, 'special_tokens_map.json'))) ?? {}) as TokenizerConfig;
-  const more = ((await readJsonFile(join(folder, 'added_tokens.json'))) ?? {}) as Record<string, number>;
+  const map = ((await readJsonFile(joinPath(folder, 'special_tokens_map.json'))) ?? {}) as TokenizerConfig;
+  const more = ((await readJsonFile(joinPath(folder, 'added_tokens.json'))) ?? {}) as Record<string, number>;
   const merged: TokenizerConfig = { ...config, ...map };
   const specials = new Set(
     [...Object.values(specialTokenNames(merged)), ...(merged.additional_special_tokens ?? [])].map(contentOf),

@@ -6,7 +6,7 @@ import { WeightError } from '@weft/errors';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from './checkpoint.js';
 import { openSafetensors } from './safetensors.js';
-import { writeSafetensors } from './write.js';
+import { writeSafetensors } from './backend/node/write.js';
 
 let root: string;
 beforeAll(async () => {

@@ -1,6 +1,5 @@
-import { readFile, readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
 import { WeightError } from '@weft/errors';
+import { files as place } from '#backend';
 import { duplicateKey } from './duplicate-key.js';
 import { maxHeaderBytes, quoted, shown } from './header.js';
 import { openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.js';
@@ -30,8 +29,8 @@ export interface Checkpoint extends SafetensorsFile {
  * every defect that {@link openSafetensors} reports
  */
 export const openCheckpoint = async (folderOrFile: string): Promise<Checkpoint> => {
-  const given = resolve(folderOrFile);
-  const info = await stat(given).catch((cause: unknown) => {
+  const given = place.resolve(folderOrFile);
+  const kind = await place.kindOf(given).catch((cause: unknown) => {
     throw new WeightError({
       message: `The folder or file cannot be opened: ${(cause as Error).message}.`,
       where: given,
@@ -39,19 +38,34 @@ export const openCheckpoint = async (folderOrFile: string): Promise<Checkpoint> 
       cause,
     });
   });
-  const chosen = info.isDirectory() ? join(given, await choose(given)) : given;
-  const path = await realpath(given);
+  const chosen = kind === 'folder' ? place.join(given, await choose(given)) : given;
+  const path = await place.realpath(given);
   return chosen.endsWith('.json') ? openShards(path, chosen) : combine(path, [await openSafetensors(chosen)]);
 };
 
+const usualNames = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'consolidated.safetensors',
+  'consolidated.safetensors.index.json',
+];
+
+/** The first of the usual names that is there, where a folder cannot be listed. */
+const usualNamesThere = async (folder: string): Promise<readonly string[]> => {
+  for (const name of usualNames) {
+    try {
+      await place.kindOf(place.join(folder, name));
+      return [name];
+    } catch (error) {
+      if (!place.isMissing(error)) throw error;
+    }
+  }
+  return [];
+};
+
 const choose = async (folder: string): Promise<string> => {
-  const names = (await readdir(folder)).toSorted();
-  const usual = [
-    'model.safetensors',
-    'model.safetensors.index.json',
-    'consolidated.safetensors',
-    'consolidated.safetensors.index.json',
-  ].find((name) => names.includes(name));
+  const names = ((await place.list(folder)) ?? (await usualNamesThere(folder))).toSorted();
+  const usual = usualNames.find((name) => names.includes(name));
   if (usual !== undefined) return usual;
   const candidates = names.filter(
     (name) =>
@@ -82,6 +96,12 @@ const choose = async (folder: string): Promise<string> => {
   });
 };
 
+const sizeOf = async (path: string): Promise<number> => {
+  const file = await place.open(path);
+  await file.close();
+  return file.size;
+};
+
 const readWeightMap = async (index: string): Promise<Map<string, string>> => {
   const fail = (message: string, cause?: unknown): never => {
     throw new WeightError({ message, where: index, hint: 'Download the index again.', cause });
@@ -89,10 +109,10 @@ const readWeightMap = async (index: string): Promise<Map<string, string>> => {
   let text: string;
   let json: unknown;
   try {
-    const { size } = await stat(index);
+    const size = await sizeOf(index);
     if (size > maxHeaderBytes)
       return fail(`The index has ${size} bytes, expected at most ${maxHeaderBytes}.`);
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(index));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await place.readAll(index));
     json = JSON.parse(text);
   } catch (cause) {
     if (cause instanceof WeightError) throw cause;
@@ -120,11 +140,11 @@ const readWeightMap = async (index: string): Promise<Map<string, string>> => {
 
 const openShards = async (path: string, index: string): Promise<Checkpoint> => {
   const weightMap = await readWeightMap(index);
-  const folder = dirname(index);
+  const folder = place.dirname(index);
   const opened = new Map<string, SafetensorsFile>();
   try {
     for (const name of [...new Set(weightMap.values())].toSorted()) {
-      opened.set(name, await openSafetensors(join(folder, name)));
+      opened.set(name, await openSafetensors(place.join(folder, name)));
     }
     for (const [tensor, shard] of weightMap) {
       if (opened.get(shard)!.tensors.has(tensor)) continue;
@@ -145,7 +165,7 @@ const combine = (path: string, files: readonly SafetensorsFile[], names?: readon
   const tensors = new Map<string, TensorEntry>();
   const owners = new Map<string, SafetensorsFile>();
   const label = (file: SafetensorsFile): string =>
-    quoted(names?.[files.indexOf(file)] ?? basename(file.path));
+    quoted(names?.[files.indexOf(file)] ?? place.basename(file.path));
   for (const file of files) {
     for (const [name, entry] of file.tensors) {
       const other = owners.get(name);

@@ -1,5 +1,5 @@
-import { basename } from 'node:path';
 import { WeightError } from '@weft/errors';
+import { files } from '#backend';
 import { quoted } from './header.js';
 import type { TensorEntry } from './safetensors.js';
 import { splitTensors, type SplitTensor } from './split.js';
@@ -81,7 +81,7 @@ export const matchWeights = ({
     return `${path}\n      not in the file${closest === undefined ? '' : `. Closest name: ${closest}`}`;
   });
   const wrong = new Set([...missing, ...misfits]).size;
-  const name = basename(file.path);
+  const name = files.basename(file.path);
   throw new WeightError({
     message: [
       wrong > 0

@@ -1,6 +1,6 @@
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { WeightError } from '@weft/errors';
+import { files } from '#backend';
+import type { OpenFile } from './backend/files.js';
 import { type SafetensorsDtype, toFloat32 } from './dtypes.js';
 import { maxHeaderBytes, parseHeader, quoted } from './header.js';
 
@@ -52,9 +52,9 @@ export interface SafetensorsFile {
  * @see https://github.com/huggingface/safetensors#format
  */
 export const openSafetensors = async (path: string): Promise<SafetensorsFile> => {
-  const given = resolve(path);
+  const given = files.resolve(path);
   const file = await regularFile(given);
-  const handle = await open(file, 'r').catch((cause: unknown) => {
+  const handle = await files.open(file).catch((cause: unknown) => {
     throw unreadable(given, cause);
   });
   try {
@@ -67,9 +67,9 @@ export const openSafetensors = async (path: string): Promise<SafetensorsFile> =>
 
 const regularFile = async (given: string): Promise<string> => {
   try {
-    const file = await realpath(given);
+    const file = await files.realpath(given);
     // Before it is opened: opening a pipe would wait for its other end.
-    if ((await stat(file)).isFile()) return file;
+    if ((await files.kindOf(file)) === 'file') return file;
   } catch (cause) {
     throw unreadable(given, cause);
   }
@@ -81,7 +81,7 @@ const regularFile = async (given: string): Promise<string> => {
 };
 
 const unreadable = (given: string, cause: unknown): WeightError => {
-  const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+  const missing = files.isMissing(cause);
   return new WeightError({
     message: missing ? 'There is no such file.' : `The file cannot be read: ${(cause as Error).message}.`,
     where: given,
@@ -92,8 +92,8 @@ const unreadable = (given: string, cause: unknown): WeightError => {
   });
 };
 
-const openHandle = async (handle: FileHandle, file: string, given: string): Promise<SafetensorsFile> => {
-  const { size } = await handle.stat();
+const openHandle = async (handle: OpenFile, file: string, given: string): Promise<SafetensorsFile> => {
+  const { size } = handle;
   if (size < 8) {
     throw new WeightError({
       message: `The file has ${size} bytes, expected at least the 8 bytes of the header's length.`,
@@ -158,7 +158,7 @@ const openHandle = async (handle: FileHandle, file: string, given: string): Prom
 };
 
 const readRange = async (
-  handle: FileHandle,
+  handle: OpenFile,
   offset: number,
   length: number,
   where: string,
@@ -174,11 +174,8 @@ const readRange = async (
       cause,
     });
   }
-  // One read of the operating system returns less than 2 GiB.
-  const most = 2 ** 30;
   for (let done = 0; done < length;) {
-    const wanted = Math.min(most, length - done);
-    const { bytesRead } = await handle.read(bytes, done, wanted, offset + done).catch((cause: unknown) => {
+    const bytesRead = await handle.read(bytes.subarray(done), offset + done).catch((cause: unknown) => {
       throw unreadable(where, cause);
     });
     if (bytesRead === 0) {

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WeightError } from '@weft/errors';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { openCheckpoint } from './checkpoint.js';
-import { openSafetensors, type SafetensorsFile } from './safetensors.js';
-import { type TensorToWrite, writeCheckpoint, writeSafetensors } from './write.js';
+import { openCheckpoint } from '../../checkpoint.js';
+import { openSafetensors, type SafetensorsFile } from '../../safetensors.js';
+import type { TensorToWrite } from '../../tensor-to-write.js';
+import { writeCheckpoint, writeSafetensors } from './write.js';
 
 const made: string[] = [];
 let folder: string;
@@ -16,7 +17,8 @@ beforeEach(async () => {
 });
 afterAll(() => Promise.all(made.map((path) => rm(path, { recursive: true }))));
 
-const fixture = (name: string): string => fileURLToPath(new URL(`./__fixtures__/${name}`, import.meta.url));
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../../__fixtures__/${name}`, import.meta.url));
 
 const tensorsOf = (file: SafetensorsFile, names: Iterable<string> = file.tensors.keys()): TensorToWrite[] =>
   Array.from(names, (name) => {

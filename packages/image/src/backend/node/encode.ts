@@ -1,11 +1,10 @@
-import { InputError } from '@weft/errors';
 import { loadSharp } from './load-sharp.js';
-import { requireRaster, type Raster } from './raster.js';
+import { requireQuality, requireRaster, type Raster } from '../../raster.js';
 
 /**
  * Encodes a picture as PNG, RGB of 8 bits, without loss.
  *
- * @throws UnsupportedError when sharp is not available, as in a browser
+ * @throws UnsupportedError when sharp is not available
  */
 export async function encodePng(picture: Raster): Promise<Uint8Array> {
   const image = await imageOf('encodePng', picture);
@@ -17,14 +16,10 @@ export async function encodePng(picture: Raster): Promise<Uint8Array> {
  *
  * @param quality - 1 to 100; 90 when left out
  * @throws InputError when the quality is not a whole number from 1 to 100
- * @throws UnsupportedError when sharp is not available, as in a browser
+ * @throws UnsupportedError when sharp is not available
  */
 export async function encodeJpeg(picture: Raster, quality = 90): Promise<Uint8Array> {
-  if (!Number.isInteger(quality) || quality < 1 || quality > 100)
-    throw new InputError({
-      message: `The quality of a JPEG is a whole number from 1 to 100, found ${quality}.`,
-      hint: '90 keeps pictures close to the original.',
-    });
+  requireQuality(quality);
   const image = await imageOf('encodeJpeg', picture);
   return await image.jpeg({ quality }).toBuffer();
 }

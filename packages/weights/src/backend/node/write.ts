@@ -2,20 +2,9 @@ import { type FileHandle, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { WeightError } from '@weft/errors';
 import { flushFolder, stageFile, type StagedFile, writeAll, writeFileAtomic } from './atomic.js';
-import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype } from './dtypes.js';
-import { elementCount, maxHeaderBytes, quoted } from './header.js';
-
-/** One tensor to be written. */
-export interface TensorToWrite {
-  readonly name: string;
-  readonly dtype: SafetensorsDtype;
-  readonly shape: readonly number[];
-  /**
-   * The bytes in little-endian order, or a function that delivers them when their turn comes, so that only one
-   * tensor is in memory at a time.
-   */
-  readonly data: Uint8Array | (() => Promise<Uint8Array>);
-}
+import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype } from '../../dtypes.js';
+import { elementCount, maxHeaderBytes, quoted } from '../../header.js';
+import type { TensorToWrite } from '../../tensor-to-write.js';
 
 /**
  * Writes one safetensors file, atomically and tensor by tensor. The result is byte for byte what the reference

@@ -1,7 +1,7 @@
 import { InputError } from '@weft/errors';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readBytes, readJson, sha256 } from '../test/read-fixture.js';
+import { readBytes, readJson, sha256 } from '../../../test/read-fixture.js';
 import { decodeImage } from './decode.js';
 
 interface Case {
@@ -17,7 +17,7 @@ interface Case {
 
 const cases = readJson<Case[]>('decode.json');
 const exact = cases.filter(({ samples }) => samples === undefined);
-const folder = new URL('__fixtures__/decode/', import.meta.url);
+const folder = new URL('../../__fixtures__/decode/', import.meta.url);
 const bytesOf = (file: string) => readBytes(`decode/${file}`);
 const rgb = cases.find(({ file }) => file === 'rgb.png')!;
 

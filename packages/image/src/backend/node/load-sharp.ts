@@ -4,7 +4,7 @@ import { UnsupportedError } from '@weft/errors';
 export type SharpFactory = typeof import('sharp').default;
 
 /**
- * Loads sharp on first use; no other file imports it, so that the rest of the package runs in a browser.
+ * Loads sharp on first use, so that what reads no image files does without it.
  *
  * @throws UnsupportedError when sharp is not installed or has no binary for this machine
  */
@@ -14,7 +14,7 @@ export async function loadSharp(): Promise<SharpFactory> {
   } catch (cause) {
     throw new UnsupportedError({
       message: 'Reading and writing image files needs sharp, which does not load here.',
-      hint: 'In Node install sharp for this platform. In a browser draw the picture on a canvas and pass its pixels to raster().',
+      hint: 'Install sharp for this platform, or pass pixels that are decoded already to raster().',
       cause,
     });
   }

@@ -2,8 +2,8 @@ import { InputError } from '@weft/errors';
 import { expect, it } from 'vitest';
 import { decodeImage } from './decode.js';
 import { encodeJpeg, encodePng } from './encode.js';
-import { raster } from './raster.js';
-import { noisePicture } from '../test/read-fixture.js';
+import { raster } from '../../raster.js';
+import { noisePicture } from '../../../test/read-fixture.js';
 
 /** A soft ramp, which JPEG keeps well. */
 function ramp(width: number, height: number) {

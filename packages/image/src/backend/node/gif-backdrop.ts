@@ -1,4 +1,4 @@
-import type { Rgb } from './raster.js';
+import type { Rgb } from '../../raster.js';
 
 /** Length in bytes of a colour table whose packed field is given; 0 when the flag for a table is not set. */
 const tableLength = (packed: number): number => (packed & 0x80 ? 3 * 2 ** ((packed & 7) + 1) : 0);

@@ -2,21 +2,11 @@ import { InputError } from '@weft/errors';
 import type { Metadata, SharpOptions } from 'sharp';
 import { gifBackdrop } from './gif-backdrop.js';
 import { loadSharp } from './load-sharp.js';
-import { requireSize, type Raster } from './raster.js';
-import { samplesToRgb } from './samples.js';
-import { readSource, sourceName, type ImageSource } from './source.js';
-
-/** Limits and choices of {@link decodeImage}. */
-export interface DecodeOptions {
-  /** Largest encoded image, bytes; 64 MiB when left out. */
-  readonly maxBytes?: number;
-  /** Largest picture, pixels; 100 million when left out. */
-  readonly maxPixels?: number;
-  /** `drop` (when left out) forgets alpha as Pillow's `convert('RGB')` does, `white` lays the picture on white. */
-  readonly alpha?: 'drop' | 'white';
-  /** Stops between reading, looking at the header and decoding. */
-  readonly signal?: AbortSignal;
-}
+import type { DecodeOptions } from '../../decode-options.js';
+import { requireSize, type Raster } from '../../raster.js';
+import { samplesToRgb } from '../../samples.js';
+import { readSource, sourceName, type ImageSource } from '../../source.js';
+import { readPath } from './read-path.js';
 
 const formats: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
 const spaces: readonly string[] = ['srgb', 'rgb', 'rgb16', 'b-w', 'grey16', 'cmyk'];
@@ -28,7 +18,7 @@ const useFormats = 'Use JPEG, PNG, WebP, GIF, TIFF or AVIF.';
  * are checked on the header, before anything is decoded.
  *
  * @throws InputError when the source cannot be read, is too large, damaged, cut off or not an image
- * @throws UnsupportedError when sharp is not available, as in a browser
+ * @throws UnsupportedError when sharp is not available
  */
 export async function decodeImage(source: ImageSource, options: DecodeOptions = {}): Promise<Raster> {
   const { maxBytes = 64 * 2 ** 20, maxPixels = 100_000_000, alpha = 'drop', signal } = options;
@@ -36,7 +26,7 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
   if (alpha !== 'drop' && alpha !== 'white')
     throw new InputError({ message: `alpha is drop or white, found ${JSON.stringify(alpha)}.` });
   const name = sourceName(source);
-  const bytes = await readSource(source, { maxBytes, signal });
+  const bytes = await readSource(source, { maxBytes, signal, readPath });
   const sharp = await loadSharp();
   signal?.throwIfAborted();
 

@@ -1,0 +1,2 @@
+export { decodeImage } from './decode.js';
+export { encodeJpeg, encodePng } from './encode.js';

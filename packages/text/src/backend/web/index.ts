@@ -1,0 +1,10 @@
+/** The address of a file in a folder. */
+export const joinPath = (folder: string, name: string): string => `${folder.replace(/\/+$/, '')}/${name}`;
+
+/** The text of a file on a server; `undefined` if there is no such file. */
+export async function readTextFile(file: string): Promise<string | undefined> {
+  const response = await fetch(file);
+  if (response.ok) return response.text();
+  if ([404, 410].includes(response.status)) return undefined;
+  throw new Error(`${file} answered with the status ${response.status}`);
+}

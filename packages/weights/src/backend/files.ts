@@ -1,0 +1,35 @@
+/** A file that is open for reading. */
+export interface OpenFile {
+  /** Bytes. */
+  readonly size: number;
+  /**
+   * Reads bytes from `offset` of the file on, as many as there are or as the system gives at once.
+   *
+   * @returns bytes that were read; 0 at the end of the file
+   */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** What a path leads to. */
+export type PathKind = 'file' | 'folder' | 'other';
+
+/**
+ * Where checkpoints lie: the disk in Node, addresses on a server in browsers. Errors are those of the place; `isMissing`
+ * tells which of them mean that nothing is there.
+ */
+export interface Files {
+  /** The path in full. */
+  resolve(path: string): string;
+  join(folder: string, name: string): string;
+  basename(path: string): string;
+  dirname(path: string): string;
+  /** The path in full, symbolic links resolved. */
+  realpath(path: string): Promise<string>;
+  kindOf(path: string): Promise<PathKind>;
+  /** Names in a folder; `undefined` where they cannot be listed, as on a server. */
+  list(folder: string): Promise<readonly string[] | undefined>;
+  open(path: string): Promise<OpenFile>;
+  readAll(path: string): Promise<Uint8Array>;
+  isMissing(error: unknown): boolean;
+}
