@@ -17,7 +17,7 @@ export interface TableSides {
 export function resizeTable(table: Value, { from, to, antialias }: TableSides): Value {
   if (from === to) return table;
   const size = Number(table.shape[2]);
-  const weights = constant(Float32Array.from(bicubicWeights({ from, to, antialias })), 'float32', [to, from]);
+  const weights = constant(bicubicWeights({ from, to, antialias }), 'float32', [to, from]);
   const rows = matmul(weights, reshape(table, [from, from * size]));
   return reshape(matmul(weights, reshape(rows, [to, from, size])), [1, to * to, size]);
 }
