@@ -82,7 +82,12 @@ function checkSources(folder, manifest, report) {
     if (/\.(skip|only|todo)\(/.test(text)) report(`${relative(root, file)} skips or singles out tests`);
   }
   const used = workspaceImports(folder, manifest.name);
-  const [run, development] = [manifest.dependencies ?? {}, manifest.devDependencies ?? {}];
+  const peers = manifest.peerDependencies ?? {};
+  const run = { ...manifest.dependencies, ...peers };
+  // A peer is a development dependency too, so that the tests find it.
+  const development = Object.fromEntries(
+    Object.entries(manifest.devDependencies ?? {}).filter(([name]) => !(name in peers)),
+  );
   const unused = (listed, imported) =>
     Object.keys(listed).filter((name) => name.startsWith('@weft/') && !imported.has(name));
   for (const name of used.run)

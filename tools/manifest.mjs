@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { layerOf } from './layers.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const repository = 'https://github.com/weft-ai/weft';
@@ -26,11 +27,15 @@ export function foldersOf(kind) {
     .map((name) => ({ kind, name, folder: join(parent, name) }));
 }
 
+/** Whether a package holds parts, which the catalog of packages/models imports by name. */
+export const isPartPackage = (name) => layerOf(name)?.name === 'part';
+
 export const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 export const printJson = (value) => `${JSON.stringify(value, null, 2)}\n`;
 
 /** The manifest of a package with the common fields set, in one order. Description, dependencies and extras stay. */
-export function withCommonFields(manifest, name) {
+export function withCommonFields(given, name) {
+  const manifest = name === 'models' ? withPartsAsPeers(given) : given;
   const { description = '', version = '0.0.0', files = [], exports, scripts, ...rest } = manifest;
   const [kind, ...family] = name.split('-');
   const own = kind in kinds ? [kinds[kind], family.join('-')] : [name];
@@ -62,6 +67,32 @@ export function withCommonFields(manifest, name) {
   };
 }
 
+/**
+ * The manifest of packages/models with all packages of parts as optional peers: whoever installs it names the parts that
+ * they use. Within this repository they are there for its tests.
+ */
+function withPartsAsPeers(manifest) {
+  const parts = foldersOf('packages')
+    .map(({ name }) => name)
+    .filter(isPartPackage)
+    .map((name) => `@weft/${name}`);
+  const others = (dependencies) =>
+    Object.fromEntries(
+      Object.entries(dependencies ?? {}).filter(([name]) => !isPartPackage(name.slice('@weft/'.length))),
+    );
+  const workspace = Object.fromEntries(parts.map((name) => [name, 'workspace:*']));
+  return {
+    ...manifest,
+    dependencies: others(manifest.dependencies),
+    peerDependencies: { ...others(manifest.peerDependencies), ...workspace },
+    peerDependenciesMeta: {
+      ...others(manifest.peerDependenciesMeta),
+      ...Object.fromEntries(parts.map((name) => [name, { optional: true }])),
+    },
+    devDependencies: { ...others(manifest.devDependencies), ...workspace },
+  };
+}
+
 /** What depends on the machine: bundlers for browsers take the one folder, Node the other. */
 function backends(name) {
   if (!existsSync(join(root, 'packages', name, 'src', 'backend'))) return {};
@@ -88,7 +119,7 @@ const common = [
   'sideEffects',
   'engines',
 ];
-const dependencyKinds = ['dependencies', 'peerDependencies', 'devDependencies'];
+const dependencyKinds = ['dependencies', 'peerDependencies', 'peerDependenciesMeta', 'devDependencies'];
 
 const omit = (record, keys) =>
   Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
@@ -112,7 +143,9 @@ export function docsManifest() {
 
 /** The tsconfig.json of a package or an example: sources, and references to what it depends on. */
 export function tsconfigOf({ kind, folder }) {
-  const references = Object.keys(readManifest(folder).dependencies ?? {})
+  const { dependencies, peerDependencies } = readManifest(folder);
+  const references = Object.keys({ ...dependencies, ...peerDependencies })
+    .sort()
     .filter((dependency) => dependency.startsWith('@weft/'))
     .map((dependency) => ({ path: `../../packages/${dependency.slice('@weft/'.length)}` }));
   const sources =

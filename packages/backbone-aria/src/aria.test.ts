@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
 import type { Backbone } from '@weft/spec';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { aria } from './aria.js';
+import { aria, ariaPart } from './aria.js';
 import { ariaPresets, ariaSection, readAriaConfig, type AriaConfig } from './config.js';
 
 const tiny: AriaConfig = {
@@ -95,4 +95,12 @@ describe('the text section of a config.json', () => {
       `config.json: text_config.moe_topk is ${moe_topk}, but there are 8 experts.`,
     );
   });
+});
+
+testDefinition(ariaPart, {
+  configs: [tiny, { ...tiny, qkvBias: true, outputBias: true, mlpBias: true, tieWordEmbeddings: true }],
+  unwritable: [
+    { ...tiny, slidingWindow: 4 },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

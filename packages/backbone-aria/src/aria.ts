@@ -23,8 +23,9 @@ import {
   rmsNorm,
   type Mlp,
 } from '@weft/nn';
-import { resolvePreset, type Backbone, type Source } from '@weft/spec';
-import { ariaPresets, type AriaConfig } from './config.js';
+import { resolvePreset, type Backbone, type PartDefinition, type Source } from '@weft/spec';
+import { ariaPresets, ariaSection, readAriaConfig, type AriaConfig } from './config.js';
+import { splitAriaExperts } from './split-experts.js';
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2410.05993',
@@ -96,3 +97,16 @@ function sharedAndRouted(c: AriaConfig): Mlp {
     },
   );
 }
+
+/** Aria's decoder, by its name. */
+export const ariaPart: PartDefinition<'backbone', AriaConfig> = {
+  id: 'backbone-aria',
+  kind: 'backbone',
+  create: (config) => aria(config),
+  presets: ariaPresets,
+  source,
+  types: ['aria_text'],
+  read: readAriaConfig,
+  write: ariaSection,
+  split: splitAriaExperts,
+};

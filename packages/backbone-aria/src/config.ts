@@ -1,5 +1,5 @@
 import { ConfigError } from '@weft/errors';
-import { readRope, ropeSection, type DecoderConfig } from '@weft/nn';
+import { decoderSection, readDecoderStack, type DecoderConfig } from '@weft/nn';
 import { configReader, type Json } from '@weft/spec';
 
 /** Aria's decoder: a Llama whose MLP is a mixture of experts. */
@@ -42,9 +42,6 @@ export const ariaPresets = {
  */
 export function readAriaConfig(section: Json): AriaConfig {
   const read = configReader(section, 'text_config');
-  const hiddenSize = read.number('hidden_size', 4096);
-  const numAttentionHeads = read.number('num_attention_heads', 32);
-  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
   const attentionBias = read.boolean('attention_bias', false);
   const numExperts = read.number('moe_num_experts', 8);
   const numExpertsPerTok = read.number('moe_topk', 2);
@@ -54,46 +51,36 @@ export function readAriaConfig(section: Json): AriaConfig {
       hint: 'moe_topk is at least 1 and at most moe_num_experts.',
     });
   return {
-    hiddenSize,
-    intermediateSize: read.number('intermediate_size', 4096),
-    numHiddenLayers: read.number('num_hidden_layers', 32),
-    numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', numAttentionHeads),
-    headDim,
-    vocabSize: read.number('vocab_size', 32000),
-    hiddenAct: read.string('hidden_act', 'silu'),
+    ...readDecoderStack(section, {
+      hiddenSize: 4096,
+      intermediateSize: 4096,
+      numHiddenLayers: 32,
+      numAttentionHeads: 32,
+      vocabSize: 32000,
+      hiddenAct: 'silu',
+    }),
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
-    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
     qkvBias: attentionBias,
     outputBias: attentionBias,
     mlpBias: read.boolean('mlp_bias', false),
     numExperts,
     numExpertsPerTok,
     numSharedExperts: read.number('moe_num_shared_experts', 2),
-    ...readRope(section, headDim),
   };
 }
 
 /** The text section of a `config.json`, or `undefined` if `aria_text` of transformers has no such parts. */
 export function ariaSection(c: AriaConfig): Json | undefined {
-  if (c.ropeInterleaved || c.slidingWindow !== undefined || c.qkvBias !== c.outputBias) return undefined;
+  const stack = decoderSection(c);
+  if (!stack || c.slidingWindow !== undefined || c.qkvBias !== c.outputBias) return undefined;
   return {
     model_type: 'aria_text',
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    num_key_value_heads: c.numKeyValueHeads,
-    head_dim: c.headDim,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
+    ...stack,
     rms_norm_eps: c.rmsNormEps,
     attention_bias: c.qkvBias,
     mlp_bias: c.mlpBias,
-    tie_word_embeddings: c.tieWordEmbeddings,
     moe_num_experts: c.numExperts,
     moe_topk: c.numExpertsPerTok,
     moe_num_shared_experts: c.numSharedExperts,
-    rope_parameters: ropeSection(c, c.headDim),
   };
 }

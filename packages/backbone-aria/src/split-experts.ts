@@ -1,4 +1,4 @@
-import { repeat } from '@weft/graph';
+import { expertSlices } from '@weft/nn';
 import type { TensorSlice } from '@weft/spec';
 
 /**
@@ -12,13 +12,7 @@ export function splitAriaExperts(name: string, shape: readonly number[]): readon
   const found = /^(.*mlp\.experts)\.(fc[12])\.weight$|^(.*mlp\.experts)\.(gate_up_proj|down_proj)$/.exec(
     name,
   );
-  const [experts = 0, rows = 0, columns = 0] = shape;
-  if (!found || shape.length !== 3) return undefined;
-  const path = found[1] ?? found[3]!;
+  if (!found) return undefined;
   const which = found[2] ?? (found[4] === 'down_proj' ? 'fc2' : 'fc1');
-  return repeat(experts, (expert) => ({
-    name: `${path}.${expert}.${which}.weight`,
-    start: expert * rows * columns,
-    shape: [rows, columns],
-  }));
+  return expertSlices(found[1] ?? found[3]!, [which], shape);
 }

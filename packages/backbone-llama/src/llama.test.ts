@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { llama, llamaPresets, llamaSection, readLlamaConfig, type LlamaConfig } from './llama.js';
+import { llama, llamaPart, llamaPresets, llamaSection, readLlamaConfig, type LlamaConfig } from './llama.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -137,4 +137,25 @@ describe('llama', () => {
       llamaSection({ ...tiny, slidingWindow: 4, layerTypes: ['full_attention', 'sliding_attention'] }),
     ).toBeUndefined();
   });
+});
+
+testDefinition(llamaPart, {
+  configs: [
+    tiny,
+    { ...tiny, qkvBias: true, outputBias: true, mlpBias: true, ropeScaling: { type: 'linear', factor: 2 } },
+    { ...tiny, slidingWindow: 4, tieWordEmbeddings: true },
+    {
+      ...tiny,
+      extraTokens: 2,
+      extraTable: true,
+      experts: { numExperts: 3, numExpertsPerTok: 2, normTopkProb: true, every: 2 },
+    },
+  ],
+  unwritable: [
+    { ...tiny, qkvBias: true },
+    { ...tiny, ropeInterleaved: true },
+    { ...tiny, extraTokens: 2 },
+    { ...tiny, slidingWindow: 4, layerTypes: ['sliding_attention', 'sliding_attention'] },
+    { ...tiny, layerTypes: ['full_attention', 'full_attention'] },
+  ],
 });

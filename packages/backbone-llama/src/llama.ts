@@ -1,5 +1,12 @@
-import { decoder, readRope, ropeSection, type DecoderConfig } from '@weft/nn';
-import { configReader, resolvePreset, type Backbone, type Json, type Source } from '@weft/spec';
+import { decoder, decoderSection, readDecoderStack, splitExperts, type DecoderConfig } from '@weft/nn';
+import {
+  configReader,
+  resolvePreset,
+  type Backbone,
+  type Json,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 /** Llama 2 and 3, Vicuna, Mistral, SmolLM, DeepSeek-LLM, Yi: one architecture, other sizes. */
 export type LlamaConfig = DecoderConfig;
@@ -194,48 +201,46 @@ export function llama(
 export function readLlamaConfig(section: Json): LlamaConfig {
   const read = configReader(section, 'text_config');
   const mistral = read.raw('model_type') === 'mistral';
-  const hiddenSize = read.number('hidden_size', 4096);
-  const numAttentionHeads = read.number('num_attention_heads', 32);
-  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
   const attentionBias = read.boolean('attention_bias', false);
   const window = read.raw('sliding_window') ?? (mistral && !('sliding_window' in section) ? 4096 : null);
   return {
-    hiddenSize,
-    intermediateSize: read.number('intermediate_size', mistral ? 14336 : 11008),
-    numHiddenLayers: read.number('num_hidden_layers', 32),
-    numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', mistral ? 8 : numAttentionHeads),
-    headDim,
-    vocabSize: read.number('vocab_size', 32000),
-    hiddenAct: read.string('hidden_act', 'silu'),
+    ...readDecoderStack(section, {
+      hiddenSize: 4096,
+      intermediateSize: mistral ? 14336 : 11008,
+      numHiddenLayers: 32,
+      numAttentionHeads: 32,
+      ...(mistral ? { numKeyValueHeads: 8 } : {}),
+      vocabSize: 32000,
+      hiddenAct: 'silu',
+    }),
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
-    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
     qkvBias: attentionBias,
     outputBias: attentionBias,
     mlpBias: read.boolean('mlp_bias', false),
     slidingWindow: typeof window === 'number' ? window : undefined,
-    ...readRope(section, headDim),
   };
 }
 
 /** The text section of a `config.json`, or `undefined` if neither Llama nor Mistral of transformers has these parts. */
 export function llamaSection(c: LlamaConfig): Json | undefined {
-  const section = {
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    num_key_value_heads: c.numKeyValueHeads,
-    head_dim: c.headDim,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
-    rms_norm_eps: c.rmsNormEps,
-    tie_word_embeddings: c.tieWordEmbeddings,
-    rope_parameters: ropeSection(c, c.headDim),
-  };
-  if (c.ropeInterleaved || c.experts || c.qkvBias !== c.outputBias) return undefined;
+  const stack = decoderSection(c);
+  if (!stack || c.experts || c.qkvBias !== c.outputBias) return undefined;
+  const section = { ...stack, rms_norm_eps: c.rmsNormEps };
   if (c.slidingWindow === undefined)
     return { model_type: 'llama', ...section, attention_bias: c.qkvBias, mlp_bias: c.mlpBias };
-  const isMistral = !c.qkvBias && !c.mlpBias && !c.layerTypes?.includes('full_attention');
+  const isMistral = !c.qkvBias && !c.mlpBias && !c.layerTypes;
   return isMistral ? { model_type: 'mistral', ...section, sliding_window: c.slidingWindow } : undefined;
 }
+
+/** Llama's decoder, by its name. */
+export const llamaPart: PartDefinition<'backbone', LlamaConfig> = {
+  id: 'backbone-llama',
+  kind: 'backbone',
+  create: (config) => llama(config),
+  presets: llamaPresets,
+  source,
+  types: ['llama', 'mistral'],
+  read: readLlamaConfig,
+  write: llamaSection,
+  split: splitExperts,
+};

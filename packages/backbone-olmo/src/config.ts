@@ -1,10 +1,9 @@
 import { ConfigError } from '@weft/errors';
-import { readRope, ropeSection, type DecoderStackConfig, type ExpertsConfig } from '@weft/nn';
+import { decoderSection, readDecoderStack, type DecoderSectionConfig, type ExpertsConfig } from '@weft/nn';
 import { configReader, type Json } from '@weft/spec';
 
 /** OLMo 1 and 2 and OLMoE: one family, told apart by its norms and its MLPs. */
-export interface OlmoConfig extends DecoderStackConfig {
-  readonly hiddenAct: string;
+export interface OlmoConfig extends DecoderSectionConfig {
   /** `layer`: layer norm without weights, of OLMo 1; `rms`: root-mean-square norm with a weight. */
   readonly normType: 'layer' | 'rms';
   readonly normEps: number;
@@ -99,25 +98,21 @@ export function readOlmoConfig(section: Json): OlmoConfig {
     });
   const isFirst = type === 'olmo';
   const isMixture = type === 'olmoe';
-  const hiddenSize = read.number('hidden_size', isMixture ? 2048 : 4096);
-  const numAttentionHeads = read.number('num_attention_heads', isMixture ? 16 : 32);
-  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
   const clip = type === 'olmo2' ? undefined : read.raw('clip_qkv');
   return {
-    hiddenSize,
-    intermediateSize: read.number('intermediate_size', isMixture ? 2048 : 11008),
-    numHiddenLayers: read.number('num_hidden_layers', isMixture ? 16 : 32),
-    numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', numAttentionHeads),
-    headDim,
-    vocabSize: read.number('vocab_size', 50304),
-    hiddenAct: read.string('hidden_act', 'silu'),
+    ...readDecoderStack(section, {
+      hiddenSize: isMixture ? 2048 : 4096,
+      intermediateSize: isMixture ? 2048 : 11008,
+      numHiddenLayers: isMixture ? 16 : 32,
+      numAttentionHeads: isMixture ? 16 : 32,
+      vocabSize: 50304,
+      hiddenAct: 'silu',
+    }),
     normType: isFirst ? 'layer' : 'rms',
     normEps: isFirst ? 1e-5 : read.number('rms_norm_eps', 1e-5),
     normPlacement: type === 'olmo2' ? 'after' : 'before',
     qkNorm: !isFirst,
     attentionBias: read.boolean('attention_bias', false),
-    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
     ...(typeof clip === 'number' ? { clipQkv: clip } : {}),
     ...(isMixture
       ? {
@@ -128,28 +123,16 @@ export function readOlmoConfig(section: Json): OlmoConfig {
           },
         }
       : {}),
-    ...readRope(section, headDim),
   };
 }
 
 /** The text section of a `config.json`, or `undefined` if no model type of transformers has these norms. */
 export function olmoSection(c: OlmoConfig): Json | undefined {
   const { normType, normPlacement, qkNorm, experts, clipQkv } = c;
-  const section = {
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    num_key_value_heads: c.numKeyValueHeads,
-    head_dim: c.headDim,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
-    attention_bias: c.attentionBias,
-    tie_word_embeddings: c.tieWordEmbeddings,
-    rope_parameters: ropeSection(c, c.headDim),
-  };
+  const stack = decoderSection(c);
+  if (!stack || c.slidingWindow !== undefined) return undefined;
+  const section = { ...stack, attention_bias: c.attentionBias };
   const clip = { clip_qkv: clipQkv ?? null };
-  if (c.slidingWindow !== undefined) return undefined;
   if (normType === 'layer')
     return normPlacement === 'before' && !qkNorm && !experts && c.normEps === 1e-5
       ? { model_type: 'olmo', ...section, ...clip }

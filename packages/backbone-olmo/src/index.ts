@@ -1,3 +1,2 @@
 export * from './config.js';
 export * from './olmo.js';
-export * from './split-experts.js';

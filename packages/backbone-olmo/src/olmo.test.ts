@@ -1,9 +1,9 @@
 import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { olmoPresets, olmoSection, readOlmoConfig, type OlmoConfig } from './config.js';
-import { olmo } from './olmo.js';
+import { olmo, olmoPart } from './olmo.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -135,4 +135,13 @@ describe('the text section of a config.json', () => {
       /'olmo3' is no OLMo[^]*Known model types: olmo, olmo2, olmoe/,
     );
   });
+});
+
+testDefinition(olmoPart, {
+  configs: [first, second, mixture, { ...second, attentionBias: true, tieWordEmbeddings: true }],
+  unwritable: [
+    { ...second, slidingWindow: 4 },
+    { ...second, extraTokens: 2 },
+    { ...first, normEps: 1e-6 },
+  ],
 });

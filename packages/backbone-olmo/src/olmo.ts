@@ -16,6 +16,7 @@ import {
   preNormLayer,
   rmsNorm,
   rotaryAttention,
+  splitExperts,
   splitHeads,
   windowOf,
   type Norm,
@@ -26,19 +27,30 @@ import {
   type Backbone,
   type DecoderContext,
   type DecoderLayer,
+  type PartDefinition,
   type Source,
 } from '@weft/spec';
-import { olmoPresets, type OlmoConfig } from './config.js';
-
-const file = (name: string): string =>
-  `https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/${name}/modeling_${name}.py`;
+import { olmoPresets, olmoSection, readOlmoConfig, type OlmoConfig } from './config.js';
 
 /** Paper and code of each member of the family. */
+const sources = {
+  olmo: {
+    paper: 'https://arxiv.org/abs/2402.00838',
+    code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/olmo/modeling_olmo.py',
+  },
+  olmo2: {
+    paper: 'https://arxiv.org/abs/2501.00656',
+    code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/olmo2/modeling_olmo2.py',
+  },
+  olmoe: {
+    paper: 'https://arxiv.org/abs/2409.02060',
+    code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/olmoe/modeling_olmoe.py',
+  },
+} as const satisfies Record<string, Source>;
+
 function sourceOf(c: OlmoConfig): Source {
-  if (c.experts) return { paper: 'https://arxiv.org/abs/2409.02060', code: file('olmoe') };
-  return c.normType === 'layer'
-    ? { paper: 'https://arxiv.org/abs/2402.00838', code: file('olmo') }
-    : { paper: 'https://arxiv.org/abs/2501.00656', code: file('olmo2') };
+  if (c.experts) return sources.olmoe;
+  return c.normType === 'layer' ? sources.olmo : sources.olmo2;
 }
 
 /**
@@ -115,3 +127,16 @@ function attention(c: OlmoConfig, index: number): SelfAttention {
     },
   );
 }
+
+/** OLMo's decoder, by its name. */
+export const olmoPart: PartDefinition<'backbone', OlmoConfig> = {
+  id: 'backbone-olmo',
+  kind: 'backbone',
+  create: (config) => olmo(config),
+  presets: olmoPresets,
+  source: sources.olmo2,
+  types: ['olmo', 'olmo2', 'olmoe'],
+  read: readOlmoConfig,
+  write: olmoSection,
+  split: splitExperts,
+};

@@ -1,8 +1,9 @@
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import {
   persimmon,
+  persimmonPart,
   persimmonPresets,
   persimmonSection,
   readPersimmonConfig,
@@ -72,4 +73,13 @@ describe('persimmon', () => {
     expect(readPersimmonConfig({})).toMatchObject({ headDim: 64, rotaryDim: 32 });
     expect(readPersimmonConfig({ partial_rotary_factor: 0.25 }).rotaryDim).toBe(16);
   });
+});
+
+testDefinition(persimmonPart, {
+  configs: [tiny, { ...tiny, qkLayernorm: false, tieWordEmbeddings: true }],
+  unwritable: [
+    { ...tiny, slidingWindow: 4 },
+    { ...tiny, headDim: 2 * tiny.headDim },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

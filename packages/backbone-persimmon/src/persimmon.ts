@@ -1,15 +1,15 @@
 import { module, repeat, reshape, slice, type Value } from '@weft/graph';
 import {
   assembleDecoder,
+  decoderSection,
   layerNorm,
   linear,
   mlp,
   preNormLayer,
-  readRope,
-  ropeSection,
+  readDecoderStack,
   rotaryAttention,
   windowOf,
-  type DecoderStackConfig,
+  type DecoderSectionConfig,
   type Mlp,
   type SelfAttention,
 } from '@weft/nn';
@@ -19,12 +19,12 @@ import {
   type Backbone,
   type DecoderContext,
   type Json,
+  type PartDefinition,
   type Source,
 } from '@weft/spec';
 
 /** Persimmon, the decoder of Fuyu. Every head has its own keys and values. */
-export interface PersimmonConfig extends DecoderStackConfig {
-  readonly hiddenAct: string;
+export interface PersimmonConfig extends DecoderSectionConfig {
   readonly layerNormEps: number;
   /** Layer norms of queries and keys, head by head, with weights that all heads share. */
   readonly qkLayernorm: boolean;
@@ -111,22 +111,20 @@ function attention(c: PersimmonConfig, index: number): SelfAttention {
 /** Reads the text section of a `config.json` of model type `persimmon`. */
 export function readPersimmonConfig(section: Json): PersimmonConfig {
   const read = configReader(section, 'text_config');
-  const hiddenSize = read.number('hidden_size', 4096);
-  const numAttentionHeads = read.number('num_attention_heads', 64);
-  const headDim = hiddenSize / numAttentionHeads;
+  // The class knows neither grouped heads nor heads of another size.
+  const known = { ...section, head_dim: undefined, num_key_value_heads: undefined };
   return {
-    hiddenSize,
-    intermediateSize: read.number('intermediate_size', 16384),
-    numHiddenLayers: read.number('num_hidden_layers', 36),
-    numAttentionHeads,
-    numKeyValueHeads: numAttentionHeads,
-    headDim,
-    vocabSize: read.number('vocab_size', 262144),
-    hiddenAct: read.string('hidden_act', 'relu2'),
+    ...readDecoderStack(known, {
+      hiddenSize: 4096,
+      intermediateSize: 16384,
+      numHiddenLayers: 36,
+      numAttentionHeads: 64,
+      vocabSize: 262144,
+      hiddenAct: 'relu2',
+      partialRotaryFactor: 0.5,
+    }),
     layerNormEps: read.number('layer_norm_eps', 1e-5),
     qkLayernorm: read.boolean('qk_layernorm', true),
-    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
-    ...readRope(section, headDim, { partialRotaryFactor: 0.5 }),
   };
 }
 
@@ -136,18 +134,26 @@ export function persimmonSection(c: PersimmonConfig): Json | undefined {
     c.numKeyValueHeads === c.numAttentionHeads &&
     c.headDim * c.numAttentionHeads === c.hiddenSize &&
     c.slidingWindow === undefined;
-  if (!fits) return undefined;
+  const stack = decoderSection(c);
+  if (!fits || !stack) return undefined;
+  const { head_dim, num_key_value_heads, rope_parameters, ...known } = stack;
   return {
     model_type: 'persimmon',
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
+    ...known,
     layer_norm_eps: c.layerNormEps,
     qk_layernorm: c.qkLayernorm,
-    tie_word_embeddings: c.tieWordEmbeddings,
-    rope_parameters: { partial_rotary_factor: 1, ...ropeSection(c, c.headDim) },
+    rope_parameters: { partial_rotary_factor: 1, ...(rope_parameters as Json) },
   };
 }
+
+/** Persimmon's decoder, by its name. */
+export const persimmonPart: PartDefinition<'backbone', PersimmonConfig> = {
+  id: 'backbone-persimmon',
+  kind: 'backbone',
+  create: (config) => persimmon(config),
+  presets: persimmonPresets,
+  source,
+  types: ['persimmon'],
+  read: readPersimmonConfig,
+  write: persimmonSection,
+};

@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { phi, phiPresets, phiSection, readPhiConfig, type PhiConfig } from './phi.js';
+import { phi, phiPart, phiPresets, phiSection, readPhiConfig, type PhiConfig } from './phi.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -72,4 +72,12 @@ describe('phi', () => {
     expect(readPhiConfig({ hidden_size: 2560, partial_rotary_factor: 0.4 }).rotaryDim).toBe(32);
     expect(readPhiConfig(phiSection({ ...tiny, headDim: 8, rotaryDim: 8 })!).rotaryDim).toBe(8);
   });
+});
+
+testDefinition(phiPart, {
+  configs: [tiny, { ...tiny, qkLayernorm: !tiny.qkLayernorm }],
+  unwritable: [
+    { ...tiny, slidingWindow: 4 },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

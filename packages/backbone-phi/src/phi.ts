@@ -2,15 +2,15 @@ import { ConfigError } from '@weft/errors';
 import { add, module, repeat, type Value } from '@weft/graph';
 import {
   assembleDecoder,
+  decoderSection,
   layerNorm,
   linear,
   mlp,
-  readRope,
-  ropeSection,
+  readDecoderStack,
   rotaryAttention,
   splitHeads,
   windowOf,
-  type DecoderStackConfig,
+  type DecoderSectionConfig,
   type SelfAttention,
 } from '@weft/nn';
 import {
@@ -20,12 +20,12 @@ import {
   type DecoderContext,
   type DecoderLayer,
   type Json,
+  type PartDefinition,
   type Source,
 } from '@weft/spec';
 
 /** Phi 1, 1.5 and 2. */
-export interface PhiConfig extends DecoderStackConfig {
-  readonly hiddenAct: string;
+export interface PhiConfig extends DecoderSectionConfig {
   readonly layerNormEps: number;
   /** Layer norms of queries and keys, head by head, with weights that all heads share. */
   readonly qkLayernorm: boolean;
@@ -117,41 +117,42 @@ function attention(c: PhiConfig, index: number): SelfAttention {
 /** Reads the text section of a `config.json` of model type `phi`. */
 export function readPhiConfig(section: Json): PhiConfig {
   const read = configReader(section, 'text_config');
-  const hiddenSize = read.number('hidden_size', 2048);
-  const numAttentionHeads = read.number('num_attention_heads', 32);
-  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
   return {
-    hiddenSize,
-    intermediateSize: read.number('intermediate_size', 8192),
-    numHiddenLayers: read.number('num_hidden_layers', 24),
-    numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', numAttentionHeads),
-    headDim,
-    vocabSize: read.number('vocab_size', 51200),
-    hiddenAct: read.string('hidden_act', 'gelu_new'),
+    ...readDecoderStack(section, {
+      hiddenSize: 2048,
+      intermediateSize: 8192,
+      numHiddenLayers: 24,
+      numAttentionHeads: 32,
+      vocabSize: 51200,
+      hiddenAct: 'gelu_new',
+      partialRotaryFactor: 0.5,
+    }),
     layerNormEps: read.number('layer_norm_eps', 1e-5),
     qkLayernorm: read.boolean('qk_layernorm', false),
-    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
-    ...readRope(section, headDim, { partialRotaryFactor: 0.5 }),
   };
 }
 
 /** The text section of a `config.json`, or `undefined` if transformers' Phi has no such windows. */
 export function phiSection(c: PhiConfig): Json | undefined {
-  if (c.slidingWindow !== undefined) return undefined;
+  const stack = decoderSection(c);
+  if (!stack || c.slidingWindow !== undefined) return undefined;
   return {
     model_type: 'phi',
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    num_key_value_heads: c.numKeyValueHeads,
-    head_dim: c.headDim,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
+    ...stack,
     layer_norm_eps: c.layerNormEps,
     qk_layernorm: c.qkLayernorm,
-    tie_word_embeddings: c.tieWordEmbeddings,
-    rope_parameters: { partial_rotary_factor: 1, ...ropeSection(c, c.headDim) },
+    rope_parameters: { partial_rotary_factor: 1, ...(stack['rope_parameters'] as Json) },
   };
 }
+
+/** Phi's decoder, by its name. */
+export const phiPart: PartDefinition<'backbone', PhiConfig> = {
+  id: 'backbone-phi',
+  kind: 'backbone',
+  create: (config) => phi(config),
+  presets: phiPresets,
+  source,
+  types: ['phi'],
+  read: readPhiConfig,
+  write: phiSection,
+};

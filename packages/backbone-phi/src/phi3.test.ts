@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
-import { testBackbone, type Golden } from '@weft/testing';
+import { testBackbone, testDefinition, type Golden } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { phi3, phi3Presets, phi3Section, readPhi3Config, type Phi3Config } from './phi3.js';
+import { phi3, phi3Part, phi3Presets, phi3Section, readPhi3Config, type Phi3Config } from './phi3.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -66,4 +66,16 @@ describe('phi3', () => {
       /rope scaling of type 'longrope' is not known/,
     );
   });
+});
+
+testDefinition(phi3Part, {
+  configs: [
+    tiny,
+    { ...tiny, slidingWindow: undefined },
+    { ...tiny, slidingWindow: 4, tieWordEmbeddings: true },
+  ],
+  unwritable: [
+    { ...tiny, slidingWindow: 4, layerTypes: ['full_attention', 'sliding_attention'] },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

@@ -2,15 +2,15 @@ import { module, mul, repeat, slice, type Value } from '@weft/graph';
 import {
   activation,
   assembleDecoder,
+  decoderSection,
   linear,
   preNormLayer,
-  readRope,
+  readDecoderStack,
   rmsNorm,
-  ropeSection,
   rotaryAttention,
   splitHeads,
   windowOf,
-  type DecoderStackConfig,
+  type DecoderSectionConfig,
   type Mlp,
   type SelfAttention,
 } from '@weft/nn';
@@ -20,12 +20,12 @@ import {
   type Backbone,
   type DecoderContext,
   type Json,
+  type PartDefinition,
   type Source,
 } from '@weft/spec';
 
 /** Phi 3: Llama's decoder with fused projections. */
-export interface Phi3Config extends DecoderStackConfig {
-  readonly hiddenAct: string;
+export interface Phi3Config extends DecoderSectionConfig {
   readonly rmsNormEps: number;
 }
 
@@ -128,42 +128,41 @@ function fusedMlp({ hiddenSize, intermediateSize, hiddenAct }: Phi3Config): Mlp 
  */
 export function readPhi3Config(section: Json): Phi3Config {
   const read = configReader(section, 'text_config');
-  const hiddenSize = read.number('hidden_size', 3072);
-  const numAttentionHeads = read.number('num_attention_heads', 32);
-  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
   const window = read.raw('sliding_window');
   return {
-    hiddenSize,
-    intermediateSize: read.number('intermediate_size', 8192),
-    numHiddenLayers: read.number('num_hidden_layers', 32),
-    numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', numAttentionHeads),
-    headDim,
-    vocabSize: read.number('vocab_size', 32064),
-    hiddenAct: read.string('hidden_act', 'silu'),
+    ...readDecoderStack(section, {
+      hiddenSize: 3072,
+      intermediateSize: 8192,
+      numHiddenLayers: 32,
+      numAttentionHeads: 32,
+      vocabSize: 32064,
+      hiddenAct: 'silu',
+    }),
     rmsNormEps: read.number('rms_norm_eps', 1e-5),
-    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
     slidingWindow: typeof window === 'number' ? window : undefined,
-    ...readRope(section, headDim),
   };
 }
 
 /** The text section of a `config.json`, or `undefined` if transformers' Phi 3 has no such layers. */
 export function phi3Section(c: Phi3Config): Json | undefined {
-  if (c.layerTypes?.includes('full_attention')) return undefined;
+  const stack = decoderSection(c);
+  if (!stack || c.layerTypes) return undefined;
   return {
     model_type: 'phi3',
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    num_key_value_heads: c.numKeyValueHeads,
-    head_dim: c.headDim,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
+    ...stack,
     rms_norm_eps: c.rmsNormEps,
-    tie_word_embeddings: c.tieWordEmbeddings,
     sliding_window: c.slidingWindow ?? null,
-    rope_parameters: ropeSection(c, c.headDim),
   };
 }
+
+/** Phi 3's decoder, by its name. */
+export const phi3Part: PartDefinition<'backbone', Phi3Config> = {
+  id: 'backbone-phi3',
+  kind: 'backbone',
+  create: (config) => phi3(config),
+  presets: phi3Presets,
+  source,
+  types: ['phi3'],
+  read: readPhi3Config,
+  write: phi3Section,
+};

@@ -4,12 +4,13 @@ import {
   randomParameters,
   testBackbone,
   testComputation,
+  testDefinition,
   type Golden,
   type Tensor,
 } from '@weft/testing';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { qwen2, qwen2Presets, qwen2Section, readQwen2Config, type Qwen2Config } from './qwen2.js';
+import { qwen2, qwen2Part, qwen2Presets, qwen2Section, readQwen2Config, type Qwen2Config } from './qwen2.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -147,4 +148,16 @@ describe('qwen2', () => {
     expect(readQwen2Config(qwen2Section(window)!)).toEqual(window);
     expect(qwen2Section({ ...tiny, outputBias: true })).toBeUndefined();
   });
+});
+
+testDefinition(qwen2Part, {
+  configs: [
+    tiny,
+    { ...tiny, slidingWindow: 5 },
+    { ...tiny, slidingWindow: 5, layerTypes: ['full_attention', 'sliding_attention'] },
+  ],
+  unwritable: [
+    { ...tiny, mlpBias: true },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

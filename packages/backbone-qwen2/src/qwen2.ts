@@ -1,5 +1,19 @@
-import { decoder, readRope, ropeSection, type DecoderConfig, type LayerType } from '@weft/nn';
-import { configReader, resolvePreset, type Backbone, type Json, type Source } from '@weft/spec';
+import {
+  decoder,
+  decoderSection,
+  readDecoderStack,
+  splitExperts,
+  type DecoderConfig,
+  type LayerType,
+} from '@weft/nn';
+import {
+  configReader,
+  resolvePreset,
+  type Backbone,
+  type Json,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 /** Qwen2 and Qwen2.5: Llama's decoder with biases on q, k and v. */
 export type Qwen2Config = DecoderConfig;
@@ -90,24 +104,22 @@ export function qwen2(
 /** Reads the text section of a `config.json` of model type `qwen2`. */
 export function readQwen2Config(section: Json): Qwen2Config {
   const read = configReader(section, 'text_config');
-  const hiddenSize = read.number('hidden_size', 4096);
-  const numAttentionHeads = read.number('num_attention_heads', 32);
-  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
-  const numHiddenLayers = read.number('num_hidden_layers', 32);
+  const stack = readDecoderStack(section, {
+    hiddenSize: 4096,
+    intermediateSize: 22016,
+    numHiddenLayers: 32,
+    numAttentionHeads: 32,
+    numKeyValueHeads: 32,
+    vocabSize: 151936,
+    hiddenAct: 'silu',
+  });
   return {
-    ...common,
-    hiddenSize,
-    intermediateSize: read.number('intermediate_size', 22016),
-    numHiddenLayers,
-    numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', 32),
-    headDim,
-    vocabSize: read.number('vocab_size', 151936),
-    hiddenAct: read.string('hidden_act', 'silu'),
+    ...stack,
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
-    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
-    ...readWindow(section, numHiddenLayers),
-    ...readRope(section, headDim),
+    qkvBias: true,
+    outputBias: false,
+    mlpBias: false,
+    ...readWindow(section, stack.numHiddenLayers),
   };
 }
 
@@ -121,6 +133,7 @@ function readWindow(
   if (window === undefined) return {};
   const given = read.raw('layer_types');
   const first = read.number('max_window_layers', 28);
+  if (!Array.isArray(given) && first <= 0) return { slidingWindow: window };
   const layerTypes = Array.isArray(given)
     ? (given as LayerType[])
     : Array.from({ length: numHiddenLayers }, (_, i): LayerType =>
@@ -131,7 +144,8 @@ function readWindow(
 
 /** The text section of a `config.json`, or `undefined` if Qwen2 of transformers has no such parts. */
 export function qwen2Section(c: Qwen2Config): Json | undefined {
-  if (!c.qkvBias || c.outputBias || c.mlpBias || c.ropeInterleaved || c.experts) return undefined;
+  const stack = decoderSection(c);
+  if (!stack || !c.qkvBias || c.outputBias || c.mlpBias || c.experts) return undefined;
   const { slidingWindow, layerTypes } = c;
   const window = {
     use_sliding_window: true,
@@ -141,17 +155,21 @@ export function qwen2Section(c: Qwen2Config): Json | undefined {
   };
   return {
     model_type: 'qwen2',
-    hidden_size: c.hiddenSize,
-    intermediate_size: c.intermediateSize,
-    num_hidden_layers: c.numHiddenLayers,
-    num_attention_heads: c.numAttentionHeads,
-    num_key_value_heads: c.numKeyValueHeads,
-    head_dim: c.headDim,
-    vocab_size: c.vocabSize,
-    hidden_act: c.hiddenAct,
+    ...stack,
     rms_norm_eps: c.rmsNormEps,
-    tie_word_embeddings: c.tieWordEmbeddings,
     ...(slidingWindow === undefined ? { use_sliding_window: false } : window),
-    rope_parameters: ropeSection(c, c.headDim),
   };
 }
+
+/** Qwen2's decoder, by its name. */
+export const qwen2Part: PartDefinition<'backbone', Qwen2Config> = {
+  id: 'backbone-qwen2',
+  kind: 'backbone',
+  create: (config) => qwen2(config),
+  presets: qwen2Presets,
+  source,
+  types: ['qwen2'],
+  read: readQwen2Config,
+  write: qwen2Section,
+  split: splitExperts,
+};

@@ -1,8 +1,8 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { namedParameters, trace, type TensorData } from '@weft/graph';
-import { randomTensor, testComputation, testSource } from '@weft/testing';
+import { randomTensor, testComputation, testDefinition, testSource } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { anyresArranger } from './anyres.js';
+import { anyresArranger, anyresPart } from './anyres.js';
 import { planAnyres, type AnyresConfig } from './plan.js';
 
 const next: AnyresConfig = {
@@ -196,3 +196,5 @@ const feedsOf = (tensors: Readonly<Record<string, TensorData | undefined>>) =>
       tensor ? [[name, { shape: tensor.shape, data: Array.from(tensor.data as Float32Array, Number) }]] : [],
     ),
   );
+
+testDefinition(anyresPart, { configs: [small, shrinking], context });

@@ -10,7 +10,7 @@ import {
   type TensorData,
   type Value,
 } from '@weft/graph';
-import type { ArrangerFactory, PatchGrid, Source } from '@weft/spec';
+import type { ArrangerFactory, PatchGrid, PartDefinition, Source } from '@weft/spec';
 import { planAnyres, type AnyresConfig, type AnyresPlan } from './plan.js';
 import { indexRows } from './row-index.js';
 
@@ -60,7 +60,7 @@ export function anyresArranger(c: AnyresConfig): ArrangerFactory {
       },
       {
         facts: () => ({
-          id: 'connector-anyres',
+          id: 'arranger-anyres',
           source,
           config: { ...c },
           inputs: isBlended
@@ -146,3 +146,12 @@ function viewsOf({ dtype, shape, data }: TensorData, plans: readonly (AnyresPlan
   }
   return { dtype, shape: [total, ...view], data: joined };
 }
+
+/** LLaVA-NeXT's order of features, by its name. */
+export const anyresPart: PartDefinition<'arranger', AnyresConfig> = {
+  id: 'arranger-anyres',
+  kind: 'arranger',
+  create: anyresArranger,
+  presets: {},
+  source,
+};

@@ -1,9 +1,9 @@
 import { ShapeError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import type { Connector, ImageFeatures } from '@weft/spec';
-import { testConnector, type Golden } from '@weft/testing';
+import { testConnector, testDefinition, type Golden } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { attentionPoolConnector } from './attention-pool.js';
+import { attentionPoolConnector, attentionPoolPart } from './attention-pool.js';
 
 const golden = (
   name: string,
@@ -95,4 +95,9 @@ describe('attentionPoolConnector', () => {
       /10 channels cannot have 4 heads/,
     );
   });
+});
+
+testDefinition(attentionPoolPart, {
+  configs: [{}, { hiddenSize: 4, numHeads: 2, intermediateSize: 3, poolSize: [2, 3], padEmbed: true }],
+  context: { visionSize: 5, textSize: 7, grid: [3, 5] },
 });

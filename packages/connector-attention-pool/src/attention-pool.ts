@@ -22,7 +22,7 @@ import {
   type Value,
 } from '@weft/graph';
 import { linear, mergeHeads, splitHeads } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
 
 export interface AttentionPoolOptions {
   /** Channels of the pooled features. Molmo has those of one layer of its encoder, 1024. */
@@ -159,3 +159,12 @@ const gatedProjector = (
     },
     (m, x: Value) => m.w2(mul(silu(m.w1(x)), m.w3(x))),
   );
+
+/** Molmo's connector, by its name. */
+export const attentionPoolPart: PartDefinition<'connector', AttentionPoolOptions> = {
+  id: 'connector-attention-pool',
+  kind: 'connector',
+  create: attentionPoolConnector,
+  presets: {},
+  source,
+};

@@ -1,8 +1,8 @@
 import { InputError } from '@weft/errors';
 import { trace, type TensorData } from '@weft/graph';
-import { randomTensor, testComputation, testSource } from '@weft/testing';
+import { randomTensor, testComputation, testDefinition, testSource } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { cropArranger } from './crop-arranger.js';
+import { cropArranger, cropArrangerPart } from './crop-arranger.js';
 
 const make = (masks = true) => cropArranger({ masks })({ textSize: 3, grid: [2, 2] });
 
@@ -120,4 +120,9 @@ describe('cropArranger', () => {
     expect(make().prepare({})).toBeUndefined();
     expect(() => cropArranger({ masks: true })({ textSize: 3, grid: null })).toThrow(/fixed grid/);
   });
+});
+
+testDefinition(cropArrangerPart, {
+  configs: [{ masks: true }, { masks: false }],
+  context: { textSize: 5, grid: [2, 3] },
 });

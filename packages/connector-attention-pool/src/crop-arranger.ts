@@ -1,6 +1,6 @@
 import { InputError, ShapeError } from '@weft/errors';
 import { gather, module, type TensorData, type Value } from '@weft/graph';
-import type { ArrangerFactory, PatchGrid, Source } from '@weft/spec';
+import type { ArrangerFactory, PatchGrid, PartDefinition, Source } from '@weft/spec';
 
 type Tensors = Readonly<Record<string, TensorData>>;
 
@@ -40,7 +40,7 @@ export const cropArranger =
       },
       {
         facts: () => ({
-          id: 'connector-attention-pool',
+          id: 'arranger-crops',
           source,
           config: { masks },
           inputs: { row_index: { dtype: 'int64' as const, shape: ['tokens'] } },
@@ -152,3 +152,12 @@ function joinPatches({ shape, data }: TensorData, [rows, columns]: PatchGrid): T
     }
   return { dtype: 'float32', shape: [crops, 3, height, width], data: joined };
 }
+
+/** Molmo's order of features, by its name. */
+export const cropArrangerPart: PartDefinition<'arranger', CropArrangerOptions> = {
+  id: 'arranger-crops',
+  kind: 'arranger',
+  create: cropArranger,
+  presets: {},
+  source,
+};

@@ -1,10 +1,10 @@
 import { ConfigError, ShapeError } from '@weft/errors';
 import { input, makeGraph } from '@weft/graph';
 import type { Connector, ImageFeatures } from '@weft/spec';
-import { interpret, testConnector, type Golden } from '@weft/testing';
+import { interpret, testConnector, testDefinition, type Golden } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import { adaptiveAveragePool, poolingShares } from './adaptive-pool.js';
-import { cAbstractorConnector, readCAbstractorConfig } from './c-abstractor.js';
+import { cAbstractorConnector, cAbstractorPart, readCAbstractorConfig } from './c-abstractor.js';
 import { squeezedSize } from './reg-stage.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
@@ -140,4 +140,20 @@ describe('cAbstractorConnector', () => {
       /projector_type is 'd-abs', expected 'c-abs'/,
     );
   });
+});
+
+testDefinition(cAbstractorPart, {
+  configs: [
+    {},
+    {
+      numQueryTokens: 4,
+      hiddenSize: 6,
+      depth: 1,
+      mlpDepth: 1,
+      posEmb: false,
+      numEosTokens: 1,
+      prenorm: true,
+    },
+  ],
+  context: { visionSize: 5, textSize: 7, grid: [3, 5] },
 });

@@ -7,6 +7,7 @@ import {
   type ImageFeatures,
   type Json,
   type PatchGrid,
+  type PartDefinition,
   type Source,
 } from '@weft/spec';
 import { adaptiveAveragePool } from './adaptive-pool.js';
@@ -34,6 +35,16 @@ const source: Source = {
   code: 'https://github.com/khanrc/honeybee/blob/2658d5a21fe4eb7cb17066dec3f7fa1efa7a65ef/honeybee/projectors/projectors.py',
 };
 
+const defaults = {
+  numQueryTokens: 144,
+  hiddenSize: 1024,
+  depth: 3,
+  mlpDepth: 2,
+  posEmb: true,
+  numEosTokens: 0,
+  prenorm: false,
+} as const satisfies Required<CAbstractorOptions>;
+
 /**
  * C-Abstractor of Honeybee, which MM1 and MM1.5 took over: RegNet blocks, adaptive average pooling to a square of
  * tokens, RegNet blocks, and linear layers. Neighbourhoods stay neighbourhoods, and the number of tokens is free.
@@ -42,16 +53,7 @@ const source: Source = {
  * @throws ShapeError if the encoder has no fixed grid
  */
 export function cAbstractorConnector(options: CAbstractorOptions = {}): ConnectorFactory {
-  const c = {
-    numQueryTokens: 144,
-    hiddenSize: 1024,
-    depth: 3,
-    mlpDepth: 2,
-    posEmb: true,
-    numEosTokens: 0,
-    prenorm: false,
-    ...options,
-  };
+  const c = { ...defaults, ...options };
   const side = Math.sqrt(c.numQueryTokens);
   if (!Number.isInteger(side) || side < 1)
     throw new ConfigError({
@@ -150,3 +152,29 @@ export function readCAbstractorConfig(section: Json): Required<CAbstractorOption
     prenorm: read.boolean('prenorm', false),
   };
 }
+
+/** The `projector_config` of a Honeybee checkpoint. */
+export function cAbstractorSection(options: CAbstractorOptions): Json {
+  const c = { ...defaults, ...options };
+  return {
+    projector_type: 'c-abs',
+    num_query_tokens: c.numQueryTokens,
+    hidden_size: c.hiddenSize,
+    depth: c.depth,
+    mlp_depth: c.mlpDepth,
+    pos_emb: c.posEmb,
+    num_eos_tokens: c.numEosTokens,
+    prenorm: c.prenorm,
+  };
+}
+
+/** The C-Abstractor, by its name. */
+export const cAbstractorPart: PartDefinition<'connector', CAbstractorOptions> = {
+  id: 'connector-c-abstractor',
+  kind: 'connector',
+  create: cAbstractorConnector,
+  presets: {},
+  source,
+  read: readCAbstractorConfig,
+  write: cAbstractorSection,
+};

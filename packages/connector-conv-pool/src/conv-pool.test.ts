@@ -1,7 +1,7 @@
 import { ShapeError } from '@weft/errors';
-import { checkGolden, testConnector } from '@weft/testing';
+import { checkGolden, testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { convPoolConnector, type ConvPoolOptions } from './conv-pool.js';
+import { convPoolConnector, convPoolPart, type ConvPoolOptions } from './conv-pool.js';
 
 const context = { visionSize: 6, textSize: 5, grid: [5, 7] } as const;
 
@@ -52,3 +52,5 @@ describe('convPoolConnector', () => {
     expect(convPoolConnector({ fill: 'both' })({ ...context, grid: [1, 1] }).countTokens([1, 1])).toBe(1);
   });
 });
+
+testDefinition(convPoolPart, { configs: [{}, { kernelSize: 3, fill: 'both', hiddenAct: 'silu' }], context });

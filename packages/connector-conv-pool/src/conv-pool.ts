@@ -1,7 +1,7 @@
 import { ShapeError } from '@weft/errors';
 import { conv, module, Parameter, reshape, transpose, type AnyModule, type Value } from '@weft/graph';
-import { activation, linear } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+import { activation, linear, type ActivationName } from '@weft/nn';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
 
 export interface ConvPoolOptions {
   /** Side of the squares of patches that become one token. */
@@ -12,7 +12,7 @@ export interface ConvPoolOptions {
    */
   readonly fill?: 'none' | 'columns' | 'both';
   /** Name as in `config.json`. */
-  readonly hiddenAct?: string;
+  readonly hiddenAct?: ActivationName;
 }
 
 /** No code of the model is published; the link is to the convolution. */
@@ -91,3 +91,12 @@ const squareConv = (size: number, kernel: number): AnyModule & ((x: Value, paddi
     },
     (m, x: Value, padding: Sides) => conv(x, m.weight, m.bias, { stride: kernel, padding }),
   );
+
+/** Pooling by convolution, by its name. */
+export const convPoolPart: PartDefinition<'connector', ConvPoolOptions> = {
+  id: 'connector-conv-pool',
+  kind: 'connector',
+  create: convPoolConnector,
+  presets: {},
+  source,
+};

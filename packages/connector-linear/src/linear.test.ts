@@ -1,7 +1,7 @@
 import { namedParameters } from '@weft/graph';
-import { testConnector } from '@weft/testing';
+import { testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { linearConnector } from './linear.js';
+import { linearConnector, linearPart } from './linear.js';
 
 const context = { visionSize: 7, textSize: 5, grid: [3, 5] } as const;
 
@@ -35,3 +35,5 @@ describe('linearConnector', () => {
     ]);
   });
 });
+
+testDefinition(linearPart, { configs: [{}, { bias: false }], context });

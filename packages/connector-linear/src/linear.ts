@@ -1,6 +1,10 @@
 import { module, reshape } from '@weft/graph';
 import { linear } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+
+export interface LinearConnectorOptions {
+  readonly bias?: boolean;
+}
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2304.08485',
@@ -8,7 +12,7 @@ const source: Source = {
 };
 
 /** One linear layer, of the first LLaVA, Fuyu and Llama 3.2 Vision; names `weight`, `bias`. */
-export function linearConnector({ bias = true }: { bias?: boolean } = {}): ConnectorFactory {
+export function linearConnector({ bias = true }: LinearConnectorOptions = {}): ConnectorFactory {
   return ({ visionSize, textSize }) => {
     const projection = linear(visionSize, textSize, { bias });
     return module(
@@ -29,3 +33,12 @@ export function linearConnector({ bias = true }: { bias?: boolean } = {}): Conne
     );
   };
 }
+
+/** One linear layer, by its name. */
+export const linearPart: PartDefinition<'connector', LinearConnectorOptions> = {
+  id: 'connector-linear',
+  kind: 'connector',
+  create: linearConnector,
+  presets: {},
+  source,
+};

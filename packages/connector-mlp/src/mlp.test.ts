@@ -1,6 +1,6 @@
-import { testConnector } from '@weft/testing';
+import { testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { mlpConnector } from './mlp.js';
+import { mlpConnector, mlpPart } from './mlp.js';
 
 const context = { visionSize: 7, textSize: 5, grid: [3, 5] } as const;
 const matrices = { 'linear_1.weight': [5, 7], 'linear_2.weight': [5, 5] };
@@ -29,8 +29,10 @@ describe('mlpConnector', () => {
   });
 
   it('names the activations that it knows, before any model is built', () => {
-    expect(() => mlpConnector({ hiddenAct: 'mish' })).toThrow(
+    expect(() => mlpConnector({ hiddenAct: 'mish' as 'silu' })).toThrow(
       /There is no activation 'mish'\.\n {2}Known: gelu, /,
     );
   });
 });
+
+testDefinition(mlpPart, { configs: [{}, { hiddenAct: 'silu', bias: false }], context });

@@ -1,10 +1,10 @@
 import { module, reshape } from '@weft/graph';
-import { activation, linear } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+import { activation, linear, type ActivationName } from '@weft/nn';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
 
 export interface MlpConnectorOptions {
   /** Name as in `config.json`; LLaVA's `projector_hidden_act`. */
-  readonly hiddenAct?: string;
+  readonly hiddenAct?: ActivationName;
   readonly bias?: boolean;
 }
 
@@ -37,3 +37,12 @@ export function mlpConnector({
       },
     );
 }
+
+/** LLaVA-1.5's connector, by its name. */
+export const mlpPart: PartDefinition<'connector', MlpConnectorOptions> = {
+  id: 'connector-mlp',
+  kind: 'connector',
+  create: mlpConnector,
+  presets: {},
+  source,
+};

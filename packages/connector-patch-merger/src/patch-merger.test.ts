@@ -1,9 +1,16 @@
 import { ShapeError } from '@weft/errors';
 import { namedParameters, trace, type Value } from '@weft/graph';
-import { interpret, randomParameters, randomTensor, testConnector, type Golden } from '@weft/testing';
+import {
+  interpret,
+  randomParameters,
+  randomTensor,
+  testConnector,
+  testDefinition,
+  type Golden,
+} from '@weft/testing';
 import type { Connector, ImageFeatures, PatchGrid } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { patchMergerConnector, type PatchMergerOptions } from './patch-merger.js';
+import { patchMergerConnector, patchMergerPart, type PatchMergerOptions } from './patch-merger.js';
 
 const context = { visionSize: 5, textSize: 7, grid: [4, 6] } as const;
 const layers = { 'mlp.0.weight': [20, 20], 'mlp.0.bias': [20], 'mlp.2.weight': [7, 20], 'mlp.2.bias': [7] };
@@ -89,4 +96,9 @@ describe('patchMergerConnector', () => {
       'visual.merger.mlp.0.weight',
     );
   });
+});
+
+testDefinition(patchMergerPart, {
+  configs: [{ mergeSize: 2 }, { mergeSize: 1, norm: 'rms', eps: 1e-5 }],
+  context,
 });

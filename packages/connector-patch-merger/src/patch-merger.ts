@@ -1,7 +1,7 @@
 import { ShapeError } from '@weft/errors';
 import { countElements, gelu, module, reshape, transpose, type Value } from '@weft/graph';
 import { layerNorm, linear, rmsNorm } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
 
 export interface PatchMergerOptions {
   /** Patches of a square of this side become one token. */
@@ -10,6 +10,12 @@ export interface PatchMergerOptions {
   readonly norm?: 'layer' | 'rms';
   readonly eps?: number;
 }
+
+/** Of the two generations. */
+export const patchMergerPresets = {
+  'qwen2-vl': { mergeSize: 2, norm: 'layer' },
+  'qwen2.5-vl': { mergeSize: 2, norm: 'rms' },
+} as const satisfies Record<string, PatchMergerOptions>;
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2409.12191',
@@ -74,3 +80,12 @@ function inBlocks({ hiddenStates, grid, blockSize }: ImageFeatures, size: number
   const cut = reshape(hiddenStates, [tiles!, rows / size, size, columns / size, size, channels!]);
   return reshape(transpose(cut, [0, 1, 3, 2, 4, 5]), [tiles!, countElements(grid), channels!]);
 }
+
+/** Qwen2-VL's connector, by its name. */
+export const patchMergerPart: PartDefinition<'connector', PatchMergerOptions> = {
+  id: 'connector-patch-merger',
+  kind: 'connector',
+  create: patchMergerConnector,
+  presets: patchMergerPresets,
+  source,
+};

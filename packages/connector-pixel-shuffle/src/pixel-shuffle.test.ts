@@ -1,8 +1,8 @@
 import { ShapeError } from '@weft/errors';
 import { input, makeGraph, trace } from '@weft/graph';
-import { interpret, testConnector } from '@weft/testing';
+import { interpret, testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { pixelShuffle, pixelShuffleConnector } from './pixel-shuffle.js';
+import { pixelShuffle, pixelShuffleConnector, pixelShufflePart } from './pixel-shuffle.js';
 
 testConnector({
   tiny: pixelShuffleConnector({ scaleFactor: 3 }),
@@ -55,4 +55,9 @@ describe('pixelShuffleConnector', () => {
       })),
     ).toThrow(/needs features with a grid/);
   });
+});
+
+testDefinition(pixelShufflePart, {
+  configs: [{ scaleFactor: 3 }],
+  context: { visionSize: 3, textSize: 5, grid: [12, 12] },
 });

@@ -1,7 +1,19 @@
 import { ShapeError } from '@weft/errors';
 import { module, reshape, transpose, type Value } from '@weft/graph';
 import { linear } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+
+export interface PixelShuffleOptions {
+  /** Side of the blocks of patches that become one token. */
+  readonly scaleFactor: number;
+}
+
+/** Of published models; blocks of two by two first. */
+export const pixelShufflePresets = {
+  idefics3: { scaleFactor: 2 },
+  smolvlm: { scaleFactor: 3 },
+  'smolvlm-256m': { scaleFactor: 4 },
+} as const satisfies Record<string, PixelShuffleOptions>;
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2504.05299',
@@ -12,7 +24,7 @@ const source: Source = {
  * Joins each block of `scaleFactor × scaleFactor` neighbouring patches into one vector, then projects it, of
  * Idefics3 and SmolVLM; name `modality_projection.proj`.
  */
-export function pixelShuffleConnector({ scaleFactor }: { scaleFactor: number }): ConnectorFactory {
+export function pixelShuffleConnector({ scaleFactor }: PixelShuffleOptions): ConnectorFactory {
   return ({ visionSize, textSize, grid }) => {
     if (grid) blocksOf(grid, scaleFactor);
     return module(
@@ -60,3 +72,12 @@ export function pixelShuffle(x: Value, grid: PatchGrid | null, s: number): Value
   const blocks = transpose(reshape(x, [tiles, rows / s, s, columns / s, s, size]), [0, 1, 3, 2, 4, 5]);
   return reshape(blocks, [tiles, (rows * columns) / s ** 2, size * s ** 2]);
 }
+
+/** Pixel shuffle, by its name. */
+export const pixelShufflePart: PartDefinition<'connector', PixelShuffleOptions> = {
+  id: 'connector-pixel-shuffle',
+  kind: 'connector',
+  create: pixelShuffleConnector,
+  presets: pixelShufflePresets,
+  source,
+};

@@ -1,6 +1,6 @@
-import { checkGolden, testConnector } from '@weft/testing';
+import { checkGolden, testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { shuffleMlpConnector } from './shuffle-mlp.js';
+import { shuffleMlpConnector, shuffleMlpPart } from './shuffle-mlp.js';
 
 const context = { visionSize: 3, textSize: 7, grid: [2, 4] } as const;
 const norm = { 'layer_norm.weight': [12], 'layer_norm.bias': [12] };
@@ -55,4 +55,13 @@ describe('shuffleMlpConnector', () => {
     expect(connector(context).countTokens([32, 32])).toBe(256);
     expect(() => connector({ ...context, grid: [3, 4] })).toThrow(/Pixel shuffle by 2 needs a grid/);
   });
+});
+
+testDefinition(shuffleMlpPart, {
+  configs: [
+    { scaleFactor: 2 },
+    { scaleFactor: 1, intermediateSize: 11, bias: false, hiddenAct: 'silu', normEps: 1e-6 },
+    { scaleFactor: 2, intermediateSize: null },
+  ],
+  context,
 });

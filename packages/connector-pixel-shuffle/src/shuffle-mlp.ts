@@ -1,6 +1,6 @@
 import { module, reshape, type Value } from '@weft/graph';
-import { activation, layerNorm, linear } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source } from '@weft/spec';
+import { activation, layerNorm, linear, type ActivationName } from '@weft/nn';
+import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
 import { blocksOf, pixelShuffle } from './pixel-shuffle.js';
 
 export interface ShuffleMlpOptions {
@@ -9,9 +9,14 @@ export interface ShuffleMlpOptions {
   readonly intermediateSize?: number | null;
   readonly bias?: boolean;
   /** Name as in `config.json`. */
-  readonly hiddenAct?: string;
+  readonly hiddenAct?: ActivationName;
   readonly normEps?: number;
 }
+
+/** Of published models. */
+export const shuffleMlpPresets = {
+  internvl: { scaleFactor: 2 },
+} as const satisfies Record<string, ShuffleMlpOptions>;
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2312.14238',
@@ -60,3 +65,12 @@ export function shuffleMlpConnector(options: ShuffleMlpOptions): ConnectorFactor
     );
   };
 }
+
+/** InternVL's connector, by its name. */
+export const shuffleMlpPart: PartDefinition<'connector', ShuffleMlpOptions> = {
+  id: 'connector-shuffle-mlp',
+  kind: 'connector',
+  create: shuffleMlpConnector,
+  presets: shuffleMlpPresets,
+  source,
+};

@@ -1,9 +1,9 @@
 import { ShapeError } from '@weft/errors';
 import { trace, type Shape } from '@weft/graph';
 import type { Connector } from '@weft/spec';
-import { checkGolden, testConnector } from '@weft/testing';
+import { checkGolden, testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { queryPoolConnector } from './query-pool.js';
+import { queryPoolConnector, queryPoolPart } from './query-pool.js';
 
 const tiny = { queriesOfPatches: { 6: 3, 8: 5 }, numHeads: 2 };
 
@@ -83,3 +83,5 @@ function rowsOf(connector: Connector): Shape {
     rows: connector.connect({ hiddenStates: features, grid: null }, inputs),
   })).outputs['rows']!.shape;
 }
+
+testDefinition(queryPoolPart, { configs: [{}, tiny], context: { visionSize: 32, textSize: 7, grid: null } });

@@ -11,7 +11,14 @@ import {
   type Value,
 } from '@weft/graph';
 import { activation, layerNorm, linear, mergeHeads, splitHeads } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, Source, VisualLayout } from '@weft/spec';
+import type {
+  ConnectorFactory,
+  ImageFeatures,
+  PatchGrid,
+  PartDefinition,
+  Source,
+  VisualLayout,
+} from '@weft/spec';
 
 export interface QueryPoolOptions {
   /** Tokens of a tile, by the number of its patches. Aria has 128 for 1225 patches and 256 for 4900. */
@@ -137,3 +144,12 @@ const packedAttention = (size: number, heads: number) =>
       return m.out_proj(mergeHeads(attend(q!, k!, v!)));
     },
   );
+
+/** Aria's connector, by its name. */
+export const queryPoolPart: PartDefinition<'connector', QueryPoolOptions> = {
+  id: 'connector-query-pool',
+  kind: 'connector',
+  create: queryPoolConnector,
+  presets: {},
+  source,
+};

@@ -1,6 +1,6 @@
-import { checkGolden, testConnector } from '@weft/testing';
+import { checkGolden, testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { resamplerConnector } from './resampler.js';
+import { resamplerConnector, resamplerPart } from './resampler.js';
 
 const tiny = { numLatents: 3, depth: 2, numHeads: 2, headDim: 4, mlpRatio: 2 };
 
@@ -44,3 +44,5 @@ describe('resamplerConnector', () => {
     expect(connector.config).toEqual({ numLatents: 64, depth: 6, numHeads: 8, headDim: 64, mlpRatio: 4 });
   });
 });
+
+testDefinition(resamplerPart, { configs: [{}, tiny], context: { visionSize: 6, textSize: 5, grid: [2, 3] } });

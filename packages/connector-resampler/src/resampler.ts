@@ -13,7 +13,7 @@ import {
   type Value,
 } from '@weft/graph';
 import { layerNorm, linear, mergeHeads, splitHeads } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, Source } from '@weft/spec';
+import type { ConnectorFactory, ImageFeatures, PartDefinition, Source } from '@weft/spec';
 
 export interface ResamplerOptions {
   /** Tokens of a tile, whatever its size. Flamingo has 64. */
@@ -118,3 +118,12 @@ const latentMlp = (size: number, inner: number): AnyModule & ((x: Value) => Valu
     (m, x: Value) => m.down(gelu(m.up(m.norm(x)))),
     { paths: { norm: '0', up: '1', down: '3' } },
   );
+
+/** Flamingo's resampler, by its name. */
+export const resamplerPart: PartDefinition<'connector', ResamplerOptions> = {
+  id: 'connector-resampler',
+  kind: 'connector',
+  create: resamplerConnector,
+  presets: {},
+  source,
+};

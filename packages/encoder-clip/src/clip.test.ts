@@ -1,8 +1,15 @@
 import { namedParameters, slice, trace } from '@weft/graph';
-import { interpret, randomParameters, randomTensor, testVisionEncoder, type Golden } from '@weft/testing';
+import {
+  interpret,
+  randomParameters,
+  randomTensor,
+  testDefinition,
+  testVisionEncoder,
+  type Golden,
+} from '@weft/testing';
 import type { VisionEncoder } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { clip, clipPresets, readClipConfig, type ClipConfig } from './clip.js';
+import { clip, clipPart, clipPresets, readClipConfig, type ClipConfig } from './clip.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -137,4 +144,17 @@ describe('clip', () => {
       /vision_config\.patch_size is "14", expected a number/,
     );
   });
+});
+
+testDefinition(clipPart, {
+  configs: [
+    tiny,
+    { ...tiny, featureLayers: [-1], classToken: 'drop', postNorm: true, patchWeight: 'convolution' },
+  ],
+  unwritable: [
+    { ...tiny, featureLayers: [1, -2] },
+    { ...tiny, classToken: 'keep' },
+    { ...tiny, postNorm: false },
+    { ...tiny, patchWeight: 'matrix' },
+  ],
 });

@@ -1,13 +1,16 @@
 import { add, concat, expand, module, Parameter, repeat, reshape, slice, type Value } from '@weft/graph';
 import {
   captureLayers,
+  isLastLayer,
   layerNorm,
   patchEmbedding,
+  readVisionTransformer,
+  visionSection,
   visionTransformerLayer,
   type PatchWeight,
   type VisionTransformerConfig,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+import { resolvePreset, type Json, type PartDefinition, type Source, type VisionEncoder } from '@weft/spec';
 
 export type ClipConfig = VisionTransformerConfig;
 
@@ -131,17 +134,35 @@ export function clip(
 }
 
 /** Reads the vision section of a `config.json`; class defaults are those of `CLIPVisionConfig`. */
-export function readClipConfig(section: Json): ClipConfig {
-  const read = configReader(section, 'vision_config');
-  return {
-    hiddenSize: read.number('hidden_size', 768),
-    intermediateSize: read.number('intermediate_size', 3072),
-    numHiddenLayers: read.number('num_hidden_layers', 12),
-    numAttentionHeads: read.number('num_attention_heads', 12),
-    numChannels: read.number('num_channels', 3),
-    imageSize: read.number('image_size', 224),
-    patchSize: read.number('patch_size', 32),
-    hiddenAct: read.string('hidden_act', 'quick_gelu'),
-    layerNormEps: read.number('layer_norm_eps', 1e-5),
-  };
+export const readClipConfig = (section: Json): ClipConfig =>
+  readVisionTransformer(section, {
+    hiddenSize: 768,
+    intermediateSize: 3072,
+    numHiddenLayers: 12,
+    numAttentionHeads: 12,
+    numChannels: 3,
+    imageSize: 224,
+    patchSize: 32,
+    hiddenAct: 'quick_gelu',
+    layerNormEps: 1e-5,
+  });
+
+/** The vision section of a `config.json`, or `undefined` for a tower that is read in another way than `CLIPVisionModel`. */
+export function clipSection(c: ClipConfig & ClipOptions): Json | undefined {
+  const { featureLayers, classToken = 'drop', postNorm = true, patchWeight = 'convolution' } = c;
+  const isPlain = isLastLayer(featureLayers) && classToken === 'drop' && postNorm;
+  if (!isPlain || patchWeight !== 'convolution') return undefined;
+  return { model_type: 'clip_vision_model', ...visionSection(c) };
 }
+
+/** CLIP's vision tower, by its name. */
+export const clipPart: PartDefinition<'encoder', ClipConfig & ClipOptions> = {
+  id: 'encoder-clip',
+  kind: 'encoder',
+  create: (config) => clip(config, config),
+  presets: clipPresets,
+  source,
+  types: ['clip_vision_model', 'clip'],
+  read: readClipConfig,
+  write: clipSection,
+};

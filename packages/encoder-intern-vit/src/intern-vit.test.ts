@@ -1,8 +1,16 @@
 import { namedParameters, trace } from '@weft/graph';
-import { checkGolden, interpret, randomParameters, randomTensor, testVisionEncoder } from '@weft/testing';
+import {
+  checkGolden,
+  interpret,
+  randomParameters,
+  randomTensor,
+  testDefinition,
+  testVisionEncoder,
+} from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import {
   internVit,
+  internVitPart,
   internVitPresets,
   readInternVitConfig,
   readOriginalInternVitConfig,
@@ -125,4 +133,16 @@ describe('internVit', () => {
     ).toEqual(internVitPresets['internvit-300m']);
     expect(() => internVit('internvit-1b' as never)).toThrow(/It has: internvit-300m, internvit-6b/);
   });
+});
+
+testDefinition(internVitPart, {
+  configs: [
+    tiny,
+    { ...tiny, norm: 'layer', qkvBias: true, qkNorm: false, featureLayers: [-1], classToken: 'drop' },
+  ],
+  unwritable: [
+    { ...tiny, numDummyHeads: 1 },
+    { ...tiny, featureLayers: [0, -1] },
+    { ...tiny, classToken: 'keep' },
+  ],
 });

@@ -15,17 +15,27 @@ import {
 } from '@weft/graph';
 import {
   captureLayers,
+  isLastLayer,
   layerNorm,
   linear,
   mergeHeads,
   mlp,
   patchEmbedding,
+  readVisionTransformer,
   rmsNorm,
   splitHeads,
+  visionSection,
   type Norm,
   type VisionTransformerConfig,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+import {
+  configReader,
+  resolvePreset,
+  type Json,
+  type PartDefinition,
+  type Source,
+  type VisionEncoder,
+} from '@weft/spec';
 
 /** InternViT, small or large. */
 export interface InternVitConfig extends VisionTransformerConfig {
@@ -211,20 +221,26 @@ export function readInternVitConfig(section: Json): InternVitConfig {
         message: `config.json: ${key} of vision_config is ${!value}.`,
         hint: `Published checkpoints have ${value}: no norm follows the last layer, and positions are learnt.`,
       });
-  const side = (key: string, fallback: number): number => {
-    const value = read.raw(key) ?? fallback;
-    return Array.isArray(value) ? Number(value[0]) : read.number(key, fallback);
+  const side = (key: string): unknown => {
+    const value = read.raw(key);
+    return Array.isArray(value) ? value[0] : value;
   };
+  const sides = { image_size: side('image_size'), patch_size: side('patch_size') };
   return {
-    hiddenSize: read.number('hidden_size', 1024),
-    intermediateSize: read.number('intermediate_size', 4096),
-    numHiddenLayers: read.number('num_hidden_layers', 24),
-    numAttentionHeads: read.number('num_attention_heads', 16),
-    numChannels: read.number('num_channels', 3),
-    imageSize: side('image_size', 448),
-    patchSize: side('patch_size', 14),
-    hiddenAct: read.string('hidden_act', 'gelu'),
-    layerNormEps: read.number('layer_norm_eps', 1e-6),
+    ...readVisionTransformer(
+      { ...section, ...sides },
+      {
+        hiddenSize: 1024,
+        intermediateSize: 4096,
+        numHiddenLayers: 24,
+        numAttentionHeads: 16,
+        numChannels: 3,
+        imageSize: 448,
+        patchSize: 14,
+        hiddenAct: 'gelu',
+        layerNormEps: 1e-6,
+      },
+    ),
     norm: read.string('norm_type', 'layer_norm') === 'rms_norm' ? 'rms' : 'layer',
     qkvBias: read.boolean('attention_bias', false),
     qkNorm: read.boolean('use_qk_norm', false),
@@ -236,18 +252,51 @@ export function readOriginalInternVitConfig(section: Json): InternVitConfig {
   const read = configReader(section, 'vision_config');
   const dummies = read.number('num_dummy_heads', 0);
   return {
-    hiddenSize: read.number('hidden_size', 3200),
-    intermediateSize: read.number('intermediate_size', 12800),
-    numHiddenLayers: read.number('num_hidden_layers', 48),
-    numAttentionHeads: read.number('num_attention_heads', 25),
-    numChannels: read.number('num_channels', 3),
-    imageSize: read.number('image_size', 224),
-    patchSize: read.number('patch_size', 14),
-    hiddenAct: read.string('hidden_act', 'gelu'),
-    layerNormEps: read.number('layer_norm_eps', 1e-6),
+    ...readVisionTransformer(section, {
+      hiddenSize: 3200,
+      intermediateSize: 12800,
+      numHiddenLayers: 48,
+      numAttentionHeads: 25,
+      numChannels: 3,
+      imageSize: 224,
+      patchSize: 14,
+      hiddenAct: 'gelu',
+      layerNormEps: 1e-6,
+    }),
     norm: read.string('norm_type', 'rms_norm') === 'rms_norm' ? 'rms' : 'layer',
     qkvBias: read.boolean('qkv_bias', false),
     qkNorm: read.boolean('qk_normalization', true),
     ...(dummies > 0 ? { numDummyHeads: dummies } : {}),
   };
 }
+
+/**
+ * The vision section of a `config.json` of model type `internvl_vision`, or `undefined` for a tower that the class does
+ * not know, or that is read in another way.
+ */
+export function internVitSection(c: InternVitConfig & InternVitOptions): Json | undefined {
+  if (c.numDummyHeads || !isLastLayer(c.featureLayers) || (c.classToken ?? 'drop') !== 'drop')
+    return undefined;
+  return {
+    model_type: 'internvl_vision',
+    ...visionSection(c),
+    norm_type: c.norm === 'rms' ? 'rms_norm' : 'layer_norm',
+    attention_bias: c.qkvBias,
+    use_qk_norm: c.qkNorm,
+  };
+}
+
+/** InternViT, by its name. */
+export const internVitPart: PartDefinition<'encoder', InternVitConfig & InternVitOptions> = {
+  id: 'encoder-intern-vit',
+  kind: 'encoder',
+  create: (config) => internVit(config, config),
+  presets: internVitPresets,
+  source,
+  types: ['internvl_vision', 'intern_vit_6b'],
+  read: (section) =>
+    section['model_type'] === 'intern_vit_6b'
+      ? readOriginalInternVitConfig(section)
+      : readInternVitConfig(section),
+  write: internVitSection,
+};

@@ -1,10 +1,18 @@
 import { InputError } from '@weft/errors';
 import { trace, type TensorData } from '@weft/graph';
-import { checkGoldenRuns, interpret, randomParameters, randomTensor, testVisionEncoder } from '@weft/testing';
+import {
+  checkGoldenRuns,
+  interpret,
+  randomParameters,
+  randomTensor,
+  testDefinition,
+  testVisionEncoder,
+} from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import {
   aspectRatiosOf,
   mllamaVision,
+  mllamaVisionPart,
   mllamaVisionPresets,
   readMllamaVisionConfig,
   type MllamaVisionConfig,
@@ -159,4 +167,9 @@ describe('mllamaVision', () => {
     ]);
     expect(() => mllamaVision('llama-4' as never)).toThrow(/encoder-mllama has no preset 'llama-4'/);
   });
+});
+
+testDefinition(mllamaVisionPart, {
+  configs: [tiny, { ...tiny, capture: 'before' }],
+  unwritable: [{ ...tiny, capture: 'after' }],
 });

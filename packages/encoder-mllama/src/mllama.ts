@@ -24,8 +24,25 @@ import {
   type Shape,
   type Value,
 } from '@weft/graph';
-import { captureLayers, layerNorm, linear, mergeHeads, mlp, patchEmbedding, splitHeads } from '@weft/nn';
-import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+import {
+  captureLayers,
+  layerNorm,
+  linear,
+  mergeHeads,
+  mlp,
+  patchEmbedding,
+  readActivation,
+  splitHeads,
+  type ActivationName,
+} from '@weft/nn';
+import {
+  configReader,
+  resolvePreset,
+  type Json,
+  type PartDefinition,
+  type Source,
+  type VisionEncoder,
+} from '@weft/spec';
 import { prepareRuns } from './prepare.js';
 
 /** Vision tower of Llama 3.2 Vision. */
@@ -47,7 +64,7 @@ export interface MllamaVisionConfig {
   readonly supportedAspectRatios: readonly (readonly [rows: number, columns: number])[];
   /** Layers whose states join the last one along the channels. */
   readonly intermediateLayersIndices: readonly number[];
-  readonly hiddenAct: string;
+  readonly hiddenAct: ActivationName;
   readonly normEps: number;
 }
 
@@ -327,7 +344,7 @@ export function readMllamaVisionConfig(section: Json): MllamaVisionConfig {
     supportedAspectRatios: (read.raw('supported_aspect_ratios') ??
       aspectRatiosOf(maxNumTiles)) as MllamaVisionConfig['supportedAspectRatios'],
     intermediateLayersIndices: (read.raw('intermediate_layers_indices') ?? [3, 7, 15, 23, 30]) as number[],
-    hiddenAct: read.string('hidden_act', 'gelu'),
+    hiddenAct: readActivation(read, 'gelu'),
     normEps: read.number('norm_eps', 1e-5),
   };
 }
@@ -339,3 +356,40 @@ export function aspectRatiosOf(maxNumTiles: number): (readonly [rows: number, co
     sides.filter((columns) => rows * columns <= maxNumTiles).map((columns) => [rows, columns] as const),
   );
 }
+
+/**
+ * The vision section of a `config.json`, which does not say what `capture` says: published models take the states before
+ * the layers.
+ */
+export function mllamaVisionSection(c: MllamaVisionConfig & MllamaVisionOptions): Json | undefined {
+  if ((c.capture ?? 'before') !== 'before') return undefined;
+  return {
+    model_type: 'mllama_vision_model',
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_global_layers: c.numGlobalLayers,
+    attention_heads: c.numAttentionHeads,
+    num_channels: c.numChannels,
+    image_size: c.imageSize,
+    patch_size: c.patchSize,
+    max_num_tiles: c.maxNumTiles,
+    supported_aspect_ratios: c.supportedAspectRatios,
+    intermediate_layers_indices: c.intermediateLayersIndices,
+    vision_output_dim: c.hiddenSize * (1 + c.intermediateLayersIndices.length),
+    hidden_act: c.hiddenAct,
+    norm_eps: c.normEps,
+  };
+}
+
+/** The vision tower of Llama 3.2 Vision, by its name. */
+export const mllamaVisionPart: PartDefinition<'encoder', MllamaVisionConfig & MllamaVisionOptions> = {
+  id: 'encoder-mllama',
+  kind: 'encoder',
+  create: (config) => mllamaVision(config, config),
+  presets: mllamaVisionPresets,
+  source,
+  types: ['mllama_vision_model'],
+  read: readMllamaVisionConfig,
+  write: mllamaVisionSection,
+};

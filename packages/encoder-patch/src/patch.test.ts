@@ -1,7 +1,7 @@
 import { trace } from '@weft/graph';
-import { interpret, testVisionEncoder } from '@weft/testing';
+import { interpret, testDefinition, testVisionEncoder } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { rawPatches } from './patch.js';
+import { rawPatches, rawPatchesPart } from './patch.js';
 
 testVisionEncoder({
   tiny: () => rawPatches({ patchSize: 3, numChannels: 2, imageSize: [7, 11] }),
@@ -39,4 +39,11 @@ describe('rawPatches', () => {
     expect(fuyu.hiddenSize).toBe(2700);
     expect(fuyu.grid).toEqual([36, 64]);
   });
+});
+
+testDefinition(rawPatchesPart, {
+  configs: [
+    { patchSize: 3, numChannels: 2, imageSize: [7, 11] },
+    { patchSize: 3, numChannels: 2, imageSize: null },
+  ],
 });

@@ -9,7 +9,7 @@ import {
   transpose,
   type Value,
 } from '@weft/graph';
-import type { Source, VisionEncoder } from '@weft/spec';
+import type { PartDefinition, Source, VisionEncoder } from '@weft/spec';
 
 export interface PatchEncoderConfig {
   /** Side of a patch, pixels. */
@@ -71,3 +71,12 @@ function expectSizes(x: Value, sizes: readonly number[]): Value {
     hint: 'Use the image size, the patch size and the channels that the encoder was made with.',
   });
 }
+
+/** Raw patches, by their name. */
+export const rawPatchesPart: PartDefinition<'encoder', PatchEncoderConfig> = {
+  id: 'encoder-patch',
+  kind: 'encoder',
+  create: (config) => rawPatches(config),
+  presets: {},
+  source,
+};

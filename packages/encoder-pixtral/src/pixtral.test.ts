@@ -1,9 +1,10 @@
 import { InputError } from '@weft/errors';
 import { namedParameters, type TensorData } from '@weft/graph';
-import { checkGoldenRuns, testVisionEncoder } from '@weft/testing';
+import { checkGoldenRuns, testDefinition, testVisionEncoder } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import {
   pixtralVision,
+  pixtralVisionPart,
   pixtralVisionPresets,
   readPixtralVisionConfig,
   type PixtralVisionConfig,
@@ -132,4 +133,12 @@ describe('pixtralVision', () => {
       readPixtralVisionConfig({ head_dim: 64, hidden_act: 'silu', image_size: 1024, rope_theta: 10000 }),
     ).toEqual(pixtralVisionPresets['pixtral-12b']);
   });
+});
+
+testDefinition(pixtralVisionPart, {
+  configs: [tiny, { ...tiny, featureLayers: [-1], ropeInterleaved: false }],
+  unwritable: [
+    { ...tiny, featureLayers: [0, -1] },
+    { ...tiny, ropeInterleaved: true },
+  ],
 });

@@ -3,15 +3,25 @@ import {
   captureLayers,
   cutPatchEmbedding,
   gatedMlp,
+  isLastLayer,
   linear,
   mergeHeads,
   patchRotary,
+  readActivation,
   rmsNorm,
   ropeFrequencies,
   splitHeads,
+  type ActivationName,
   type RotaryAngles,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+import {
+  configReader,
+  resolvePreset,
+  type Json,
+  type PartDefinition,
+  type Source,
+  type VisionEncoder,
+} from '@weft/spec';
 import { prepareRuns } from './prepare.js';
 
 export interface PixtralVisionConfig {
@@ -24,7 +34,7 @@ export interface PixtralVisionConfig {
   readonly patchSize: number;
   /** Longest side of a picture, pixels; the processor shrinks larger ones to it. */
   readonly imageSize: number;
-  readonly hiddenAct: string;
+  readonly hiddenAct: ActivationName;
   readonly ropeTheta: number;
 }
 
@@ -171,10 +181,40 @@ export function readPixtralVisionConfig(section: Json): PixtralVisionConfig {
     numChannels: read.number('num_channels', 3),
     patchSize: read.number('patch_size', 16),
     imageSize: read.number('image_size', 1024),
-    hiddenAct: read.string('hidden_act', 'gelu'),
+    hiddenAct: readActivation(read, 'gelu'),
     ropeTheta: configReader(rope, 'vision_config.rope_parameters').number(
       'rope_theta',
       Number(read.raw('rope_theta') ?? 10000),
     ),
   };
 }
+
+/** The vision section of a `config.json`, or `undefined` for a tower that is read in another way than `PixtralVisionModel`. */
+export function pixtralVisionSection(c: PixtralVisionConfig & PixtralVisionOptions): Json | undefined {
+  if (!isLastLayer(c.featureLayers) || c.ropeInterleaved) return undefined;
+  return {
+    model_type: 'pixtral',
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    head_dim: c.hiddenSize / c.numAttentionHeads,
+    num_channels: c.numChannels,
+    patch_size: c.patchSize,
+    image_size: c.imageSize,
+    hidden_act: c.hiddenAct,
+    rope_parameters: { rope_type: 'axial', rope_theta: c.ropeTheta },
+  };
+}
+
+/** Pixtral's vision tower, by its name. */
+export const pixtralVisionPart: PartDefinition<'encoder', PixtralVisionConfig & PixtralVisionOptions> = {
+  id: 'encoder-pixtral',
+  kind: 'encoder',
+  create: (config) => pixtralVision(config, config),
+  presets: pixtralVisionPresets,
+  source,
+  types: ['pixtral'],
+  read: readPixtralVisionConfig,
+  write: pixtralVisionSection,
+};

@@ -1,10 +1,11 @@
 import { ConfigError, InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import { checkGoldenRuns, randomTensor, testVisionEncoder } from '@weft/testing';
+import { checkGoldenRuns, randomTensor, testDefinition, testVisionEncoder } from '@weft/testing';
 import type { EncoderRun } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import {
   qwen2Vision,
+  qwen2VisionPart,
   qwen2VisionPresets,
   readQwen25VisionConfig,
   readQwen2VisionConfig,
@@ -217,4 +218,12 @@ describe('qwen2Vision', () => {
     };
     expect(readQwen25VisionConfig(newer)).toEqual(qwen2VisionPresets['qwen2.5-vl']);
   });
+});
+
+testDefinition(qwen2VisionPart, {
+  configs: [tiny, windowed, { ...tiny, hiddenSize: 28, intermediateSize: 29 }],
+  unwritable: [
+    { ...tiny, norm: 'rms' },
+    { ...windowed, windowSize: null },
+  ],
 });

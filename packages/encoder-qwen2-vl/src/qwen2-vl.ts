@@ -25,12 +25,21 @@ import {
   mergeHeads,
   mlp,
   patchRotary,
+  readActivation,
   rmsNorm,
   ropeFrequencies,
   splitHeads,
+  type ActivationName,
   type RotaryAngles,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+import {
+  configReader,
+  resolvePreset,
+  type Json,
+  type PartDefinition,
+  type Source,
+  type VisionEncoder,
+} from '@weft/spec';
 import { prepareRuns } from './prepare.js';
 
 /** Vision transformer of Qwen2-VL or Qwen2.5-VL. */
@@ -46,7 +55,7 @@ export interface Qwen2VisionConfig {
   readonly temporalPatchSize: number;
   /** Side of the blocks of patches that follow one another, and that the connector merges. */
   readonly spatialMergeSize: number;
-  readonly hiddenAct: string;
+  readonly hiddenAct: ActivationName;
   readonly ropeTheta: number;
   /** `layer` and `plain` in Qwen2-VL, `rms` and `gated` in Qwen2.5-VL. */
   readonly norm: 'layer' | 'rms';
@@ -275,7 +284,7 @@ export function readQwen2VisionConfig(section: Json): Qwen2VisionConfig {
     ...shared,
     hiddenSize,
     intermediateSize: Math.trunc(hiddenSize * read.number('mlp_ratio', 4)),
-    hiddenAct: read.string('hidden_act', 'quick_gelu'),
+    hiddenAct: readActivation(read, 'quick_gelu'),
     norm: 'layer',
     mlp: 'plain',
     windowSize: null,
@@ -290,10 +299,64 @@ export function readQwen25VisionConfig(section: Json): Qwen2VisionConfig {
     ...shared,
     hiddenSize: read.number('hidden_size', 3584),
     intermediateSize: read.number('intermediate_size', 3420),
-    hiddenAct: read.string('hidden_act', 'silu'),
+    hiddenAct: readActivation(read, 'silu'),
     norm: 'rms',
     mlp: 'gated',
     windowSize: read.number('window_size', 112),
     fullAttentionLayers: (read.raw('fullatt_block_indexes') ?? [7, 15, 23, 31]) as number[],
   };
 }
+
+/**
+ * The vision section of a `config.json` of the generation that has these norms, MLPs and windows, or `undefined` if
+ * neither has.
+ */
+export function qwen2VisionSection(c: Qwen2VisionConfig): Json | undefined {
+  const shared = {
+    depth: c.numHiddenLayers,
+    num_heads: c.numAttentionHeads,
+    in_channels: c.numChannels,
+    patch_size: c.patchSize,
+    temporal_patch_size: c.temporalPatchSize,
+    spatial_merge_size: c.spatialMergeSize,
+    hidden_act: c.hiddenAct,
+    rope_parameters: { rope_type: 'axial', rope_theta: c.ropeTheta },
+  };
+  const { norm, mlp: form, windowSize, fullAttentionLayers, hiddenSize, intermediateSize } = c;
+  if (norm === 'rms' && form === 'gated' && windowSize !== null)
+    return {
+      model_type: 'qwen2_5_vl_vision',
+      ...shared,
+      hidden_size: hiddenSize,
+      intermediate_size: intermediateSize,
+      window_size: windowSize,
+      fullatt_block_indexes: fullAttentionLayers,
+    };
+  const isFirst =
+    norm === 'layer' && form === 'plain' && windowSize === null && fullAttentionLayers.length === 0;
+  // Readers truncate the product, which rounding may leave just below the whole number.
+  const ratio = intermediateSize / hiddenSize;
+  const isExact = Math.trunc(hiddenSize * ratio) === intermediateSize;
+  if (!isFirst) return undefined;
+  return {
+    model_type: 'qwen2_vl_vision',
+    ...shared,
+    embed_dim: hiddenSize,
+    mlp_ratio: isExact ? ratio : (intermediateSize + 0.5) / hiddenSize,
+  };
+}
+
+/** The vision towers of Qwen2-VL and Qwen2.5-VL, by their name. */
+export const qwen2VisionPart: PartDefinition<'encoder', Qwen2VisionConfig> = {
+  id: 'encoder-qwen2-vl',
+  kind: 'encoder',
+  create: (config) => qwen2Vision(config),
+  presets: qwen2VisionPresets,
+  source,
+  types: ['qwen2_vl_vision', 'qwen2_5_vl_vision'],
+  read: (section) =>
+    section['model_type'] === 'qwen2_5_vl_vision'
+      ? readQwen25VisionConfig(section)
+      : readQwen2VisionConfig(section),
+  write: qwen2VisionSection,
+};

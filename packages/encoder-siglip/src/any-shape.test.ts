@@ -1,8 +1,8 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import { checkGoldenRuns, testVisionEncoder } from '@weft/testing';
+import { checkGoldenRuns, testDefinition, testVisionEncoder } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { anyShapeSiglip, type AnyShapeSiglipConfig } from './any-shape.js';
+import { anyShapeSiglip, anyShapeSiglipPart, type AnyShapeSiglipConfig } from './any-shape.js';
 import { readSiglipConfig, siglipPresets } from './siglip.js';
 
 const tiny: AnyShapeSiglipConfig = {
@@ -121,4 +121,9 @@ describe('anyShapeSiglip', () => {
       /expected \[tiles, 3, height, width\] with patches of 2 x 2/,
     );
   });
+});
+
+testDefinition(anyShapeSiglipPart, {
+  configs: [tiny, { ...tiny, featureLayers: [-1] }],
+  unwritable: [{ ...tiny, featureLayers: [0, -2] }],
 });

@@ -1,6 +1,14 @@
 import { add, concat, embedding, module, Parameter, repeat, type Value } from '@weft/graph';
-import { captureLayers, cutPatchEmbedding, layerNorm, visionTransformerLayer } from '@weft/nn';
-import type { Json, Source, VisionEncoder } from '@weft/spec';
+import {
+  captureLayers,
+  cutPatchEmbedding,
+  isLastLayer,
+  layerNorm,
+  readVisionTransformer,
+  visionSection,
+  visionTransformerLayer,
+} from '@weft/nn';
+import type { Json, PartDefinition, Source, VisionEncoder } from '@weft/spec';
 import { prepareTiles } from './prepare-tiles.js';
 import type { SiglipConfig } from './siglip.js';
 
@@ -72,3 +80,33 @@ export function anyShapeSiglip(c: AnyShapeSiglipConfig, options: AnyShapeSiglipO
     },
   ) as unknown as VisionEncoder;
 }
+
+/** Reads the vision section of a `config.json`; class defaults are those of `Idefics3VisionConfig`. */
+export const readAnyShapeSiglipConfig = (section: Json): AnyShapeSiglipConfig =>
+  readVisionTransformer(section, {
+    hiddenSize: 1152,
+    intermediateSize: 3072,
+    numHiddenLayers: 12,
+    numAttentionHeads: 16,
+    numChannels: 3,
+    imageSize: 224,
+    patchSize: 32,
+    hiddenAct: 'gelu_pytorch_tanh',
+    layerNormEps: 1e-6,
+  });
+
+/** The vision section of a `config.json`, or `undefined` if other layers than the last are read. */
+export const anyShapeSiglipSection = (c: AnyShapeSiglipConfig & AnyShapeSiglipOptions): Json | undefined =>
+  isLastLayer(c.featureLayers) ? { model_type: 'idefics3_vision', ...visionSection(c) } : undefined;
+
+/** SigLIP for pictures of any shape, by its name. */
+export const anyShapeSiglipPart: PartDefinition<'encoder', AnyShapeSiglipConfig & AnyShapeSiglipOptions> = {
+  id: 'encoder-siglip-any-shape',
+  kind: 'encoder',
+  create: (config) => anyShapeSiglip(config, config),
+  presets: {},
+  source,
+  types: ['idefics3_vision'],
+  read: readAnyShapeSiglipConfig,
+  write: anyShapeSiglipSection,
+};

@@ -1,7 +1,7 @@
 import { namedParameters, slice, trace } from '@weft/graph';
-import { checkGolden, testVisionEncoder } from '@weft/testing';
+import { checkGolden, testDefinition, testVisionEncoder } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { readSiglipConfig, siglip, siglipPresets, type SiglipConfig } from './siglip.js';
+import { readSiglipConfig, siglip, siglipPart, siglipPresets, type SiglipConfig } from './siglip.js';
 
 const fixture = (name: string) => new URL(`./__fixtures__/${name}`, import.meta.url);
 
@@ -125,4 +125,16 @@ describe('siglip', () => {
       /vision_config\.vision_use_head is 1, expected true or false/,
     );
   });
+});
+
+testDefinition(siglipPart, {
+  configs: [
+    tiny,
+    { ...tiny, visionUseHead: false, featureLayers: [-1], postNorm: false, inputSize: tiny.imageSize },
+  ],
+  unwritable: [
+    { ...tiny, featureLayers: [0, -2] },
+    { ...tiny, postNorm: true },
+    { ...tiny, inputSize: 2 * tiny.imageSize },
+  ],
 });

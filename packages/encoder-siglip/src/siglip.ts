@@ -15,16 +15,26 @@ import {
 } from '@weft/graph';
 import {
   captureLayers,
+  isLastLayer,
   layerNorm,
   linear,
   mergeHeads,
   mlp,
   patchEmbedding,
+  readVisionTransformer,
   splitHeads,
+  visionSection,
   visionTransformerLayer,
   type VisionTransformerConfig,
 } from '@weft/nn';
-import { configReader, resolvePreset, type Json, type Source, type VisionEncoder } from '@weft/spec';
+import {
+  configReader,
+  resolvePreset,
+  type Json,
+  type PartDefinition,
+  type Source,
+  type VisionEncoder,
+} from '@weft/spec';
 
 export interface SiglipConfig extends VisionTransformerConfig {
   /** Whether the checkpoint holds the attention pooling of the contrastive model. */
@@ -186,18 +196,36 @@ const poolingHead = (c: SiglipConfig) =>
   );
 
 /** Reads the vision section of a `config.json`; class defaults are those of `SiglipVisionConfig`. */
-export function readSiglipConfig(section: Json): SiglipConfig {
-  const read = configReader(section, 'vision_config');
-  return {
-    hiddenSize: read.number('hidden_size', 768),
-    intermediateSize: read.number('intermediate_size', 3072),
-    numHiddenLayers: read.number('num_hidden_layers', 12),
-    numAttentionHeads: read.number('num_attention_heads', 12),
-    numChannels: read.number('num_channels', 3),
-    imageSize: read.number('image_size', 224),
-    patchSize: read.number('patch_size', 16),
-    hiddenAct: read.string('hidden_act', 'gelu_pytorch_tanh'),
-    layerNormEps: read.number('layer_norm_eps', 1e-6),
-    visionUseHead: read.boolean('vision_use_head', true),
-  };
+export const readSiglipConfig = (section: Json): SiglipConfig => ({
+  ...readVisionTransformer(section, {
+    hiddenSize: 768,
+    intermediateSize: 3072,
+    numHiddenLayers: 12,
+    numAttentionHeads: 12,
+    numChannels: 3,
+    imageSize: 224,
+    patchSize: 16,
+    hiddenAct: 'gelu_pytorch_tanh',
+    layerNormEps: 1e-6,
+  }),
+  visionUseHead: configReader(section, 'vision_config').boolean('vision_use_head', true),
+});
+
+/** The vision section of a `config.json`, or `undefined` for a tower that is read in another way than `SiglipVisionModel`. */
+export function siglipSection(c: SiglipConfig & SiglipOptions): Json | undefined {
+  const { featureLayers, postNorm = false, inputSize = c.imageSize } = c;
+  if (!isLastLayer(featureLayers) || postNorm || inputSize !== c.imageSize) return undefined;
+  return { model_type: 'siglip_vision_model', ...visionSection(c), vision_use_head: c.visionUseHead };
 }
+
+/** SigLIP's vision tower, by its name. */
+export const siglipPart: PartDefinition<'encoder', SiglipConfig & SiglipOptions> = {
+  id: 'encoder-siglip',
+  kind: 'encoder',
+  create: (config) => siglip(config, config),
+  presets: siglipPresets,
+  source,
+  types: ['siglip_vision_model', 'siglip'],
+  read: readSiglipConfig,
+  write: siglipSection,
+};

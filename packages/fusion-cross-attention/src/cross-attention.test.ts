@@ -9,11 +9,12 @@ import {
   randomParameters,
   randomTensor,
   runOnnx,
+  testDefinition,
   testFusion,
   type Tensors,
 } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { crossAttention } from './cross-attention.js';
+import { crossAttention, crossAttentionPart } from './cross-attention.js';
 
 const source = { paper: 'https://arxiv.org/abs/2302.13971', code: 'https://github.com/meta-llama/llama' };
 const config = {
@@ -229,4 +230,23 @@ describe('the decode step over held keys', () => {
       }
     },
   );
+});
+
+testDefinition(crossAttentionPart, {
+  configs: [
+    { every: 2 },
+    {
+      at: [0, 3],
+      naming: 'merged',
+      visibility: 'all',
+      numAttentionHeads: 2,
+      numKeyValueHeads: 1,
+      headDim: 5,
+      hiddenSize: 10,
+      intermediateSize: 7,
+      hiddenAct: 'gelu',
+      eps: 1e-6,
+      unseen: 'mlp',
+    },
+  ],
 });

@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
-import type { Fusion, Source, TextInputs } from '@weft/spec';
+import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
 
 export interface CrossAttentionFusionOptions extends CrossAttentionOptions {
   /**
@@ -42,3 +42,12 @@ export function crossAttention(options: CrossAttentionFusionOptions): Fusion {
     },
   };
 }
+
+/** Method B, by its name. */
+export const crossAttentionPart: PartDefinition<'fusion', CrossAttentionFusionOptions> = {
+  id: 'fusion-cross-attention',
+  kind: 'fusion',
+  create: crossAttention,
+  presets: {},
+  source,
+};

@@ -1,8 +1,8 @@
 import { namedParameters } from '@weft/graph';
 import { decoder } from '@weft/nn';
-import { testFusion } from '@weft/testing';
+import { testDefinition, testFusion } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { hybrid } from './hybrid.js';
+import { hybrid, hybridPart } from './hybrid.js';
 
 const backbone = () =>
   decoder(
@@ -43,4 +43,23 @@ describe('hybrid', () => {
     const paths = [...namedParameters(hybrid(config).attach(backbone())).keys()];
     expect(paths).toContain('model.layers.1.cross_attn_mlp_gate');
   });
+});
+
+testDefinition(hybridPart, {
+  configs: [
+    { every: 2 },
+    {
+      at: [0, 3],
+      naming: 'merged',
+      visibility: 'last',
+      numAttentionHeads: 2,
+      numKeyValueHeads: 1,
+      headDim: 5,
+      hiddenSize: 10,
+      intermediateSize: 7,
+      hiddenAct: 'gelu',
+      eps: 1e-6,
+      unseen: 'mlp',
+    },
+  ],
 });

@@ -1,6 +1,6 @@
 import { placeAtToken } from '@weft/graph';
 import { visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
-import type { Fusion, Source, TextInputs } from '@weft/spec';
+import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
 
 export interface HybridFusionOptions extends CrossAttentionOptions {
   /**
@@ -37,3 +37,12 @@ export function hybrid(options: HybridFusionOptions): Fusion {
     }),
   };
 }
+
+/** Method H, by its name. */
+export const hybridPart: PartDefinition<'fusion', HybridFusionOptions> = {
+  id: 'fusion-hybrid',
+  kind: 'fusion',
+  create: hybrid,
+  presets: {},
+  source,
+};

@@ -1,8 +1,8 @@
 import { input, makeGraph } from '@weft/graph';
 import { decoder } from '@weft/nn';
-import { interpret, testFusion } from '@weft/testing';
+import { interpret, testDefinition, testFusion } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { unifiedFusion } from './unified.js';
+import { unifiedFusion, unifiedPart } from './unified.js';
 
 const backbone = () =>
   decoder(
@@ -58,3 +58,5 @@ describe('unifiedFusion', () => {
     expect(join('add')).toEqual([1, 2, 3, 4, 105, 206, 307, 408, 9, 10, 11, 12]);
   });
 });
+
+testDefinition(unifiedPart, { configs: [{}, { mode: 'add' }] });

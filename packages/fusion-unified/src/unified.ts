@@ -1,5 +1,5 @@
 import { placeAtToken } from '@weft/graph';
-import type { Fusion, Source, TextInputs } from '@weft/spec';
+import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
 
 export interface UnifiedFusionOptions {
   /** `replace` overwrites the placeholder's embedding (LLaVA, Qwen2-VL, …); `add` adds to it (Molmo). */
@@ -24,3 +24,12 @@ export function unifiedFusion({ mode = 'replace' }: UnifiedFusionOptions = {}): 
     }),
   };
 }
+
+/** Method A, by its name. */
+export const unifiedPart: PartDefinition<'fusion', UnifiedFusionOptions> = {
+  id: 'fusion-unified',
+  kind: 'fusion',
+  create: unifiedFusion,
+  presets: {},
+  source,
+};

@@ -1,5 +1,5 @@
 import { queryPoolConnector } from '@weft/connector-resampler';
-import { anyShapeSiglip } from '@weft/encoder-siglip';
+import { anyShapeSiglip, readAnyShapeSiglipConfig } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { configReader, type Json, type Model } from '@weft/spec';
@@ -19,24 +19,11 @@ import { backboneOf, textNames } from './text.js';
  */
 export function ariaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
   const read = configReader(config, 'config');
-  const vision = configReader(read.section('vision_config', {}), 'vision_config');
+  const vision = read.section('vision_config', {});
   const layer = read.number('vision_feature_layer', -1);
-  const numHeads = vision.number('num_attention_heads', 16);
-  const patchSize = vision.number('patch_size', 32);
-  const encoder = anyShapeSiglip(
-    {
-      hiddenSize: vision.number('hidden_size', 1152),
-      intermediateSize: vision.number('intermediate_size', 3072),
-      numHiddenLayers: vision.number('num_hidden_layers', 12),
-      numAttentionHeads: numHeads,
-      numChannels: vision.number('num_channels', 3),
-      imageSize: vision.number('image_size', 224),
-      patchSize,
-      hiddenAct: vision.string('hidden_act', 'gelu_pytorch_tanh'),
-      layerNormEps: vision.number('layer_norm_eps', 1e-6),
-    },
-    { featureLayers: [layer] },
-  );
+  const tower = readAnyShapeSiglipConfig(vision);
+  const { numAttentionHeads: numHeads, patchSize } = tower;
+  const encoder = anyShapeSiglip(tower, { featureLayers: [layer] });
   const backbone = backboneOf({ model_type: 'aria_text', ...read.section('text_config') }, tiedHead(config));
   const placeholder = '<|img|>';
   const queriesOfPatches = queriesOf(config);

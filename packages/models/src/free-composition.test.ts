@@ -21,7 +21,7 @@ describe('a composition with a tower of free resolution', () => {
     headDim: 16,
     rotaryDim: 16,
     vocabSize: 40,
-    hiddenAct: 'silu',
+    hiddenAct: 'silu' as const,
     rmsNormEps: 1e-5,
     ropeTheta: 1e4,
     tieWordEmbeddings: false,

@@ -1,5 +1,5 @@
 import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
-import { siglip } from '@weft/encoder-siglip';
+import { readAnyShapeSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
@@ -17,24 +17,12 @@ import { backboneOf, textNames } from './text.js';
  */
 export function idefics3Recipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
   const read = configReader(config, 'config');
-  const section = read.section('vision_config');
-  const vision = configReader(section, 'vision_config');
+  // Its class and Aria's have the same sizes where a section leaves them out.
+  const vision = readAnyShapeSiglipConfig(read.section('vision_config'));
   const tiles = readSplitTiles(preprocessor);
-  const imageSize = vision.number('image_size', 224);
   const encoder = siglip(
-    {
-      hiddenSize: vision.number('hidden_size', 1152),
-      intermediateSize: vision.number('intermediate_size', 3072),
-      numHiddenLayers: vision.number('num_hidden_layers', 12),
-      numAttentionHeads: vision.number('num_attention_heads', 16),
-      numChannels: vision.number('num_channels', 3),
-      imageSize,
-      patchSize: vision.number('patch_size', 32),
-      hiddenAct: vision.string('hidden_act', 'gelu_pytorch_tanh'),
-      layerNormEps: vision.number('layer_norm_eps', 1e-6),
-      visionUseHead: false,
-    },
-    { postNorm: true, inputSize: 'max_image_size' in preprocessor ? tiles.tileSize : imageSize },
+    { ...vision, visionUseHead: false },
+    { postNorm: true, inputSize: 'max_image_size' in preprocessor ? tiles.tileSize : vision.imageSize },
   );
   const tieWordEmbeddings = read.boolean('tie_word_embeddings', false);
   const backbone = backboneOf(read.section('text_config', { rms_norm_eps: 1e-5 }), {

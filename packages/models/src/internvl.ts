@@ -7,6 +7,7 @@ import {
 } from '@weft/encoder-intern-vit';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readActivation, type ActivationName } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose, type Composition } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
@@ -40,7 +41,7 @@ export function internvlRecipe(config: Json, { preprocessor = {} }: RecipeFiles 
     vision,
     featureLayer: read.number('vision_feature_layer', -1),
     downsampleRatio: read.number('downsample_ratio', 0.5),
-    hiddenAct: read.string('projector_hidden_act', 'gelu'),
+    hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
     backbone,
     tiles: readDynamicTiles(preprocessor, {
       tileSize: vision.imageSize,
@@ -105,7 +106,7 @@ interface InternVl extends Pick<
   readonly vision: InternVitConfig;
   readonly featureLayer: number;
   readonly downsampleRatio: number;
-  readonly hiddenAct?: string;
+  readonly hiddenAct?: ActivationName;
   readonly tiles: DynamicTilesConfig;
 }
 

@@ -2,6 +2,7 @@ import { mlpConnector } from '@weft/connector-mlp';
 import { siglip, siglipPresets, type SiglipConfig } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readActivation } from '@weft/nn';
 import {
   configReader,
   type CheckpointNames,
@@ -91,7 +92,7 @@ function portedTower(section: Json): SiglipConfig {
     numChannels: read.number('num_channels', 3),
     imageSize: read.number('image_size', 384),
     patchSize: read.number('patch_size', 16),
-    hiddenAct: read.string('hidden_act', 'gelu'),
+    hiddenAct: readActivation(read, 'gelu'),
     layerNormEps: read.number('layer_norm_eps', 1e-6),
     visionUseHead: false,
   };

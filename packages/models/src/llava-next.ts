@@ -2,6 +2,7 @@ import { anyresArranger, type AnyresConfig } from '@weft/connector-anyres';
 import { mlpConnector } from '@weft/connector-mlp';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canonicalName, tiedHead, visionTower } from './llava.js';
@@ -88,7 +89,7 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
     },
     encoder,
     connector: mlpConnector({
-      hiddenAct: read.string('projector_hidden_act', 'gelu'),
+      hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
       bias: read.boolean('multimodal_projector_bias', true),
     }),
     arranger: anyresArranger(layout),

@@ -3,6 +3,7 @@ import { clip, readClipConfig } from '@weft/encoder-clip';
 import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { mlpConnector } from '@weft/connector-mlp';
 import { ConfigError } from '@weft/errors';
+import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model, type VisionEncoder } from '@weft/spec';
 import { compose } from './compose.js';
 import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
@@ -35,7 +36,7 @@ export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     },
     encoder,
     connector: mlpConnector({
-      hiddenAct: read.string('projector_hidden_act', 'gelu'),
+      hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
       bias: read.boolean('multimodal_projector_bias', true),
     }),
     backbone,

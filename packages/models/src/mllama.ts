@@ -3,7 +3,7 @@ import { linearConnector } from '@weft/connector-linear';
 import { mllamaVision, readMllamaVisionConfig } from '@weft/encoder-mllama';
 import { ConfigError } from '@weft/errors';
 import { crossAttention } from '@weft/fusion-cross-attention';
-import { readRope } from '@weft/nn';
+import { readActivation, readRope } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canvasShare, canvasTiles, readCanvasTiles } from './processors/canvas-tiles.js';
@@ -104,7 +104,7 @@ function readText(section: Json, crossLayers: number): LlamaConfig {
     headDim,
     vocabSize: read.number('vocab_size', 128256),
     extraTokens,
-    hiddenAct: read.string('hidden_act', 'silu'),
+    hiddenAct: readActivation(read, 'silu'),
     rmsNormEps: read.number('rms_norm_eps', 1e-5),
     tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
     qkvBias: false,

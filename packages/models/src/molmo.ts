@@ -4,6 +4,7 @@ import { attentionPoolConnector, cropArranger } from '@weft/connector-attention-
 import { clip, clipPresets, type ClipConfig } from '@weft/encoder-clip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readActivation } from '@weft/nn';
 import {
   configReader,
   type Backbone,
@@ -140,7 +141,7 @@ function readTower(config: Json): ClipConfig {
     numAttentionHeads: read.number('image_num_heads', usual.numAttentionHeads),
     imageSize: size[0]!,
     patchSize: read.number('image_patch_size', usual.patchSize),
-    hiddenAct: read.string('image_mlp_activations', usual.hiddenAct),
+    hiddenAct: readActivation(read, usual.hiddenAct, 'image_mlp_activations'),
     layerNormEps: read.number('image_norm_eps', usual.layerNormEps),
   };
   const positions = Math.floor(tower.imageSize / tower.patchSize) ** 2 + 1;
@@ -197,7 +198,7 @@ function readLanguage(config: Json): Language {
     vocabSize,
     extraTokens: read.number('additional_vocab_size', 128),
     extraTable: true,
-    hiddenAct: 'silu',
+    hiddenAct: 'silu' as const,
     tieWordEmbeddings: false,
   };
   if (!qkNorm && !normAfter && !isMixture) {

@@ -7,6 +7,7 @@ import {
 } from '@weft/encoder-pixtral';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readActivation } from '@weft/nn';
 import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
@@ -75,7 +76,7 @@ export function pixtralRecipe(config: Json, { preprocessor = {} }: RecipeFiles =
     vision: readPixtralVisionConfig(read.section('vision_config')),
     visionOptions: { featureLayers: Array.isArray(layer) ? (layer as number[]) : [Number(layer)] },
     connector: {
-      hiddenAct: read.string('projector_hidden_act', 'gelu'),
+      hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
       bias: read.boolean('multimodal_projector_bias', true),
     },
     backbone,

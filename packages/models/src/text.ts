@@ -1,11 +1,12 @@
 import { aria, readAriaConfig, splitAriaExperts } from '@weft/backbone-aria';
 import { llama, readLlamaConfig } from '@weft/backbone-llama';
-import { olmo, readOlmoConfig, splitExperts } from '@weft/backbone-olmo';
+import { olmo, readOlmoConfig } from '@weft/backbone-olmo';
 import { persimmon, readPersimmonConfig } from '@weft/backbone-persimmon';
 import { phi, phi3, readPhi3Config, readPhiConfig } from '@weft/backbone-phi';
 import { qwen2, readQwen2Config } from '@weft/backbone-qwen2';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { splitExperts } from '@weft/nn';
 import type { Backbone, CheckpointNames, Json, Model } from '@weft/spec';
 import { textModel } from './compose.js';
 

@@ -1,5 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { gelu, quickGelu, relu2, silu, type Value } from '@weft/graph';
+import type { ConfigReader } from '@weft/spec';
 
 /** Activations by the names that `config.json` files use. */
 const activations = {
@@ -14,9 +15,13 @@ const activations = {
 
 export type ActivationName = keyof typeof activations;
 
-/** The activation of a name. @throws ConfigError that lists the known ones */
-export function activation(name: string): (x: Value) => Value {
-  const found = Object.hasOwn(activations, name) ? activations[name as ActivationName] : undefined;
+/**
+ * The activation of a name. Configurations are data, so a name may be none of these in spite of its type.
+ *
+ * @throws ConfigError that lists the known ones
+ */
+export function activation(name: ActivationName): (x: Value) => Value {
+  const found = Object.hasOwn(activations, name) ? activations[name] : undefined;
   if (!found)
     throw new ConfigError({
       message: `There is no activation '${name}'.`,
@@ -24,3 +29,15 @@ export function activation(name: string): (x: Value) => Value {
     });
   return found;
 }
+
+/**
+ * The activation that a section of a `config.json` names.
+ *
+ * @param fallback default of the reference's class
+ * @throws ConfigError that lists the known ones, if the section names another
+ */
+export const readActivation = (
+  read: ConfigReader,
+  fallback: ActivationName,
+  key = 'hidden_act',
+): ActivationName => read.oneOf(key, Object.keys(activations) as ActivationName[], fallback);

@@ -9,7 +9,7 @@ import { gatedMlp, mlp } from './mlp.js';
 import { layerNorm, rmsNorm } from './norm.js';
 import { captureLayers, patchEmbedding } from './vision-transformer.js';
 
-const sizes = { hiddenSize: 6, intermediateSize: 10, hiddenAct: 'silu' };
+const sizes = { hiddenSize: 6, intermediateSize: 10, hiddenAct: 'silu' as const };
 const vision = {
   ...sizes,
   numHiddenLayers: 1,
@@ -92,8 +92,8 @@ describe('activation', () => {
   });
 
   it('lists the known ones when there is none of the name', () => {
-    expect(() => activation('mish')).toThrow(/There is no activation 'mish'\.\n {2}Known: gelu, /);
-    expect(() => activation('toString')).toThrow(ConfigError);
+    expect(() => activation('mish' as 'silu')).toThrow(/There is no activation 'mish'\.\n {2}Known: gelu, /);
+    expect(() => activation('toString' as 'silu')).toThrow(ConfigError);
   });
 });
 
@@ -107,7 +107,7 @@ describe('a decoder', () => {
     headDim: 4,
     rotaryDim: 4,
     vocabSize: 9,
-    hiddenAct: 'silu',
+    hiddenAct: 'silu' as const,
     rmsNormEps: 1e-5,
     ropeTheta: 100,
     tieWordEmbeddings: true,

@@ -23,6 +23,7 @@ import {
   type Value,
 } from '@weft/graph';
 import type { Backbone, DecoderContext, DecoderLayer, SeenTiles, VisionContext } from '@weft/spec';
+import type { ActivationName } from './activation.js';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
 import { gatedMlp, type MlpConfig } from './mlp.js';
@@ -157,7 +158,7 @@ export function withCrossAttention(
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
-    hiddenAct: String(config['hiddenAct'] ?? 'silu'),
+    hiddenAct: (config['hiddenAct'] ?? 'silu') as ActivationName,
     eps: Number(config['rmsNormEps'] ?? config['normEps'] ?? 1e-5),
     unseen: 'attention-and-mlp',
     ...sizes,

@@ -1,5 +1,6 @@
 import { add, attend, module, rope, type AnyModule, type Value } from '@weft/graph';
 import type { DecoderContext, DecoderLayer, DecoderShape } from '@weft/spec';
+import type { ActivationName } from './activation.js';
 import { expertsMlp, type ExpertsConfig } from './experts-mlp.js';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
@@ -23,7 +24,7 @@ export type LayerType = 'full_attention' | 'sliding_attention';
 
 /** A Llama-like decoder. */
 export interface DecoderConfig extends DecoderStackConfig {
-  readonly hiddenAct: string;
+  readonly hiddenAct: ActivationName;
   readonly rmsNormEps: number;
   /** Biases of q, k and v. */
   readonly qkvBias: boolean;

@@ -1,12 +1,12 @@
 import { module, mul, type AnyModule, type Value } from '@weft/graph';
-import { activation } from './activation.js';
+import { activation, type ActivationName } from './activation.js';
 import { linear } from './linear.js';
 
 export interface MlpConfig {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   /** Name as in `config.json`. */
-  readonly hiddenAct: string;
+  readonly hiddenAct: ActivationName;
 }
 
 export type Mlp = AnyModule & ((x: Value) => Value);

@@ -62,7 +62,8 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
   readonly source: Source;
   /**
    * What published files call it: values of `model_type` for encoders and backbones, of `image_processor_type` for
-   * processors. None unless given.
+   * processors. Types of whole models that hold only this part beside others we do not read (`clip`) are among them;
+   * types of models that are a composition (`qwen2_vl`) are not. None unless given.
    */
   readonly types?: readonly string[];
   /**
@@ -73,4 +74,18 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
   write?(config: C): Json | undefined;
   /** Pieces of stored tensors that are tensors of their own in the part. */
   readonly split?: CheckpointNames['split'];
+}
+
+/** What is known of a part before its package is imported: a line of the catalog. */
+export interface PartEntry {
+  readonly id: string;
+  readonly kind: PartKind;
+  /** What to install, for example `@weft/encoder-clip`. */
+  readonly package: string;
+  /** See `PartDefinition.types`. */
+  readonly types: readonly string[];
+  /** Names of the published sizes. */
+  readonly presets: readonly string[];
+  /** Imports the package; fails as `import` does if it is not installed. */
+  load(): Promise<PartDefinition>;
 }

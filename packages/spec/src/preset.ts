@@ -48,6 +48,11 @@ export function configReader(section: Json, where: string) {
       const value = section[key] ?? fallback;
       return typeof value === 'boolean' ? value : wrong(key, 'true or false');
     },
+    /** One of a few words. */
+    oneOf<T extends string>(key: string, choices: readonly T[], fallback?: T): T {
+      const value = section[key] ?? fallback;
+      return choices.find((choice) => choice === value) ?? wrong(key, `one of ${choices.join(', ')}`);
+    },
     section(key: string, fallback?: Json): Json {
       const value = section[key] ?? fallback;
       return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -57,3 +62,6 @@ export function configReader(section: Json, where: string) {
     raw: (key: string): unknown => section[key],
   };
 }
+
+/** Reads one section of a `config.json`; see `configReader`. */
+export type ConfigReader = ReturnType<typeof configReader>;

@@ -63,7 +63,7 @@ export function testPublished<C extends Part>({
 export function testSource(make: () => Pick<Component, 'id' | 'source'>): void {
   it('names its paper, and its reference code at a fixed version', () => {
     const { id, source } = make();
-    expect(id).toMatch(/^(encoder|connector|backbone|fusion)-[a-z0-9-]+$/);
+    expect(id).toMatch(/^(encoder|connector|arranger|backbone|fusion)-[a-z0-9-]+$/);
     expect(source.paper).toMatch(/^https:\/\//);
     expect(source.code).toMatch(/^https:\/\/.*\/blob\/(v\d+\.\d+\.\d+|[0-9a-f]{40})\//);
   });

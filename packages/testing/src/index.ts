@@ -15,6 +15,7 @@ export {
   type PublishedSize,
 } from './conformance.js';
 export { testConnector, type ConnectorChecks } from './connector-suite.js';
+export { testDefinition, type ContextOf, type DefinitionChecks } from './definition-suite.js';
 export { describeGraph, rebuild } from './describe-graph.js';
 export { testFusion, type FusionChecks } from './fusion-suite.js';
 export { checkGoldenRuns, type GoldenRuns } from './golden-runs.js';

@@ -1,0 +1,67 @@
+import { configReader, type Json } from '@weft/spec';
+import { readActivation, type ActivationName } from './activation.js';
+import type { DecoderStackConfig } from './decoder-layer.js';
+import { readRope, ropeSection, type RopeDefaults } from './rotary.js';
+
+/** What the text section of any family of decoders states; the rest is the family's own. */
+export interface DecoderSectionConfig extends DecoderStackConfig {
+  readonly hiddenAct: ActivationName;
+}
+
+/** Defaults of a family's configuration class. */
+export interface DecoderStackDefaults extends RopeDefaults {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  /** As many as there are attention heads unless given. */
+  readonly numKeyValueHeads?: number;
+  readonly vocabSize: number;
+  readonly hiddenAct: ActivationName;
+}
+
+/**
+ * Reads what the text sections of all families have in common: sizes, activation, rotary positions, tied head.
+ *
+ * @throws ConfigError naming the field that cannot be read
+ */
+export function readDecoderStack(section: Json, defaults: DecoderStackDefaults): DecoderSectionConfig {
+  const read = configReader(section, 'text_config');
+  const hiddenSize = read.number('hidden_size', defaults.hiddenSize);
+  const numAttentionHeads = read.number('num_attention_heads', defaults.numAttentionHeads);
+  const headDim = read.number('head_dim', hiddenSize / numAttentionHeads);
+  return {
+    hiddenSize,
+    intermediateSize: read.number('intermediate_size', defaults.intermediateSize),
+    numHiddenLayers: read.number('num_hidden_layers', defaults.numHiddenLayers),
+    numAttentionHeads,
+    numKeyValueHeads: read.number('num_key_value_heads', defaults.numKeyValueHeads ?? numAttentionHeads),
+    headDim,
+    vocabSize: read.number('vocab_size', defaults.vocabSize),
+    hiddenAct: readActivation(read, defaults.hiddenAct),
+    tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
+    ...readRope(section, headDim, defaults),
+  };
+}
+
+/**
+ * The fields that `readDecoderStack` reads, or `undefined` for what no text class of transformers has: embeddings that
+ * the head does not predict, positions that turn neighbouring channels, a choice of layers for a window that is not.
+ * Windows themselves each family writes in its own way, or not at all.
+ */
+export function decoderSection(c: DecoderSectionConfig): Json | undefined {
+  if (c.extraTokens || c.ropeInterleaved) return undefined;
+  if (c.layerTypes && c.slidingWindow === undefined) return undefined;
+  return {
+    hidden_size: c.hiddenSize,
+    intermediate_size: c.intermediateSize,
+    num_hidden_layers: c.numHiddenLayers,
+    num_attention_heads: c.numAttentionHeads,
+    num_key_value_heads: c.numKeyValueHeads,
+    head_dim: c.headDim,
+    vocab_size: c.vocabSize,
+    hidden_act: c.hiddenAct,
+    tie_word_embeddings: c.tieWordEmbeddings,
+    rope_parameters: ropeSection(c, c.headDim),
+  };
+}
