@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { namedParameters, slice, trace } from '@weft/graph';
-import { interpret, randomParameters, randomTensor, testVisionEncoder, type Golden } from '@weft/testing';
+import {
+  interpret,
+  randomParameters,
+  randomTensor,
+  testDefinition,
+  testVisionEncoder,
+  type Golden,
+} from '@weft/testing';
 import type { Json, VisionEncoder } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { dino, dinoPart, dinoPresets, readDinoConfig, type DinoConfig, type DinoOptions } from './dino.js';
@@ -149,26 +156,6 @@ describe('the config of a checkpoint', () => {
     expect(readDinoConfig({})).toEqual(readDinoConfig({ model_type: 'dinov2' }));
   });
 
-  it('is read as it was written, of every preset', () => {
-    for (const preset of Object.values(dinoPresets)) {
-      const section = dinoPart.write!(preset);
-      expect(readDinoConfig(section!)).toEqual(preset);
-    }
-  });
-
-  it('cannot be written for a tower that neither class can be', () => {
-    const unknown = [
-      { ...tiny, antialias: true, useMaskToken: false },
-      { ...tiny, numRegisterTokens: 1 },
-      { ...tiny, inputSize: 16 },
-      { ...tiny, postNorm: true },
-    ];
-    for (const config of unknown) expect(dinoPart.write!(config)).toBeUndefined();
-    expect(dinoPart.write!({ ...tiny, inputSize: 11, featureLayers: [-2] })).toMatchObject({
-      image_size: 11,
-    });
-  });
-
   it('takes sides written as pairs, and names the field that is wrong', () => {
     expect(readDinoConfig({ image_size: [518, 518], patch_size: [14, 14] })).toMatchObject({
       imageSize: 518,
@@ -183,14 +170,18 @@ describe('the config of a checkpoint', () => {
   });
 });
 
-it('is made again from what it states of itself', () => {
-  const encoder = dino(tinyGiant, {
-    inputSize: 7,
-    postNorm: true,
-    classToken: 'keep',
-    featureLayers: [0, 1],
-  });
-  const again = dinoPart.create(JSON.parse(JSON.stringify(encoder.config)) as DinoConfig);
-  expect(again.config).toEqual(encoder.config);
-  expect(run(again, 7)).toEqual(run(encoder, 7));
+testDefinition(dinoPart, {
+  configs: [
+    tiny,
+    { ...tiny, useMaskToken: false, featureLayers: [-1], classToken: 'drop', postNorm: false, inputSize: 11 },
+    tinyGiant,
+  ],
+  unwritable: [
+    { ...tiny, antialias: true, useMaskToken: false },
+    { ...tiny, numRegisterTokens: 1 },
+    { ...tiny, featureLayers: [-2] },
+    { ...tiny, classToken: 'keep' },
+    { ...tiny, postNorm: true },
+    { ...tiny, inputSize: 16 },
+  ],
 });

@@ -15,11 +15,13 @@ import {
 } from '@weft/graph';
 import {
   captureLayers,
+  isLastLayer,
   layerNorm,
   linear,
   mergeHeads,
   mlp,
   patchEmbedding,
+  readActivation,
   splitHeads,
   type VisionTransformerConfig,
 } from '@weft/nn';
@@ -270,7 +272,7 @@ export function readDinoConfig(section: Json): DinoConfig {
     numChannels: read.number('num_channels', 3),
     imageSize: side('image_size', 224),
     patchSize: side('patch_size', hasRegisters ? 16 : 14),
-    hiddenAct: read.string('hidden_act', 'gelu'),
+    hiddenAct: readActivation(read, 'gelu'),
     layerNormEps: read.number('layer_norm_eps', 1e-6),
     qkvBias: read.boolean('qkv_bias', true),
     numRegisterTokens: hasRegisters ? read.number('num_register_tokens', 4) : 0,
@@ -279,11 +281,16 @@ export function readDinoConfig(section: Json): DinoConfig {
   };
 }
 
-/** The section that `readDinoConfig` reads; `undefined` for a tower that neither class of transformers can be. */
-function dinoSection(c: DinoConfig & DinoOptions): Json | undefined {
+/**
+ * The `config.json` of a checkpoint, or `undefined` for a tower that is neither `Dinov2Model` nor `Dinov2WithRegistersModel`,
+ * or that is read in another way.
+ */
+export function dinoSection(c: DinoConfig & DinoOptions): Json | undefined {
+  const { featureLayers, classToken = 'drop', postNorm = false, inputSize = c.imageSize } = c;
   const isKnown = c.antialias ? c.useMaskToken : c.numRegisterTokens === 0;
-  const isAsTrained = c.inputSize === undefined || c.inputSize === c.imageSize;
-  if (!isKnown || !isAsTrained || c.postNorm) return undefined;
+  const isPlain =
+    isLastLayer(featureLayers) && classToken === 'drop' && !postNorm && inputSize === c.imageSize;
+  if (!isKnown || !isPlain) return undefined;
   return {
     model_type: c.antialias ? 'dinov2_with_registers' : 'dinov2',
     hidden_size: c.hiddenSize,
@@ -301,7 +308,7 @@ function dinoSection(c: DinoConfig & DinoOptions): Json | undefined {
   };
 }
 
-/** DINOv2 as the rest of Weft knows it. */
+/** DINOv2, by its name. */
 export const dinoPart: PartDefinition<'encoder', DinoConfig & DinoOptions> = {
   id: 'encoder-dino',
   kind: 'encoder',
