@@ -24,6 +24,7 @@ export const readResults = () => JSON.parse(readFileSync(resultsFile, 'utf8'));
 /** Verifies every fixture and stores what came out. @throws if one is not verified */
 export async function storeResults() {
   const { load, verify } = await import('../packages/runtime/dist/index.js');
+  const { findPart, part } = await import('../packages/spec/dist/index.js');
   const fixtures = join(root, 'packages/models/__fixtures__');
   const results = {};
   for (const name of readdirSync(fixtures).sort()) {
@@ -31,15 +32,16 @@ export async function storeResults() {
     const failed = checks.filter(({ ok }) => !ok).map((check) => check.name);
     if (failed.length > 0) throw new Error(`${name} is not verified: ${failed.join(', ')}.`);
     const loaded = await load(join(fixtures, name), { worker: false });
-    const { vision, backbone, fusion, config } = loaded.model;
+    const { model } = loaded;
+    const { fusion, config } = model;
     await loaded.close();
     results[name] = {
       recipe,
       modelType: config.model_type,
-      encoder: vision?.encoder.id,
-      connector: vision?.connector.id,
-      fusion: vision ? fusion.id : undefined,
-      backbone: backbone.id,
+      encoder: findPart(model, 'encoder')?.id,
+      connector: findPart(model, 'connector')?.id,
+      fusion: model.senses.length > 0 ? fusion.id : undefined,
+      backbone: part(model, 'backbone').id,
       differences: Object.fromEntries(checks.map((check) => [check.name, check.maxDiff])),
     };
   }
@@ -62,6 +64,7 @@ export async function counter() {
 async function sizesTable(names) {
   const count = await counter();
   const { presetModel } = await import('../packages/models/dist/index.js');
+  const { part, senseOf } = await import('../packages/spec/dist/index.js');
   const tokens = ({ processor, cross }, width, height) => {
     try {
       const placed = processor.place({ width, height });
@@ -76,9 +79,10 @@ async function sizesTable(names) {
   return table(
     ['Size', 'Parameters', 'Encoder', 'Connector', 'Backbone', ...pictures.map(([w, h]) => `${w} × ${h}`)],
     names.map((name) => {
-      const { vision, backbone, module } = presetModel(name);
-      const parts = [module, vision.encoder, vision.connector, backbone].map(count);
-      return [`\`${name}\``, ...parts, ...pictures.map(([w, h]) => tokens(vision, w, h))];
+      const model = presetModel(name);
+      const parts = ['encoder', 'connector', 'backbone'].map((key) => count(part(model, key)));
+      const places = pictures.map(([w, h]) => tokens(senseOf(model, 'image'), w, h));
+      return [`\`${name}\``, count(model.module), ...parts, ...places];
     }),
   );
 }

@@ -117,11 +117,12 @@ async function partTable(name) {
 async function presetTable() {
   const count = await counter();
   const { presetModel, presetNames } = await import('../packages/models/dist/index.js');
+  const { part } = await import('../packages/spec/dist/index.js');
   const rows = presetNames().flatMap((name) => {
-    const { vision, backbone, module } = presetModel(name);
-    return vision
-      ? [`| \`${name}\` | ${[vision.encoder, vision.connector, backbone, module].map(count).join(' | ')} |`]
-      : [];
+    const model = presetModel(name);
+    if (model.senses.length === 0) return [];
+    const parts = ['encoder', 'connector', 'backbone'].map((key) => part(model, key));
+    return [`| \`${name}\` | ${[...parts, model.module].map(count).join(' | ')} |`];
   });
   return [
     '| Preset | Encoder | Connector | Backbone | Parameters |',

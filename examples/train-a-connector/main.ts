@@ -1,12 +1,13 @@
 // Trains a new connector between a frozen encoder and a frozen backbone: node dist/main.js [STEPS] [FOLDER OF THE RUN]
 import { initialWeights } from '@weft/models';
+import { part } from '@weft/spec';
 import { openPool, questionCurriculum, tinyFolder, tinyModel, worldDataset } from '@weft/tiny';
 import { describeStage, fit, type Stage } from '@weft/train';
 import { openCheckpoint } from '@weft/weights';
 
 const [steps = '60', folder = 'run'] = process.argv.slice(2);
 const model = tinyModel();
-const { encoder, connector } = model.vision!;
+const [encoder, connector] = [part(model, 'encoder'), part(model, 'connector')];
 
 const stage: Stage = {
   name: 'align',

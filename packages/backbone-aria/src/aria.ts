@@ -55,6 +55,7 @@ export function aria(
       }),
     ),
     norm: rmsNorm(c.hiddenSize, c.rmsNormEps),
+    normEps: c.rmsNormEps,
   });
 }
 

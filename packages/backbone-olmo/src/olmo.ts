@@ -70,6 +70,7 @@ export function olmo(
     source: sourceOf(c),
     layers: repeat(c.numHiddenLayers, (i) => olmoLayer(c, i)),
     norm: norm(c),
+    normEps: c.normEps,
   });
 }
 

@@ -79,6 +79,7 @@ export function persimmon(
       }),
     ),
     norm: norm(),
+    normEps: c.layerNormEps,
     normName: 'final_layernorm',
   });
 }

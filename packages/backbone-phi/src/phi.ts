@@ -75,6 +75,7 @@ export function phi(config: keyof typeof phiPresets | PhiConfig, changes: Partia
     source,
     layers: repeat(c.numHiddenLayers, (i) => parallelLayer(c, i)),
     norm: layerNorm(c.hiddenSize, c.layerNormEps),
+    normEps: c.layerNormEps,
     normName: 'final_layernorm',
     headBias: true,
   });

@@ -77,6 +77,7 @@ export function phi3(
       }),
     ),
     norm: norm(),
+    normEps: c.rmsNormEps,
   });
 }
 

@@ -1,5 +1,14 @@
 import { namedParameters, trace, type Parameter, type Part } from '@weft/graph';
-import type { Component, Fusion, Json, Model, Vision } from '@weft/spec';
+import {
+  findPart,
+  part,
+  senseOf,
+  type Component,
+  type Fusion,
+  type ImageSense,
+  type Json,
+  type Model,
+} from '@weft/spec';
 
 /** A part of a model in numbers. */
 export interface PartDescription {
@@ -59,11 +68,12 @@ export interface ModelDescription {
 
 /** @param size of the picture whose tokens are counted; one tile of the encoder unless given */
 export function describeModel(name: string, model: Model, size?: ImageSize): ModelDescription {
-  const { vision, backbone, fusion } = model;
+  const { fusion } = model;
+  const backbone = part(model, 'backbone');
+  const [encoder, connector] = [findPart(model, 'encoder'), findPart(model, 'connector')];
   const head = sum(headParameters(model));
   const decoder = count(backbone) - head;
-  const [seen, projector] = vision ? [count(vision.encoder), count(vision.connector)] : [0, 0];
-  const part = (component: Component): PartDescription => ({
+  const described = (component: Component): PartDescription => ({
     id: component.id,
     config: component.config,
     parameters: count(component),
@@ -74,12 +84,18 @@ export function describeModel(name: string, model: Model, size?: ImageSize): Mod
     recipe: model.name,
     paper: model.source.paper,
     method: fusion.method,
-    parameters: { total: count(model.module), vision: seen, projector, decoder, head },
+    parameters: {
+      total: count(model.module),
+      vision: encoder ? count(encoder) : 0,
+      projector: connector ? count(connector) : 0,
+      decoder,
+      head,
+    },
     parts: {
-      encoder: vision && part(vision.encoder),
-      connector: vision && part(vision.connector),
+      encoder: encoder ? described(encoder) : null,
+      connector: connector ? described(connector) : null,
       fusion: { id: fusion.id, config: fusion.config },
-      backbone: part(backbone),
+      backbone: described(backbone),
     },
     shapes: shapesOf(model, image),
     tokensPerImage: image && image.tokens,
@@ -89,10 +105,12 @@ export function describeModel(name: string, model: Model, size?: ImageSize): Mod
 
 const sum = (parameters: Iterable<Parameter>): number =>
   [...parameters].reduce((total, { elements }) => total + elements, 0);
-const count = (part: Part): number => sum(namedParameters(part).values());
+const count = (tree: Part): number => sum(namedParameters(tree).values());
 
 /** Parameters that only the head uses: none if it is the token table. */
-function headParameters({ module, backbone }: Model): Parameter[] {
+function headParameters(model: Model): Parameter[] {
+  const { module } = model;
+  const backbone = part(model, 'backbone');
   const head = trace(
     module,
     { hidden_states: { dtype: 'float32', shape: ['rows', backbone.shape.hiddenSize] } },
@@ -114,33 +132,35 @@ function headParameters({ module, backbone }: Model): Parameter[] {
 }
 
 /** Tiles that go through the encoder: some only fill up. */
-function encodedTiles({ processor }: Vision, { width, height, tiles }: ImageDescription): number {
+function encodedTiles({ processor }: ImageSense, { width, height, tiles }: ImageDescription): number {
   const { cross } = processor.place({ width, height });
   return cross ? 1 + Math.max(...cross.tiles, ...cross.placed) : tiles;
 }
 
-function shapesOf({ vision, backbone }: Model, image: ImageDescription | null): ModelDescription['shapes'] {
-  const { hiddenSize, vocabSize } = backbone.shape;
+function shapesOf(model: Model, image: ImageDescription | null): ModelDescription['shapes'] {
+  const sense = senseOf(model, 'image');
+  const { hiddenSize, vocabSize } = part(model, 'backbone').shape;
   const text = { hiddenStates: [1, 'L', hiddenSize], logits: [1, 'L', vocabSize] };
-  if (!vision || !image) return { pixels: null, features: null, embeddings: null, ...text };
-  const { encoder } = vision;
+  if (!sense || !image) return { pixels: null, features: null, embeddings: null, ...text };
+  const encoder = part(model, 'encoder');
   const [tiles, ...rest] = Object.values(encoder.inputs)[0]!.shape;
   const patches = encoder.grid ? encoder.grid[0] * encoder.grid[1] : 'patches';
-  const encoded = encodedTiles(vision, image);
+  const encoded = encodedTiles(sense, image);
   // Some encoders take the tiles of a picture along an axis of their own.
   const together = rest.slice(0, -3).reduce<number>((product, side) => product * Number(side), 1);
   return {
     pixels: [typeof tiles === 'string' ? encoded / together : tiles!, ...rest],
     features: [encoded, patches, encoder.hiddenSize],
-    embeddings: [vision.cross ? encoded * vision.cross.tokensPerTile : image.tokens, hiddenSize],
+    embeddings: [sense.cross ? encoded * sense.cross.tokensPerTile : image.tokens, hiddenSize],
     ...text,
   };
 }
 
-function describeImage({ vision }: Model, size?: ImageSize): ImageDescription | null {
-  if (!vision) return null;
-  const { width, height } = size ?? tileOf(vision.encoder.inputs['pixel_values']?.shape);
-  const { tiles, tokens, formula } = vision.processor.place({ width, height });
+function describeImage(model: Model, size?: ImageSize): ImageDescription | null {
+  const sense = senseOf(model, 'image');
+  if (!sense) return null;
+  const { width, height } = size ?? tileOf(part(model, 'encoder').inputs['pixel_values']?.shape);
+  const { tiles, tokens, formula } = sense.processor.place({ width, height });
   return { width, height, tiles, tokens, formula };
 }
 

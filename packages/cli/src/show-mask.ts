@@ -1,4 +1,5 @@
 import type { ConversationTools } from '@weft/runtime';
+import { senseOf } from '@weft/spec';
 import { ignored, type TrainingExample } from '@weft/train';
 import { printable, styleOf, type TerminalStream } from './terminal.js';
 
@@ -12,16 +13,17 @@ export function maskText(
   { tokenizer, model }: ConversationTools,
   stream: TerminalStream,
 ): string {
+  const sense = senseOf(model, 'image');
   const { dim, green } = styleOf(stream);
   const learns = (i: number): boolean => labels[i] !== ignored;
   const textOf = (from: number, to: number): string => {
     const parts: string[] = [];
     for (let i = from; i < to;) {
-      const isImage = (at: number): boolean => inputIds[at] === model.vision?.imageTokenId;
+      const isImage = (at: number): boolean => inputIds[at] === sense?.tokenId;
       let end = i + 1;
       while (end < to && isImage(end) === isImage(i)) end++;
       parts.push(
-        isImage(i) ? `${model.vision!.placeholder} x ${end - i}` : tokenizer.decode(inputIds.slice(i, end)),
+        isImage(i) ? `${sense!.placeholder} x ${end - i}` : tokenizer.decode(inputIds.slice(i, end)),
       );
       i = end;
     }

@@ -3,8 +3,8 @@ import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { findChatTemplate, maxPositionsOf, writeModel, type ConversationTools } from '@weft/runtime';
-import { loadTokenizer } from '@weft/text';
+import { maxPositionsOf, writeModel, type ConversationTools } from '@weft/runtime';
+import { loadChatTemplate, loadTokenizer } from '@weft/text';
 import {
   describeStage,
   fit,
@@ -60,7 +60,7 @@ export async function train(config: TrainConfig, { signal }: Context): Promise<v
   const end = last ? `Loss at the end ${last.loss.toFixed(4)}.` : 'The run was over already.';
   process.stdout.write(`${end} The model, metrics.jsonl and loss.svg are in ${out}\n`);
   process.stdout.write(
-    `  weft ${model.vision ? 'ask PICTURE' : 'ask'} "QUESTION" --model ${shownPath(out)}\n`,
+    `  weft ${model.senses.length > 0 ? 'ask PICTURE' : 'ask'} "QUESTION" --model ${shownPath(out)}\n`,
   );
 }
 
@@ -147,11 +147,11 @@ async function composed(
 }
 
 async function conversationTools({ model, files }: OpenFolder): Promise<ConversationTools> {
-  const placeholders = model.vision ? [model.vision.placeholder] : [];
+  const placeholders = model.senses.map(({ placeholder }) => placeholder);
   return {
     model,
     tokenizer: await loadTokenizer(files.folder, { placeholders }),
-    chatTemplate: model.chatTemplate ?? (await findChatTemplate(files.folder)),
+    chatTemplate: model.prompt.chatTemplate ?? (await loadChatTemplate(files.folder)),
   };
 }
 
@@ -183,6 +183,6 @@ async function writeTrained(
     })),
     tokenizerFrom: files.folder,
     generationConfig: files.generation,
-    ...(model.vision ? { preprocessor: files.preprocessor } : {}),
+    ...(model.senses.length > 0 ? { preprocessor: files.preprocessor } : {}),
   });
 }

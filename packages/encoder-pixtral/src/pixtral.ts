@@ -111,6 +111,7 @@ export function pixtralVision(
         id: 'encoder-pixtral',
         source,
         config: { ...c, featureLayers, ropeInterleaved } as Json,
+        ropeInterleaved,
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid: null,
         inputs: {

@@ -80,7 +80,7 @@ const feeds = {
 } satisfies Tensors;
 
 describe('crossAttention', () => {
-  const pathsOf = (fusion: Fusion) => [...namedParameters(fusion.attach(backbone())).keys()];
+  const pathsOf = (fusion: Fusion) => [...namedParameters(fusion.attach(backbone()).backbone).keys()];
   const gates = (fusion: Fusion) =>
     pathsOf(fusion)
       .filter((path) => path.endsWith('attn_gate'))
@@ -101,18 +101,18 @@ describe('crossAttention', () => {
     const merged = crossAttention({ every: 2, naming: 'merged' });
     expect(gates(merged)).toEqual(['model.layers.1', 'model.layers.4']);
     expect(pathsOf(merged)).toContain('model.layers.5.self_attn.q_proj.weight');
-    expect(merged.attach(backbone()).layers).toHaveLength(6);
+    expect(merged.attach(backbone()).backbone.layers).toHaveLength(6);
   });
 
   it('keeps the paths that the backbone was given', () => {
     const moved = backbone().withPaths({ model: 'text.model' }) as Backbone;
-    const paths = [...namedParameters(crossAttention({ every: 2 }).attach(moved)).keys()];
+    const paths = [...namedParameters(crossAttention({ every: 2 }).attach(moved).backbone).keys()];
     expect(paths.filter((path) => !path.startsWith('text.model.'))).toEqual(['lm_head.weight']);
   });
 
   it('has the parameters of Llama 3.2 Vision under its names', () => {
     const own = Object.fromEntries(
-      [...namedParameters(crossAttention({ at: [1] }).attach(backbone()))]
+      [...namedParameters(crossAttention({ at: [1] }).attach(backbone()).backbone)]
         .filter(([path]) => path.includes('cross_attn_layers.1'))
         .map(([path, { shape }]) => [path.slice(26), shape]),
     );
@@ -136,7 +136,7 @@ describe('crossAttention', () => {
   it('leaves a token that sees no image as it is, or lets it attend to all as transformers does', () => {
     const first = (unseen: 'attention-and-mlp' | 'mlp', embeds = feeds.embeds) => {
       const fusion = crossAttention({ every: 2, unseen });
-      const model = fusion.attach(backbone());
+      const model = fusion.attach(backbone()).backbone;
       return [
         ...interpret(
           traceLogits(fusion, model),
@@ -152,7 +152,7 @@ describe('crossAttention', () => {
 
   it('refuses places that are not layers in ascending order, and placed embeddings', () => {
     const attach = (options: Parameters<typeof crossAttention>[0]) => () =>
-      crossAttention(options).attach(backbone());
+      crossAttention(options).attach(backbone()).backbone;
     expect(attach({ at: [2, 1] })).toThrow(ConfigError);
     expect(attach({ at: [2, 1] })).toThrow(
       /cannot stand at \[2, 1\]: the backbone has 4\.\n {2}at fusion-cross-attention/,
@@ -168,7 +168,7 @@ describe('crossAttention', () => {
 
 describe('the decode step over held keys', () => {
   const fusion = crossAttention({ every: 2 });
-  const model = fusion.attach(backbone());
+  const model = fusion.attach(backbone()).backbone;
   const graph = traceLogits(fusion, model);
   const { graph: step, cache, held } = inference(graph);
 

@@ -1,5 +1,5 @@
 import { ConfigError } from '@weft/errors';
-import { visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
+import { usualUnseen, visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
 import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
 
 export interface CrossAttentionFusionOptions extends CrossAttentionOptions {
@@ -29,6 +29,7 @@ export function crossAttention(options: CrossAttentionFusionOptions): Fusion {
     config: { ...options },
     method: 'B',
     visibility,
+    unseen: layers.unseen ?? usualUnseen,
     attach: (backbone) => withCrossAttention(backbone, layers, 'fusion-cross-attention'),
     join: ({ hiddenStates, placed, seen }: TextInputs) => {
       if (placed)

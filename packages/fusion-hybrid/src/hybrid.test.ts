@@ -40,7 +40,7 @@ describe('hybrid', () => {
   it('states what it was told, so that it can be made again', () => {
     const { config } = hybrid({ at: [1], naming: 'merged', eps: 1e-6 });
     expect(config).toEqual({ at: [1], naming: 'merged', eps: 1e-6 });
-    const paths = [...namedParameters(hybrid(config).attach(backbone())).keys()];
+    const paths = [...namedParameters(hybrid(config).attach(backbone()).backbone).keys()];
     expect(paths).toContain('model.layers.1.cross_attn_mlp_gate');
   });
 });

@@ -1,5 +1,5 @@
 import { placeAtToken } from '@weft/graph';
-import { visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
+import { usualUnseen, visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
 import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
 
 export interface HybridFusionOptions extends CrossAttentionOptions {
@@ -30,6 +30,7 @@ export function hybrid(options: HybridFusionOptions): Fusion {
     config: { ...options },
     method: 'H',
     visibility,
+    unseen: layers.unseen ?? usualUnseen,
     attach: (backbone) => withCrossAttention(backbone, layers, 'fusion-hybrid'),
     join: ({ hiddenStates, placed, seen }: TextInputs) => ({
       hiddenStates: placed ? placeAtToken(hiddenStates, placed.positions, placed.embeds) : hiddenStates,

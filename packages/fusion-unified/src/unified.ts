@@ -18,7 +18,7 @@ export function unifiedFusion({ mode = 'replace' }: UnifiedFusionOptions = {}): 
     source,
     config: { mode },
     method: 'A',
-    attach: (backbone) => backbone,
+    attach: (backbone) => ({ backbone, added: [] }),
     join: ({ hiddenStates, placed }: TextInputs) => ({
       hiddenStates: placed ? placeAtToken(hiddenStates, placed.positions, placed.embeds, mode) : hiddenStates,
     }),

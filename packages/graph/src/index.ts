@@ -8,6 +8,7 @@ export {
   type RewriteRule,
   type RewriteRules,
 } from './graph.js';
+export { mapModules, replaceAt, type ChangePart, type MapOptions } from './map-modules.js';
 export * from './module.js';
 export type * from './op-table.js';
 export * from './ops.js';

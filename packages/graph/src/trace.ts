@@ -11,11 +11,18 @@ export function input(name: string, { dtype, shape }: TensorType): Value {
   return withPath('', () => makeNode('Input', { name }, [], [{ dtype, shape }])[0]!);
 }
 
+/** Functions without parameters, such as an activation, need no place in a tree. */
+const hasParameters = (module: AnyModule): boolean => {
+  for (const [, part] of walk(module)) if (part instanceof Parameter) return true;
+  return false;
+};
+
 /**
  * Runs module code once and returns the graph it describes.
  *
  * @param model tree whose parameters the graph may use; their paths name them
  * @param inputs types of the graph inputs by name
+ * @throws ConfigError if `build` calls a module of parameters that is not in the tree
  * @param build calls the modules on the inputs and returns the outputs by name
  */
 export function trace<I extends Readonly<Record<string, TensorType>>>(
@@ -27,16 +34,20 @@ export function trace<I extends Readonly<Record<string, TensorType>>>(
   for (const [path, part] of walk(model)) if (!paths.has(part)) paths.set(part, path);
   const values = new Map<Parameter, Value>();
   const context = {
-    pathOf: (module: AnyModule) => paths.get(module) ?? module.kind,
+    pathOf: (module: AnyModule) => {
+      const path = paths.get(module);
+      if (path === undefined && hasParameters(module))
+        throw new ConfigError({
+          message: `A module '${module.kind}' that has parameters is not part of the traced model.`,
+          hint: 'Pass the tree that holds it to trace(). Of a model whose tree was changed, look parts up in the new tree, or change the model by mapModel.',
+        });
+      return path ?? module.kind;
+    },
     valueOf: (parameter: Parameter) => {
       const known = values.get(parameter);
       if (known) return known;
-      const path = paths.get(parameter);
-      if (path === undefined)
-        throw new ConfigError({
-          message: 'A module uses a parameter that is not part of the traced model.',
-          hint: 'Pass the tree that holds the module to trace().',
-        });
+      // The parameters of a module that is in the tree are in it too.
+      const path = paths.get(parameter)!;
       const types = [{ dtype: 'float32', shape: parameter.shape }] as const;
       const value = makeNode('Parameter', { path, parameter }, [], types, path)[0]!;
       values.set(parameter, value);

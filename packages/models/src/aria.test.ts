@@ -1,6 +1,6 @@
 import { ConfigError, InputError, ShapeError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import type { Json, Model, Picture } from '@weft/spec';
+import { part, senseOf, type Json, type Model, type Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { visionGraph } from './graphs.js';
 import { presetModel } from './presets.js';
@@ -46,7 +46,7 @@ const picture = (width: number, height: number, byte = 7): Picture => ({
 
 /** Columns and rows of each tile that its mask shows. */
 function shown(model: Model, pictures: readonly Picture[]): (readonly [number, number])[] {
-  const { shape, data } = model.vision!.processor.process(pictures).inputs['pixel_mask']!;
+  const { shape, data } = senseOf(model, 'image')!.processor.process(pictures).inputs['pixel_mask']!;
   const [tiles, side] = shape as [number, number];
   return Array.from({ length: tiles }, (_, tile) => {
     const own = (data as Uint8Array).subarray(tile * side * side, (tile + 1) * side * side);
@@ -77,22 +77,25 @@ describe('the recipe of Aria', () => {
     [490, 128],
   ])('gives every picture the tokens of a tile of %i pixels', (max_image_size, tokens) => {
     const { config: published } = presetModel('aria');
-    const { processor } = modelOf(published, { preprocessor: { max_image_size } }).vision!;
+    const { processor } = senseOf(modelOf(published, { preprocessor: { max_image_size } }), 'image')!;
     expect(processor.place({ width: 640, height: 480 })).toMatchObject({ tiles: 1, tokens });
     expect(processor.place({ width: 30, height: 2000 }).prompt).toBe('<|img|>'.repeat(tokens));
   });
 
   it('makes the largest tiles that have queries where nothing says which', () => {
-    const { processor } = modelOf(config).vision!;
+    const { processor } = senseOf(modelOf(config), 'image')!;
     expect(processor.process([picture(3, 4)]).inputs['pixel_values']!.shape).toEqual([1, 3, 12, 12]);
   });
 
   it('cuts a picture in the resolution that suits it best, without a view of the whole', () => {
     const { config: published } = presetModel('aria');
     const place = (max_image_size: number, width: number, height: number) =>
-      modelOf(published, {
-        preprocessor: { max_image_size, split_image: true },
-      }).vision!.processor.place({ width, height });
+      senseOf(
+        modelOf(published, {
+          preprocessor: { max_image_size, split_image: true },
+        }),
+        'image',
+      )!.processor.place({ width, height });
     expect(place(490, 1280, 720)).toMatchObject({ tiles: 6, tokens: 768, formula: '2 x 3 tiles of 128' });
     expect(place(490, 400, 3000)).toMatchObject({ tiles: 7, formula: '7 x 1 tiles of 128' });
     expect(place(490, 100, 100)).toMatchObject({ tiles: 2, formula: '1 x 2 tiles of 128' });
@@ -112,7 +115,10 @@ describe('the recipe of Aria', () => {
   });
 
   it('sets a picture into the upper left corner, on black', () => {
-    const { inputs, images } = tiny().vision!.processor.process([picture(16, 8), picture(8, 8, 9)]);
+    const { inputs, images } = senseOf(tiny(), 'image')!.processor.process([
+      picture(16, 8),
+      picture(8, 8, 9),
+    ]);
     const { shape, data } = inputs['pixel_values']!;
     expect(shape).toEqual([2, 3, 8, 8]);
     expect([0, 31, 32, 63, 64, 192, 255].map((i) => data[i])).toEqual([7, 7, 0, 0, 7, 9, 9]);
@@ -129,7 +135,8 @@ describe('the recipe of Aria', () => {
 
   it('gives its graph a run for each tile, with the queries of the whole tile', () => {
     const model = tiny();
-    const { encoder, connector, processor } = model.vision!;
+    const [encoder, connector] = [part(model, 'encoder'), part(model, 'connector')];
+    const { processor } = senseOf(model, 'image')!;
     const runs = encoder.prepare!(processor.process([picture(16, 8), picture(8, 8)]).inputs);
     expect(runs.map(({ inputs }) => inputs['patches']!.shape)).toEqual([
       [1, 8, 12],
@@ -142,7 +149,8 @@ describe('the recipe of Aria', () => {
   });
 
   it('refuses tiles without queries, sides that do not fit and pictures without pixels', () => {
-    const place = () => tiny({ max_image_size: 10 }).vision!.processor.place({ width: 4, height: 4 });
+    const place = () =>
+      senseOf(tiny({ max_image_size: 10 }), 'image')!.processor.place({ width: 4, height: 4 });
     expect(place).toThrow(ShapeError);
     expect(place).toThrow(/tile of 5 x 5 patches has no number of queries/);
     expect(() => tiny({ min_image_size: 9 })).toThrow(/min_image_size is 9, but a tile .* has 8 pixels/);
@@ -150,9 +158,9 @@ describe('the recipe of Aria', () => {
     expect(() => tiny({}, { projector_patch_to_query_dict: { 16: 0 } })).toThrow(
       /projector_patch_to_query_dict is {"16":0}/,
     );
-    expect(() => tiny().vision!.processor.place({ width: 0, height: 4 }, 2)).toThrow(InputError);
-    expect(() => tiny({ split_image: true }).vision!.processor.place({ width: 1, height: 9000 }, 2)).toThrow(
-      /Picture 2 is 1 x 9000 pixels/,
-    );
+    expect(() => senseOf(tiny(), 'image')!.processor.place({ width: 0, height: 4 }, 2)).toThrow(InputError);
+    expect(() =>
+      senseOf(tiny({ split_image: true }), 'image')!.processor.place({ width: 1, height: 9000 }, 2),
+    ).toThrow(/Picture 2 is 1 x 9000 pixels/);
   });
 });

@@ -3,7 +3,16 @@ import { hybrid } from '@weft/fusion-hybrid';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { dimTerms, namedParameters, type Part } from '@weft/graph';
 import type { CrossAttentionOptions } from '@weft/nn';
-import type { Backbone, ConnectorFactory, Fusion, ImagePlacement, Model, VisionEncoder } from '@weft/spec';
+import {
+  part,
+  senseOf,
+  type Backbone,
+  type ConnectorFactory,
+  type Fusion,
+  type ImagePlacement,
+  type Model,
+  type VisionEncoder,
+} from '@weft/spec';
 import { compose, type Composition } from './compose.js';
 import { countOperations, heldValues, type Sizes } from './count-operations.js';
 import { textGraph, visionGraph } from './graphs.js';
@@ -76,15 +85,14 @@ const methods: readonly Fusion['method'][] = ['A', 'B', 'H'];
 export function compareFusions(question: FusionQuestion): FusionAnswer[] {
   return methods.map((method) => {
     const model = modelBy(method, question);
-    const { vision, backbone } = model;
     const own = count(question.backbone);
     return {
       method,
       parameters: {
         total: count(model.module),
-        encoder: count(vision!.encoder),
-        connector: count(vision!.connector),
-        fusion: count(backbone) - own,
+        encoder: count(part(model, 'encoder')),
+        connector: count(part(model, 'connector')),
+        fusion: count(part(model, 'backbone')) - own,
         backbone: own,
       },
       cases: casesOf(model, question),
@@ -106,12 +114,12 @@ function modelBy(method: Fusion['method'], question: FusionQuestion): Model {
   });
 }
 
-const count = (part: Part): number =>
-  [...namedParameters(part).values()].reduce((sum, { elements }) => sum + elements, 0);
+const count = (tree: Part): number =>
+  [...namedParameters(tree).values()].reduce((sum, { elements }) => sum + elements, 0);
 
 function casesOf(model: Model, question: FusionQuestion): FusionCase[] {
   const { images, textTokens, bytesPerNumber = 2 } = question;
-  const { processor, cross } = model.vision!;
+  const { processor, cross } = senseOf(model, 'image')!;
   const embeds = visionGraph(model).outputs['image_embeds']!;
   const crossed = textGraph(model);
   const plain = cross ? textGraph(model, { tiles: false }) : crossed;
@@ -156,9 +164,9 @@ function casesOf(model: Model, question: FusionQuestion): FusionCase[] {
 }
 
 /** The symbolic sizes of the graph of vision for one picture, from the rows that it must give. */
-function sizesOfPicture({ vision }: Model, rows: number | string, { tiles, cross }: ImagePlacement): Sizes {
+function sizesOfPicture(model: Model, rows: number | string, { tiles, cross }: ImagePlacement): Sizes {
   const encoded = cross ? 1 + Math.max(...cross.tiles, ...cross.placed) : tiles;
-  const perTile = vision!.connector.countTokens(vision!.encoder.grid!);
+  const perTile = part(model, 'connector').countTokens(part(model, 'encoder').grid!);
   const [[coefficient, symbols]] = dimTerms(rows) as [[number, string[]]];
   return Object.fromEntries(symbols.map((symbol) => [symbol, (encoded * perTile) / coefficient]));
 }

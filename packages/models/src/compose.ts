@@ -10,13 +10,14 @@ import type {
   CrossSight,
   Fusion,
   ImageProcessor,
+  ImageSense,
   Json,
   Model,
   PositionRule,
-  PromptForm,
+  PromptRule,
+  Sense,
   Source,
-  VideoSight,
-  Vision,
+  VideoSense,
   VisionEncoder,
 } from '@weft/spec';
 import { placeByMethod, processorFor } from './processors/by-method.js';
@@ -46,18 +47,17 @@ export interface Composition {
     readonly connector: Connector;
   }) => ImageProcessor;
   /** For models that see videos; made like the processor. */
-  readonly video?: (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => VideoSight;
+  readonly video?: (vision: {
+    readonly encoder: VisionEncoder;
+    readonly connector: Connector;
+  }) => Pick<VideoSense, 'processor' | 'placeholder' | 'tokenId'>;
   readonly positions?: PositionRule;
   /** For fusions by cross-attention. */
   readonly cross?: CrossComposition | undefined;
   readonly imageTokenId: number;
   readonly placeholder?: string;
-  readonly backdrop?: Vision['backdrop'];
-  readonly insertsFirstToken?: boolean;
-  /** How prompts are written where there is no chat template. */
-  readonly form?: PromptForm;
-  /** Template of conversations that takes the place of the checkpoint's. */
-  readonly chatTemplate?: string;
+  /** How prompts are written, where chat template and tokenizer do not say it all. */
+  readonly prompt?: PromptRule;
   readonly paths?: Partial<PartPaths>;
   readonly checkpoint?: CheckpointNames;
   readonly config?: Json;
@@ -108,7 +108,7 @@ export function compose(given: Composition): Model {
       where: name,
       hint: 'Choose an unused id, or give the backbone a larger vocabSize and new rows for it.',
     });
-  const backbone = fusion.attach(given.backbone);
+  const attached = fusion.attach(given.backbone);
   const connector = given.connector({
     visionSize: encoder.hiddenSize,
     textSize: hiddenSize,
@@ -124,11 +124,28 @@ export function compose(given: Composition): Model {
   const cross = fusion.method === 'A' ? undefined : crossSight(given, connector, arranger);
   const own = given.processor({ encoder, connector });
   const processor = cross ? processorFor(own, cross, placeholder) : own;
+  const places = {
+    encoder: 'encoder',
+    connector: 'connector',
+    ...(arranger ? { arranger: 'arranger' } : {}),
+  };
+  const image: ImageSense = {
+    kind: 'image',
+    placeholder,
+    tokenId: imageTokenId,
+    ...places,
+    processor,
+    cross,
+  };
   const video = given.video?.({ encoder, connector });
-  const { form, backdrop, insertsFirstToken } = given;
-  const seeing = { placeholder, imageTokenId, backdrop, insertsFirstToken, form, video, cross };
-  const vision: Vision = { encoder, connector, arranger, processor, ...seeing };
-  return finish(name, source, backbone, fusion, vision, { ...llavaPaths, ...given.paths }, given);
+  const senses: Sense[] = [image, ...(video ? [{ kind: 'video', ...places, ...video } as const] : [])];
+  return finish(given, {
+    source,
+    parts: { encoder, connector, ...(arranger ? { arranger } : {}), backbone: attached.backbone },
+    added: attached.added,
+    senses,
+    paths: { ...llavaPaths, ...given.paths },
+  });
 }
 
 function crossSight(
@@ -151,7 +168,7 @@ function crossSight(
   return {
     tokensPerTile,
     tagTokens: tags?.place === 'keys' ? tags.tokens : 0,
-    unseenAttend: fusion.config['unseen'] === 'mlp',
+    unseenAttend: fusion.unseen === 'mlp',
     place: (tiles) => cross.place?.(tiles, tokensPerTile) ?? usual(tiles),
     visible: tileVisibility({
       imageTokenId,
@@ -170,47 +187,37 @@ export function textModel(given: {
   readonly checkpoint?: CheckpointNames;
   readonly config?: Json;
 }): Model {
-  const paths = { ...llavaPaths, backbone: '' };
-  return finish(
-    given.name,
-    given.source ?? given.backbone.source,
-    given.backbone,
-    given.fusion,
-    null,
-    paths,
-    given,
-  );
+  return finish(given, {
+    source: given.source ?? given.backbone.source,
+    parts: { backbone: given.backbone },
+    added: [],
+    senses: [],
+    paths: { ...llavaPaths, backbone: '' },
+  });
 }
 
+/** The parts in one tree, and all else that was given. */
 function finish(
-  name: string,
-  source: Source,
-  backbone: Backbone,
-  fusion: Fusion,
-  vision: Vision | null,
-  paths: PartPaths,
-  given: Pick<Composition, 'checkpoint' | 'config' | 'positions' | 'chatTemplate'>,
+  given: Pick<Composition, 'name' | 'fusion' | 'positions' | 'prompt' | 'checkpoint' | 'config'>,
+  {
+    parts,
+    paths,
+    ...found
+  }: Pick<Model, 'source' | 'added' | 'senses'> & {
+    readonly parts: Readonly<Record<string, AnyModule>>;
+    readonly paths: PartPaths;
+  },
 ): Model {
-  const { checkpoint = {}, config = {}, positions, chatTemplate } = given;
-  const parts: Record<string, AnyModule> = vision
-    ? {
-        encoder: vision.encoder,
-        connector: vision.connector,
-        ...(vision.arranger ? { arranger: vision.arranger } : {}),
-        backbone,
-      }
-    : { backbone };
-  const root = module('Model', parts, {}, { paths: { ...paths } });
+  const { name, fusion, positions, prompt = {}, checkpoint = {}, config = {} } = given;
   return {
     name,
-    source,
-    module: root,
-    backbone,
+    module: module('Model', parts, {}, { paths: { ...paths } }),
+    ...found,
+    heads: [{ kind: 'text', part: 'backbone' }],
     fusion,
-    vision,
     positions,
+    prompt,
     checkpoint,
-    chatTemplate,
     config,
   };
 }

@@ -8,7 +8,7 @@ import { siglip } from '@weft/encoder-siglip';
 import { crossAttention } from '@weft/fusion-cross-attention';
 import { hybrid } from '@weft/fusion-hybrid';
 import { namedParameters } from '@weft/graph';
-import type { Backbone, Fusion, Model } from '@weft/spec';
+import { senseOf, type Backbone, type Fusion, type Model } from '@weft/spec';
 import { checkGradients, interpret, randomParameters, randomTensor, type Tensors } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import { compose, type Composition } from './compose.js';
@@ -157,10 +157,10 @@ describe('a composition by cross-attention', () => {
 
   it('marks a picture by one token, or shows the view of the whole under H', () => {
     const size = { width: 9, height: 7 };
-    const b = composed(crossAttention({ every: 2 })).vision!.processor.place(size);
+    const b = senseOf(composed(crossAttention({ every: 2 })), 'image')!.processor.place(size);
     expect(b).toMatchObject({ tokens: 1, prompt: '<image>', cross: { tiles: [0], seen: 1, placed: [] } });
     const tiles = processorOf('dynamic-tiles', { size: { height: 8, width: 8 }, max_patches: 6 });
-    const h = composed(hybrid({ every: 2 }), { processor: tiles }).vision!.processor.place({
+    const h = senseOf(composed(hybrid({ every: 2 }), { processor: tiles }), 'image')!.processor.place({
       width: 16,
       height: 8,
     });

@@ -5,7 +5,7 @@ import { pixtralVision, pixtralVisionPresets } from '@weft/encoder-pixtral';
 import { qwen2Vision, qwen2VisionPresets } from '@weft/encoder-qwen2-vl';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
-import type { Json, Model } from '@weft/spec';
+import { senseOf, type Json, type Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { modelOf } from './recipes.js';
@@ -78,7 +78,9 @@ describe('a composition with a tower of free resolution', () => {
         [...namedParameters(module)].map(([path, { shape }]) => [path, shape]);
       expect(shapes(again)).toEqual(shapes(model));
       const size = { width: 130, height: 70 };
-      expect(again.vision!.processor.place(size)).toEqual(model.vision!.processor.place(size));
+      expect(senseOf(again, 'image')!.processor.place(size)).toEqual(
+        senseOf(model, 'image')!.processor.place(size),
+      );
     },
   );
 });

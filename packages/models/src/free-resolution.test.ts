@@ -1,5 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters, type Graph } from '@weft/graph';
+import { senseOf } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { textGraph, trainingGraph, visionGraph } from './graphs.js';
 import { configOfParams } from './pixtral-native.js';
@@ -58,7 +59,7 @@ describe('a preset', () => {
     ['qwen2-vl-2b', [391, 1196, 2691, 4]],
     ['pixtral-12b', [1200, 2304, 2304, 4]],
   ])('%s counts the tokens of published examples', (name, expected) => {
-    const { processor } = presetModel(name).vision!;
+    const { processor } = senseOf(presetModel(name), 'image')!;
     const sizes = [
       [640, 480],
       [1280, 720],
@@ -112,7 +113,7 @@ describe('the recipe of Qwen2-VL', () => {
 
   it('takes the limits of videos from their own file', () => {
     const place = (files: object) =>
-      modelOf(tinyQwen('qwen2_vl'), files).vision!.video!.processor.place({
+      senseOf(modelOf(tinyQwen('qwen2_vl'), files), 'video')!.processor.place({
         width: 800,
         height: 800,
         frames: 2,

@@ -1,6 +1,6 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import type { Picture } from '@weft/spec';
+import { part, senseOf, type Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
@@ -57,14 +57,14 @@ describe('the recipe of Fuyu', () => {
     [64, 300, 30, 40],
     [3000, 2000, 1944, 1980],
   ])('gives a picture of %i x %i pixels its published tokens', (width, height, patches, all) => {
-    const { tokens, prompt } = presetModel('fuyu-8b').vision!.processor.place({ width, height });
+    const { tokens, prompt } = senseOf(presetModel('fuyu-8b'), 'image')!.processor.place({ width, height });
     expect(tokens).toBe(patches);
     expect(prompt.match(/\|(SPEAKER|NEWLINE)\|/g)).toHaveLength(all);
     expect(prompt.endsWith('|SPEAKER||NEWLINE|')).toBe(true);
   });
 
   it('lists a patch by row, column and channel, and fills the last patches up with ones', () => {
-    const { inputs } = fuyu().vision!.processor.process([located(3, 2)]);
+    const { inputs } = senseOf(fuyu(), 'image')!.processor.process([located(3, 2)]);
     expect(inputs['image_patches']!.shape).toEqual([1, 2, 12]);
     expect([...inputs['image_patches']!.data]).toEqual([
       0, 100, 200, 1, 101, 201, 10, 110, 210, 11, 111, 211, 2, 102, 202, 1, 1, 1, 12, 112, 212, 1, 1, 1,
@@ -72,7 +72,7 @@ describe('the recipe of Fuyu', () => {
   });
 
   it('shrinks what is too large, and never enlarges', () => {
-    const { processor } = fuyu().vision!;
+    const { processor } = senseOf(fuyu(), 'image')!;
     expect(processor.place({ width: 12, height: 4 }).layout).toMatchObject({ rows: 1, columns: 3 });
     expect(processor.place({ width: 1, height: 1 }).layout).toMatchObject({ rows: 1, columns: 1 });
     expect(() => processor.place({ width: 100, height: 1 }, 3)).toThrow(InputError);
@@ -86,6 +86,6 @@ describe('the recipe of Fuyu', () => {
   });
 
   it('turns by the waves of the published model where the file does not say', () => {
-    expect(fuyu().backbone.config).toMatchObject({ ropeTheta: 25000, rotaryDim: 2 });
+    expect(part(fuyu(), 'backbone').config).toMatchObject({ ropeTheta: 25000, rotaryDim: 2 });
   });
 });

@@ -37,7 +37,7 @@ export function fuyuRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 71011),
     placeholder: tokens.patch,
-    form: { before: '<s>', after: '<0x04>', mostImages: 1 },
+    prompt: { form: { before: '<s>', after: '<0x04>', mostImages: 1 } },
     processor: ({ connector }) => patchCuts(readPatchCuts(preprocessor, patchSize), { connector, tokens }),
     paths: { connector: 'vision_embed_tokens' },
     checkpoint: {

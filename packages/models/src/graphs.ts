@@ -11,33 +11,46 @@ import {
   type TensorType,
   type Value,
 } from '@weft/graph';
-import type { CrossSight, Model, PlacedEmbeds, SeenTiles, TextInputs, Vision } from '@weft/spec';
+import {
+  part,
+  senseOf,
+  sensePartsOf,
+  type CrossSight,
+  type ImageSense,
+  type Model,
+  type PlacedEmbeds,
+  type SeenTiles,
+  type SenseParts,
+  type TextInputs,
+} from '@weft/spec';
 
 const int64 = (...shape: readonly (string | number)[]): TensorType => ({ dtype: 'int64', shape });
 const float32 = (...shape: readonly (string | number)[]): TensorType => ({ dtype: 'float32', shape });
 
-const sightOf = (model: Model): Vision => {
-  if (!model.vision) throw new ConfigError({ message: `${model.name} is a text model and takes no images.` });
-  return model.vision;
-};
+/** Sight of a model and what it goes through; videos go through what pictures do. */
+function sightOf(model: Model): { readonly sense: ImageSense; readonly parts: SenseParts } {
+  const sense = senseOf(model, 'image');
+  if (!sense) throw new ConfigError({ message: `${model.name} is a text model and takes no images.` });
+  return { sense, parts: sensePartsOf(model, sense) };
+}
 
 /** Graph inputs of a model's sight: the encoder's, the connector's, and the arranger's if there is one. */
-const sightTypes = ({ encoder, connector, arranger }: Vision): Readonly<Record<string, TensorType>> => ({
+const sightTypes = ({ encoder, connector, arranger }: SenseParts): Readonly<Record<string, TensorType>> => ({
   ...encoder.inputs,
   ...connector.inputs,
   ...arranger?.inputs,
 });
 
 /** Image embeddings `[tokens, D]` in the order of the prompt. */
-function see({ encoder, connector, arranger }: Vision, inputs: Readonly<Record<string, Value>>): Value {
+function see({ encoder, connector, arranger }: SenseParts, inputs: Readonly<Record<string, Value>>): Value {
   const rows = connector.connect(encoder.encode(inputs), inputs);
   return arranger ? arranger.arrange(rows, inputs) : rows;
 }
 
 /** Pixels to image embeddings: the inputs of encoder, connector and arranger to `image_embeds` `[tokens, D]`. */
 export function visionGraph(model: Model): Graph {
-  const vision = sightOf(model);
-  return trace(model.module, sightTypes(vision), (inputs) => ({ image_embeds: see(vision, inputs) }));
+  const { parts } = sightOf(model);
+  return trace(model.module, sightTypes(parts), (inputs) => ({ image_embeds: see(parts, inputs) }));
 }
 
 /** Tokens, and their positions: one number each, or one for each axis of the model's rule. */
@@ -54,8 +67,9 @@ function decode(
   { input_ids, position_ids }: TextValues,
   images: Omit<TextInputs, 'hiddenStates'> = {},
 ): Value {
-  const hiddenStates = model.backbone.embed(input_ids);
-  return model.backbone.decode({
+  const backbone = part(model, 'backbone');
+  const hiddenStates = backbone.embed(input_ids);
+  return backbone.decode({
     ...model.fusion.join({ hiddenStates, ...images }),
     positionIds: position_ids,
   });
@@ -70,11 +84,12 @@ const seenTypes = ({ tagTokens }: CrossSight): Readonly<Record<string, TensorTyp
 
 /** @param embeds of all tiles, `[M * P, D]` */
 function seenTiles(
-  { backbone }: Model,
+  model: Model,
   { tokensPerTile }: CrossSight,
   embeds: Value,
   inputs: Readonly<Record<string, Value>>,
 ): SeenTiles {
+  const backbone = part(model, 'backbone');
   const tags = inputs['tile_tags'];
   return {
     embeds: reshape(embeds, [-1, tokensPerTile, backbone.shape.hiddenSize]),
@@ -103,9 +118,11 @@ function rowsAt(hiddenStates: Value, positions: Value): Value {
  * does with a prompt that has no images. True unless given.
  */
 export function textGraph(model: Model, { tiles = true }: { readonly tiles?: boolean } = {}): Graph {
-  const { vision, fusion, backbone } = model;
-  const cross = tiles ? vision?.cross : undefined;
-  const isPlaced = vision !== null && fusion.method !== 'B';
+  const { fusion } = model;
+  const backbone = part(model, 'backbone');
+  const sight = senseOf(model, 'image');
+  const cross = tiles ? sight?.cross : undefined;
+  const isPlaced = sight !== undefined && fusion.method !== 'B';
   const types: Record<string, TensorType> = {
     logit_positions: int64('rows'),
     ...(isPlaced
@@ -133,23 +150,23 @@ export function textGraph(model: Model, { tiles = true }: { readonly tiles?: boo
 export function trainingGraph(model: Model, { images }: { readonly images: boolean }): Graph {
   const types = { ...textTypes(model), target_positions: int64('rows'), targets: int64('rows') };
   const loss = (hiddenStates: Value, at: Value, targets: Value) => ({
-    loss: reduceSum(crossEntropy(model.backbone.head(rowsAt(hiddenStates, at)), targets)),
+    loss: reduceSum(crossEntropy(part(model, 'backbone').head(rowsAt(hiddenStates, at)), targets)),
   });
   if (!images)
     return trace(model.module, types, (inputs) =>
       loss(decode(model, inputs), inputs.target_positions, inputs.targets),
     );
-  const vision = sightOf(model);
-  const { cross } = vision;
+  const { sense, parts } = sightOf(model);
+  const { cross } = sense;
   const { method } = model.fusion;
   const places: Record<string, TensorType> = {
     ...(method === 'B' ? {} : { image_positions: int64('images') }),
     ...(method === 'H' ? { image_rows: int64('images') } : {}),
     ...(cross ? seenTypes(cross) : {}),
   };
-  return trace(model.module, { ...sightTypes(vision), ...types, ...places }, (inputs) => {
+  return trace(model.module, { ...sightTypes(parts), ...types, ...places }, (inputs) => {
     const given = inputs as unknown as Readonly<Record<string, Value>>;
-    const embeds = see(vision, given);
+    const embeds = see(parts, given);
     const { image_positions: positions, image_rows: rows } = given;
     const place = (at: Value): PlacedEmbeds =>
       rows

@@ -54,6 +54,7 @@ export {
 export { patchCuts, readPatchCuts, type PatchCutsConfig } from './processors/patch-cuts.js';
 export { llavaNextRecipe } from './llava-next.js';
 export { llavaRecipe } from './llava.js';
+export { mapModel, withTree } from './map-model.js';
 export { mllamaRecipe } from './mllama.js';
 export { mm15Recipe } from './mm15.js';
 export { molmoRecipe } from './molmo.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import type { Json, Model } from '@weft/spec';
+import { part, senseOf, type Json, type Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
@@ -30,7 +30,7 @@ describe('the recipe of InternVL', () => {
     [448, 448, 1],
     [400, 1000, 11],
   ])('announces the tokens of a picture of %i x %i pixels', (width, height, tiles) => {
-    const { processor } = presetModel('internvl3-8b').vision!;
+    const { processor } = senseOf(presetModel('internvl3-8b'), 'image')!;
     const placement = processor.place({ width, height });
     expect(placement).toMatchObject({ tiles, tokens: 256 * tiles });
     expect(placement.prompt).toBe(`<img>${'<IMG_CONTEXT>'.repeat(256 * tiles)}</img>`);
@@ -39,31 +39,31 @@ describe('the recipe of InternVL', () => {
   it('finds the image token of the original layout, whose files do not state it', () => {
     const original = fixture('internvl-original');
     const vocabSize = (original['llm_config'] as Json)['vocab_size'] as number;
-    expect(modelOf(original).vision!.imageTokenId).toBe(vocabSize - 7);
+    expect(senseOf(modelOf(original), 'image')!.tokenId).toBe(vocabSize - 7);
     // InternVL 2.5 and 3, and the one before on Qwen2.
     const chat = (size: number) =>
       modelOf({ ...original, llm_config: { ...(original['llm_config'] as Json), vocab_size: size } });
-    expect([151674, 151655].map((size) => chat(size).vision!.imageTokenId)).toEqual([151667, 151648]);
+    expect([151674, 151655].map((size) => senseOf(chat(size), 'image')!.tokenId)).toEqual([151667, 151648]);
   });
 
   it('cuts no tiles where the original says so', () => {
     const whole = modelOf({ ...fixture('internvl-original'), dynamic_image_size: false });
-    expect(whole.vision!.processor.place({ width: 90, height: 30 }).tiles).toBe(1);
+    expect(senseOf(whole, 'image')!.processor.place({ width: 90, height: 30 }).tiles).toBe(1);
   });
 
   it('ties the head by either flag', () => {
     const large = fixture('internvl-large');
     expect(large).toMatchObject({ tie_word_embeddings: true, text_config: { tie_word_embeddings: false } });
-    expect(modelOf(large).backbone.config['tieWordEmbeddings']).toBe(true);
-    expect(modelOf({ ...large, tie_word_embeddings: false }).backbone.config['tieWordEmbeddings']).toBe(
-      false,
-    );
+    expect(part(modelOf(large), 'backbone').config['tieWordEmbeddings']).toBe(true);
+    expect(
+      part(modelOf({ ...large, tie_word_embeddings: false }), 'backbone').config['tieWordEmbeddings'],
+    ).toBe(false);
   });
 
   it('normalises like the class that the processor names, if it does not say how', () => {
     const side = (fixture('internvl-two')['vision_config'] as { image_size: number[] }).image_size[0]!;
     const first = (preprocessor: Json): number => {
-      const { processor } = modelOf(fixture('internvl-two'), { preprocessor }).vision!;
+      const { processor } = senseOf(modelOf(fixture('internvl-two'), { preprocessor }), 'image')!;
       const black = {
         width: side,
         height: side,

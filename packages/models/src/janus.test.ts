@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import type { Json, Model, Picture } from '@weft/spec';
+import { senseOf, type Json, type Model, type Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
@@ -70,7 +70,7 @@ describe('the recipe of Janus', () => {
   });
 
   it('stands a picture between the tokens of its beginning and its end', () => {
-    const { tokens, prompt } = presetModel('janus-pro-7b').vision!.processor.place({
+    const { tokens, prompt } = senseOf(presetModel('janus-pro-7b'), 'image')!.processor.place({
       width: 800,
       height: 600,
     });
@@ -128,7 +128,7 @@ describe('the recipe of Janus', () => {
       data: new Uint8Array(1000 * 333 * 3).fill(255),
     };
     const rows = (model: Model): number[] => {
-      const { data } = model.vision!.processor.process([picture]).inputs['pixel_values']!;
+      const { data } = senseOf(model, 'image')!.processor.process([picture]).inputs['pixel_values']!;
       const column = Array.from({ length: 384 }, (_, y) => data[y * 384] as number);
       return [column.indexOf(254.5), column.filter((value) => value === 254.5).length, column[0]!];
     };

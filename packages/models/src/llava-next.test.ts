@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import type { Json, Model, Picture } from '@weft/spec';
+import { part, senseOf, type Json, type Model, type Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { trainingGraph, visionGraph } from './graphs.js';
 import { presetModel } from './presets.js';
@@ -58,13 +58,13 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
     ['llava-onevision-0.5b', 1280, 720, 9, 5967],
     ['llava-onevision-0.5b', 2304, 2304, 37, 7371],
   ])('announces the published tokens of %s for %i x %i pixels', (name, width, height, tiles, tokens) => {
-    const placement = presetModel(name).vision!.processor.place({ width, height });
+    const placement = senseOf(presetModel(name), 'image')!.processor.place({ width, height });
     expect(placement).toMatchObject({ tiles, tokens });
     expect(placement.prompt).toBe('<image>'.repeat(tokens));
   });
 
   it('sees the whole first, then tiles row by row, on a black frame', () => {
-    const { inputs } = modelOf(next, { preprocessor: plain }).vision!.processor.process([
+    const { inputs } = senseOf(modelOf(next, { preprocessor: plain }), 'image')!.processor.process([
       picture(8, 4, 9),
       picture(2, 2, 5),
     ]);
@@ -89,7 +89,8 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
     ['llava_onevision', onevision, ['pixel_values', 'row_index', 'row_weights']],
   ])('gives its graphs the inputs that its arranger prepares (%s)', (_, config, names) => {
     const model = modelOf(config, { preprocessor: plain });
-    const { arranger, processor } = model.vision!;
+    const arranger = part(model, 'arranger');
+    const { processor } = senseOf(model, 'image')!;
     const prepared = arranger!.prepare(processor.process([picture(9, 7, 1)]).inputs)!;
     expect(Object.keys(prepared)).toEqual(names);
     expect([...visionGraph(model).inputs.keys()].toSorted()).toEqual(names.toSorted());

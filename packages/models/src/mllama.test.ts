@@ -3,7 +3,7 @@ import { llama, llamaPresets } from '@weft/backbone-llama';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters, type Part } from '@weft/graph';
 import { inference } from '@weft/onnx';
-import type { Json, Model } from '@weft/spec';
+import { part, senseOf, type Json, type Model } from '@weft/spec';
 import { describeGraph, randomIntegers, randomParameters, runOnnx } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import { textModel } from './compose.js';
@@ -30,24 +30,24 @@ describe('Llama 3.2 Vision', () => {
       const model = presetModel(name);
       expect(count(model.module)).toBe(total);
       expect(namedParameters(model.module).size).toBe(tensors);
-      expect(count(model.vision!.encoder)).toBe(863_567_379);
-      expect(count(model.vision!.connector)).toBe(projector);
+      expect(count(part(model, 'encoder'))).toBe(863_567_379);
+      expect(count(part(model, 'connector'))).toBe(projector);
       const plain = llamaPresets[text];
-      const added = [...namedParameters(model.backbone)].filter(([path]) => /cross_attn/.test(path));
+      const added = [...namedParameters(part(model, 'backbone'))].filter(([path]) => /cross_attn/.test(path));
       expect(added).toHaveLength((8 * plain.numHiddenLayers) / 4);
     },
   );
 
   it('merges its layers into one list, and gives `<|image|>` an embedding but no logit', () => {
-    const { backbone, vision } = presetModel('llama-3.2-11b-vision');
-    const paths = namedParameters(backbone);
+    const model = presetModel('llama-3.2-11b-vision');
+    const paths = namedParameters(part(model, 'backbone'));
     const crossed = [...paths.keys()].flatMap(
       (path) => /^model\.layers\.(\d+)\.cross_attn_attn_gate$/.exec(path)?.[1] ?? [],
     );
     expect(crossed).toEqual(['3', '8', '13', '18', '23', '28', '33', '38']);
     expect(paths.get('model.embed_tokens.weight')!.shape).toEqual([128264, 4096]);
     expect(paths.get('lm_head.weight')!.shape).toEqual([128256, 4096]);
-    expect(vision!.imageTokenId).toBe(128256);
+    expect(senseOf(model, 'image')!.tokenId).toBe(128256);
   });
 
   it('holds no vision parameter in the decode step, whose inputs are keys and values of the picture', () => {
@@ -67,11 +67,11 @@ describe('Llama 3.2 Vision', () => {
     ['5.18.0', 'after'],
   ])('takes the rule for intermediate layers of transformers %s', (transformers_version, rule) => {
     const given = { ...config, transformers_version };
-    expect(modelOf(given).vision!.encoder.config['capture']).toBe(rule);
+    expect(part(modelOf(given), 'encoder').config['capture']).toBe(rule);
   });
 
   it('takes the rule for intermediate layers from the options, else from the config', () => {
-    const captured = (model: Model) => model.vision!.encoder.config['capture'];
+    const captured = (model: Model) => part(model, 'encoder').config['capture'];
     expect(captured(modelOf({ ...config, weft_capture: 'before' }))).toBe('before');
     expect(captured(modelOf({ ...config, weft_capture: 'before' }, { options: { capture: 'after' } }))).toBe(
       'after',
@@ -84,10 +84,10 @@ describe('Llama 3.2 Vision', () => {
 
   it('is its text model, bit for bit, when there are no images', async () => {
     const model = modelOf(config);
-    const { vocabSize, extraTokens } = model.backbone.shape;
+    const { vocabSize, extraTokens } = part(model, 'backbone').shape;
     const plain = textModel({
       name: 'llama',
-      backbone: llama(model.backbone.config as never),
+      backbone: llama(part(model, 'backbone').config as never),
       fusion: unifiedFusion(),
     });
     expect(extraTokens).toBe(8);
@@ -132,7 +132,7 @@ describe('the canvas of a picture', () => {
   });
 
   it('counts one token for a picture, whose missing tiles are not seen', () => {
-    const { processor } = presetModel('llama-3.2-11b-vision').vision!;
+    const { processor } = senseOf(presetModel('llama-3.2-11b-vision'), 'image')!;
     const { tokens, prompt, cross, tiles: seen } = processor.place({ width: 640, height: 480 });
     expect([tokens, prompt, seen]).toEqual([1, '<|image|>', 2]);
     expect(cross).toEqual({ tiles: [0, 1, 2, 3], seen: 2, placed: [] });

@@ -64,8 +64,7 @@ export function mllamaRecipe(config: Json, { preprocessor = {}, options = {} }: 
     }),
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 128256)),
     placeholder,
-    backdrop: 'white',
-    insertsFirstToken: true,
+    prompt: { backdrop: 'white', insertsFirstToken: true },
     processor: ({ encoder, connector }) =>
       canvasTiles(readCanvasTiles(preprocessor, tiles), {
         tokensPerTile: connector.countTokens(encoder.grid!),

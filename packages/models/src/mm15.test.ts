@@ -1,4 +1,5 @@
 import { namedParameters, type Part } from '@weft/graph';
+import { part, senseOf } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { visionGraph } from './graphs.js';
 import { presetModel } from './presets.js';
@@ -18,14 +19,14 @@ const blocksOf = (paths: Iterable<string>): number[] => [
 
 describe('MM1.5', () => {
   it('takes 144 tokens for each tile and the whole, as in the paper', () => {
-    const { vision } = presetModel('mm1.5-3b');
+    const { processor } = senseOf(presetModel('mm1.5-3b'), 'image')!;
     const tokens = [
       { width: 1000, height: 700 },
       { width: 2000, height: 1500 },
       { width: 1280, height: 2800 },
-    ].map((size) => vision!.processor.place(size).tokens);
+    ].map((size) => processor.place(size).tokens);
     expect(tokens).toEqual([1008, 1440, 1296]);
-    expect(vision!.processor.place({ width: 1000, height: 700 }, 0, 3).tokens).toBe(144);
+    expect(processor.place({ width: 1000, height: 700 }, 0, 3).tokens).toBe(144);
   });
 
   it.each([
@@ -40,7 +41,10 @@ describe('MM1.5', () => {
   });
 
   it('has the tower of DFN with a table for 48 x 48 patches, and a C-Abstractor', () => {
-    const { encoder, connector } = presetModel('mm1.5-7b').vision!;
+    const [encoder, connector] = [
+      part(presetModel('mm1.5-7b'), 'encoder'),
+      part(presetModel('mm1.5-7b'), 'connector'),
+    ];
     // ViT-H/14 at 224 pixels has 630,766,080.
     expect(count(encoder)).toBe(630_766_080 + (48 * 48 - 16 * 16) * 1280);
     const names = namedParameters(connector);
@@ -52,7 +56,9 @@ describe('MM1.5', () => {
   });
 
   it('has language models of the sizes that the names say', () => {
-    const sizes = ['1b', '3b', '7b', '30b'].map((size) => count(presetModel(`mm1.5-${size}`).backbone));
+    const sizes = ['1b', '3b', '7b', '30b'].map((size) =>
+      count(part(presetModel(`mm1.5-${size}`), 'backbone')),
+    );
     expect(sizes).toEqual([1_235_814_400, 3_212_749_824, 6_738_415_616, 32_528_943_616]);
   });
 
@@ -61,10 +67,12 @@ describe('MM1.5', () => {
     ['3b', 3072, 8192, 14],
   ] as const)('%s-moe has 64 experts in every second layer', (size, width, inner, layers) => {
     const [dense, sparse] = [presetModel(`mm1.5-${size}`), presetModel(`mm1.5-${size}-moe`)];
-    const places = blocksOf(namedParameters(sparse.backbone).keys());
+    const places = blocksOf(namedParameters(part(sparse, 'backbone')).keys());
     expect(places).toEqual(Array.from({ length: layers }, (_, i) => 2 * i + 1));
     const expert = 3 * width * inner;
-    expect(count(sparse.backbone) - count(dense.backbone)).toBe(layers * (63 * expert + 64 * width));
+    expect(count(part(sparse, 'backbone')) - count(part(dense, 'backbone'))).toBe(
+      layers * (63 * expert + 64 * width),
+    );
   });
 
   it('is described by a config.json that gives the same model again', () => {
@@ -80,6 +88,8 @@ describe('MM1.5', () => {
     });
     expect(count(built.module)).toBe(count(again.module));
     const size = { width: 1000, height: 700 };
-    expect(built.vision!.processor.place(size)).toEqual(again.vision!.processor.place(size));
+    expect(senseOf(built, 'image')!.processor.place(size)).toEqual(
+      senseOf(again, 'image')!.processor.place(size),
+    );
   });
 });

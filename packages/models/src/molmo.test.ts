@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import type { Json } from '@weft/spec';
+import { part, senseOf, type Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { trainingGraph, visionGraph } from './graphs.js';
 import { partOf } from './part-of.js';
@@ -39,15 +39,16 @@ describe('the recipe of Molmo', () => {
     ['molmo-72b', 73_308_285_952, 72_707_252_224],
     ['molmoe-1b', 7_221_875_712, 6_919_424_000],
   ])('adds up to the published parameters of %s', (name, all, language) => {
-    const total = (part: Parameters<typeof namedParameters>[0]) =>
-      [...namedParameters(part).values()].reduce((sum, { elements }) => sum + elements, 0);
-    const { module, backbone, vision } = presetModel(name);
-    expect([total(module), total(backbone), total(vision!.encoder)]).toEqual([all, language, 290_909_184]);
+    const total = (tree: Parameters<typeof namedParameters>[0]) =>
+      [...namedParameters(tree).values()].reduce((sum, { elements }) => sum + elements, 0);
+    const model = presetModel(name);
+    const parts = [model.module, part(model, 'backbone'), part(model, 'encoder')];
+    expect(parts.map(total)).toEqual([all, language, 290_909_184]);
   });
 
   it('says where the tokens of pictures are', () => {
     expect(
-      ['molmo-7b-d', 'molmo-7b-o', 'molmoe-1b'].map((name) => presetModel(name).vision!.imageTokenId),
+      ['molmo-7b-d', 'molmo-7b-o', 'molmoe-1b'].map((name) => senseOf(presetModel(name), 'image')!.tokenId),
     ).toEqual([152066, 100280, 50282]);
   });
 
@@ -109,14 +110,15 @@ describe('the recipe of Molmo', () => {
 
   it('counts layers of the tower from the output of its first block', () => {
     const layersOf = (vit_layers: readonly number[]) =>
-      modelOfFixture(dense, { vit_layers }).vision!.encoder.config['featureLayers'];
+      part(modelOfFixture(dense, { vit_layers }), 'encoder').config['featureLayers'];
     expect(layersOf([-2, -9])).toEqual([-2, -9]);
     expect(layersOf([0, 4])).toEqual([1, 5]);
   });
 
   it('gives its graphs what the arranger prepares, and adds where others replace', () => {
     const model = modelOfFixture(mixture);
-    const { arranger, processor } = model.vision!;
+    const arranger = part(model, 'arranger');
+    const { processor } = senseOf(model, 'image')!;
     const picture = { width: 50, height: 40, channels: 3, data: new Uint8Array(6000) } as const;
     const prepared = arranger!.prepare(processor.process([picture]).inputs)!;
     const names = ['image_masks', 'pixel_values', 'row_index'];

@@ -77,7 +77,7 @@ export function molmoRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     // The tokens of pictures follow the vocabulary: start, end, patch, column.
     imageTokenId: read.number('vocab_size') + 2,
     placeholder: tokens.patch,
-    chatTemplate,
+    prompt: { chatTemplate },
     processor: ({ connector }) =>
       overlapCrops(readOverlapCrops(preprocessor, vision), {
         tokensPerCrop: connector.countTokens(encoder.grid!),

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { namedParameters, type Part } from '@weft/graph';
 import { inference } from '@weft/onnx';
-import type { Json, Model } from '@weft/spec';
+import { part, senseOf, type Json, type Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { textGraph } from './graphs.js';
 import { presetModel } from './presets.js';
 import { countTiles, planTiles, readDynamicTiles } from './processors/dynamic-tiles.js';
 import { modelOf } from './recipes.js';
 
-const count = (part: Part): number =>
-  [...namedParameters(part).values()].reduce((sum, { elements }) => sum + elements, 0);
-const gatesOf = ({ backbone }: Model): number[] =>
-  [...namedParameters(backbone).keys()].flatMap((path) => {
+const count = (tree: Part): number =>
+  [...namedParameters(tree).values()].reduce((sum, { elements }) => sum + elements, 0);
+const gatesOf = (model: Model): number[] =>
+  [...namedParameters(part(model, 'backbone')).keys()].flatMap((path) => {
     const found = /cross_attn_layers\.(\d+)\.cross_attn_attn_gate$/.exec(path);
     return found ? [Number(found[1])] : [];
   });
@@ -20,12 +20,12 @@ const fixture = (name: string): Json =>
 
 describe('NVLM', () => {
   it('has the tower, the MLP and the language model of the paper', () => {
-    const { vision, backbone } = presetModel('nvlm-d-72b');
+    const model = presetModel('nvlm-d-72b');
     // Seven heads of zeros are the difference to InternViT-6B.
-    expect(count(vision!.encoder)).toBe(5_536_496_000 + 45 * (4 * 7 * 128 * 3200 + 2 * 7 * 128));
-    expect(count(vision!.connector)).toBe(620_717_056);
-    expect(count(backbone)).toBe(72_706_203_648);
-    expect(count(presetModel('nvlm-x-72b').vision!.connector)).toBe(12800 * 8192 + 2 * 12800);
+    expect(count(part(model, 'encoder'))).toBe(5_536_496_000 + 45 * (4 * 7 * 128 * 3200 + 2 * 7 * 128));
+    expect(count(part(model, 'connector'))).toBe(620_717_056);
+    expect(count(part(model, 'backbone'))).toBe(72_706_203_648);
+    expect(count(part(presetModel('nvlm-x-72b'), 'connector'))).toBe(12800 * 8192 + 2 * 12800);
   });
 
   it.each([
@@ -40,7 +40,7 @@ describe('NVLM', () => {
   it('has the decoder lengths of the paper for six tiles and the thumbnail', () => {
     const size = { width: 1280, height: 853 };
     const lengths = ['d', 'x', 'h'].map((letter) => {
-      const { processor, cross } = presetModel(`nvlm-${letter}-72b`).vision!;
+      const { processor, cross } = senseOf(presetModel(`nvlm-${letter}-72b`), 'image')!;
       const { tiles, tokens, cross: share } = processor.place(size);
       expect(tiles).toBe(7);
       return [tokens, (share?.seen ?? 0) * (cross?.tokensPerTile ?? 0)];
@@ -59,7 +59,7 @@ describe('NVLM', () => {
         [1, 1],
       ].map(
         ([columns, rows]) =>
-          modelOf(fixture(name)).vision!.processor.place({
+          senseOf(modelOf(fixture(name)), 'image')!.processor.place({
             width: columns! * tileSize,
             height: rows! * tileSize,
           }).prompt,
@@ -79,14 +79,15 @@ describe('NVLM', () => {
   it('lets the tokens of a tag see their own tile only (X)', () => {
     const config = fixture('nvlm-x');
     const pad = Number(config['image_token_id']);
-    const { cross } = modelOf({
+    const model = modelOf({
       ...config,
       tile_tag_ids: [
         [5, 6],
         [5, 7],
         [8, 9, 9],
       ],
-    }).vision!;
+    });
+    const { cross } = senseOf(model, 'image')!;
     const ids = [1, 5, 6, pad, 5, 7, pad, 8, 9, 9, pad, 2];
     const visible = cross!.visible(ids, [cross!.place(3)]);
     const rows = ids.map((_, at) => [...visible.subarray(3 * at, 3 * at + 3)].join(''));
@@ -108,7 +109,7 @@ describe('NVLM', () => {
 
   it('puts the tags of the tiles among the keys (H)', () => {
     const model = modelOf(fixture('nvlm-h'));
-    const { cross } = model.vision!;
+    const { cross } = senseOf(model, 'image')!;
     const tags = fixture('nvlm-h')['tile_tag_ids'] as number[][];
     expect(cross!.place(3)).toEqual({
       tokens: 4,

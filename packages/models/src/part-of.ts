@@ -1,7 +1,7 @@
 import { clip, readClipConfig } from '@weft/encoder-clip';
 import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
-import type { CheckpointNames, Component, Json } from '@weft/spec';
+import { findPart, type CheckpointNames, type Component, type Json } from '@weft/spec';
 import { modelOf, type RecipeFiles } from './recipes.js';
 
 /** The parts of a composed model. */
@@ -49,7 +49,7 @@ export function partOf(config: Json, part: PartName, files: RecipeFiles = {}): P
     };
   }
   const model = tower ? undefined : modelOf(config, files);
-  const found = part === 'backbone' ? model?.backbone : model?.vision?.[part];
+  const found = model && findPart(model, part);
   if (!model || !found)
     throw new ConfigError({
       message: `A checkpoint of model_type '${type}' has no ${part}.`,

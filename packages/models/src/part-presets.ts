@@ -9,7 +9,7 @@ import { clip, clipPresets } from '@weft/encoder-clip';
 import { internVit, internVitPresets } from '@weft/encoder-intern-vit';
 import { siglip, siglipPresets } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
-import type { Backbone, ConnectorFactory, VisionEncoder } from '@weft/spec';
+import { part, type Backbone, type ConnectorFactory, type VisionEncoder } from '@weft/spec';
 import { presetModel } from './presets.js';
 
 type Made<T> = Readonly<Record<string, () => T>>;
@@ -59,13 +59,13 @@ export const presetConnector = (name: string): ConnectorFactory => madeOf('conne
  * @throws ConfigError that lists the names, or if the model has cross-attention layers of its own
  */
 export function presetBackbone(name: string): Backbone {
-  const { backbone, fusion } = presetModel(name);
-  if (fusion.method !== 'A')
+  const model = presetModel(name);
+  if (model.added.length > 0)
     throw new ConfigError({
       message: `The language model of '${name}' has cross-attention layers already.`,
       hint: 'Choose the language model that it was made of.',
     });
-  return backbone;
+  return part(model, 'backbone');
 }
 
 function madeOf<T>(kind: string, known: Made<T>, name: string): T {

@@ -5,7 +5,7 @@ import { mlpConnector } from '@weft/connector-mlp';
 import { clip } from '@weft/encoder-clip';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
-import type { Backbone, Json } from '@weft/spec';
+import { part, type Backbone, type Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { presetModel, presetNames } from './presets.js';
@@ -48,7 +48,7 @@ describe('a text model', () => {
 
   it('exists for each of the families, which errors list', () => {
     for (const type of textFamilies())
-      expect(modelOf({ model_type: type, num_hidden_layers: 2 }).backbone.layers).toHaveLength(2);
+      expect(part(modelOf({ model_type: type, num_hidden_layers: 2 }), 'backbone').layers).toHaveLength(2);
     const list = textFamilies().join(', ');
     expect(() => backboneOf({ model_type: 'bert' })).toThrow(`Known: ${list}.`);
     expect(() => modelOf({ model_type: 'bert' })).toThrow(list);
@@ -89,7 +89,7 @@ describe('a composition with a backbone of each family', () => {
       const config = JSON.parse(JSON.stringify(configOf(model, { processor: 'clip' }))) as Json;
       expect(config['model_type']).toBe(type);
       expect((config['text_config'] as Json | undefined)?.['model_type']).toBe(text);
-      const again = modelOf(config).backbone;
+      const again = part(modelOf(config), 'backbone');
       expect(again.id).toBe(backbone.id);
       expect(JSON.parse(JSON.stringify(again.config))).toEqual(JSON.parse(JSON.stringify(backbone.config)));
     },

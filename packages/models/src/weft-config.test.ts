@@ -9,7 +9,14 @@ import { siglip } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
-import type { Backbone, ConnectorFactory, Json, Model, VisionEncoder } from '@weft/spec';
+import {
+  part,
+  type Backbone,
+  type ConnectorFactory,
+  type Json,
+  type Model,
+  type VisionEncoder,
+} from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { modelOf } from './recipes.js';
@@ -36,10 +43,12 @@ function made(
 }
 
 /** What a model is made of, as data. */
-const facts = ({ vision, backbone, fusion }: Model): unknown =>
+const facts = (model: Model): unknown =>
   JSON.parse(
     JSON.stringify(
-      [vision!.encoder, vision!.connector, backbone, fusion].map(({ id, config }) => ({ id, config })),
+      [part(model, 'encoder'), part(model, 'connector'), part(model, 'backbone'), model.fusion].map(
+        ({ id, config }) => ({ id, config }),
+      ),
     ),
   );
 
@@ -129,7 +138,7 @@ describe('configOf', () => {
   );
 
   it('is for models with vision only', () => {
-    expect(() => configOf({ ...models[0]![1], vision: null }, { processor: 'clip' })).toThrow(ConfigError);
+    expect(() => configOf({ ...models[0]![1], senses: [] }, { processor: 'clip' })).toThrow(ConfigError);
   });
 });
 

@@ -32,6 +32,9 @@ import { hybrid } from '@weft/fusion-hybrid';
 import { unifiedFusion } from '@weft/fusion-unified';
 import {
   configReader,
+  findPart,
+  part,
+  senseOf,
   type Backbone,
   type Connector,
   type ConnectorFactory,
@@ -218,7 +221,7 @@ export function processorOf(
 /** The recipe of `model_type: weft`: any composition, described by its parts' ids and configurations. */
 export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
   const read = configReader(config, 'config');
-  const part = <T>(name: string, factories: Readonly<Record<string, (config: Config) => T>>): T => {
+  const made = <T>(name: string, factories: Readonly<Record<string, (config: Config) => T>>): T => {
     const section = configReader(read.section(name), name);
     const id = section.string('id');
     const factory = Object.hasOwn(factories, id) ? factories[id] : undefined;
@@ -233,13 +236,13 @@ export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
   const kind = configReader(read.section('processor', {}), 'processor').string('kind', 'none') as
     | ProcessorKind
     | 'none';
-  const backbone = part('backbone', backbones);
+  const backbone = made('backbone', backbones);
   return compose({
     name: read.string('name', 'weft'),
-    encoder: part('encoder', encoders),
-    connector: part('connector', connectors),
+    encoder: made('encoder', encoders),
+    connector: made('connector', connectors),
     backbone,
-    fusion: part('fusion', fusions),
+    fusion: made('fusion', fusions),
     processor: processorOf(kind === 'none' ? processorKindOf(preprocessor) : kind, preprocessor, {
       placeholder,
     }),
@@ -265,8 +268,9 @@ export interface ConfigFacts {
  * @throws ConfigError if the model has no vision
  */
 export function configOf(model: Model, facts: ConfigFacts): Json {
-  const { vision, backbone, fusion } = model;
-  if (!vision)
+  const { fusion } = model;
+  const sense = senseOf(model, 'image');
+  if (!sense)
     throw new ConfigError({
       message: `${model.name} has no vision encoder.`,
       hint: 'Save it with the config.json of its text model.',
@@ -276,9 +280,10 @@ export function configOf(model: Model, facts: ConfigFacts): Json {
       message: `${model.name} has a rule for the positions of its tokens, which a composition's config.json cannot state.`,
       hint: 'Compose it without the rule, or save it with the config.json of the recipe that made it.',
     });
-  if (vision.arranger)
+  const arranger = findPart(model, 'arranger');
+  if (arranger)
     throw new ConfigError({
-      message: `${model.name} has an arranger, ${vision.arranger.id}, which a composition's config.json cannot state.`,
+      message: `${model.name} has an arranger, ${arranger.id}, which a composition's config.json cannot state.`,
       hint: 'Compose it without the arranger, or save it with the config.json of the recipe that made it.',
     });
   const llava = llavaConfigOf(model, facts);
@@ -288,13 +293,13 @@ export function configOf(model: Model, facts: ConfigFacts): Json {
   return {
     model_type: 'weft',
     name: model.name,
-    encoder: describe(vision.encoder),
-    connector: describe(vision.connector),
-    backbone: describe(backbone),
+    encoder: describe(part(model, 'encoder')),
+    connector: describe(part(model, 'connector')),
+    backbone: describe(part(model, 'backbone')),
     fusion: describe(fusion),
     processor: { kind: facts.processor },
-    image_token_id: vision.imageTokenId,
-    placeholder: vision.placeholder,
+    image_token_id: sense.tokenId,
+    placeholder: sense.placeholder,
     paths: model.module.paths,
     ...(maxPositionEmbeddings === undefined ? {} : { max_position_embeddings: maxPositionEmbeddings }),
   };
@@ -305,9 +310,15 @@ export function llavaConfigOf(
   model: Model,
   { processor, maxPositionEmbeddings }: ConfigFacts,
 ): Json | undefined {
-  const { vision, backbone, fusion } = model;
-  if (!vision || fusion.id !== 'fusion-unified' || fusion.config['mode'] !== 'replace') return undefined;
-  const { encoder, connector, placeholder, imageTokenId } = vision;
+  const { fusion } = model;
+  const sense = senseOf(model, 'image');
+  if (!sense || fusion.id !== 'fusion-unified' || fusion.config['mode'] !== 'replace') return undefined;
+  const { placeholder, tokenId } = sense;
+  const [encoder, connector, backbone] = [
+    part(model, 'encoder'),
+    part(model, 'connector'),
+    part(model, 'backbone'),
+  ];
   const { paths } = model.module;
   const named =
     /^vision_tower(\.vision_model)?$/.test(paths['encoder'] ?? '') &&
@@ -328,7 +339,7 @@ export function llavaConfigOf(
       maxPositionEmbeddings === undefined
         ? text
         : { ...text, max_position_embeddings: maxPositionEmbeddings },
-    image_token_index: imageTokenId,
+    image_token_index: tokenId,
     image_seq_length: connector.countTokens(encoder.grid!),
     vision_feature_layer: layers.length === 1 ? layers[0] : layers,
     vision_feature_select_strategy: tower.strategy,

@@ -1,9 +1,10 @@
 import { ConfigError } from '@weft/errors';
 import { gelu, quickGelu, relu2, silu, type Value } from '@weft/graph';
-import type { ConfigReader } from '@weft/spec';
+import type { ActivationName, ConfigReader } from '@weft/spec';
 
-/** Activations by the names that `config.json` files use. */
-const activations = {
+export type { ActivationName } from '@weft/spec';
+
+const activations: { readonly [A in ActivationName]: (x: Value) => Value } = {
   gelu: (x: Value) => gelu(x),
   gelu_pytorch_tanh: (x: Value) => gelu(x, 'tanh'),
   gelu_new: (x: Value) => gelu(x, 'tanh'),
@@ -11,9 +12,7 @@ const activations = {
   silu,
   swish: silu,
   relu2,
-} as const;
-
-export type ActivationName = keyof typeof activations;
+};
 
 /**
  * The activation of a name. Configurations are data, so a name may be none of these in spite of its type.

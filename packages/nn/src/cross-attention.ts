@@ -22,8 +22,14 @@ import {
   type AnyModule,
   type Value,
 } from '@weft/graph';
-import type { Backbone, DecoderContext, DecoderLayer, SeenTiles, VisionContext } from '@weft/spec';
-import type { ActivationName } from './activation.js';
+import type {
+  AttachedBackbone,
+  Backbone,
+  DecoderContext,
+  DecoderLayer,
+  SeenTiles,
+  VisionContext,
+} from '@weft/spec';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
 import { gatedMlp, type MlpConfig } from './mlp.js';
@@ -115,6 +121,9 @@ export const crossAttentionLayer = (c: CrossAttentionConfig): DecoderLayer =>
     },
   );
 
+/** What stays out of a token that sees no image, unless the options say so. */
+export const usualUnseen = 'attention-and-mlp';
+
 /** Which cross-attention layers a backbone gains, and where; as data. */
 export interface CrossAttentionOptions extends Partial<CrossAttentionConfig> {
   /** Before which of the backbone's layers they stand; its number of layers means after the last. Give this or `every`. */
@@ -139,8 +148,8 @@ export function withCrossAttention(
   backbone: Backbone,
   { at, every, naming = 'separate', ...sizes }: CrossAttentionOptions,
   who: string,
-): Backbone {
-  const { layers, shape, config } = backbone;
+): AttachedBackbone {
+  const { layers, shape } = backbone;
   const places = at ?? layers.flatMap((_, i) => ((i + 1) % (every ?? Infinity) === 0 ? [i] : []));
   const isOrdered = places.every(
     (place, i) => Number.isInteger(place) && place > (places[i - 1] ?? -1) && place <= layers.length,
@@ -151,22 +160,24 @@ export function withCrossAttention(
       where: who,
       hint: 'Give { at } with ascending numbers of layers, or { every }.',
     });
-  const { hiddenSize, intermediateSize, numAttentionHeads, numKeyValueHeads, headDim } = shape;
+  const { hiddenSize, intermediateSize, numAttentionHeads, numKeyValueHeads, headDim, hiddenAct } = shape;
   const c: CrossAttentionConfig = {
     hiddenSize,
     intermediateSize,
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
-    hiddenAct: (config['hiddenAct'] ?? 'silu') as ActivationName,
-    eps: Number(config['rmsNormEps'] ?? config['normEps'] ?? 1e-5),
-    unseen: 'attention-and-mlp',
+    hiddenAct,
+    eps: shape.normEps,
+    unseen: usualUnseen,
     ...sizes,
   };
   const stack: DecoderLayer[] = [];
   const paths: string[] = [];
+  const added: number[] = [];
   for (let i = 0; i <= layers.length; i++) {
     if (places.includes(i)) {
+      added.push(stack.length);
       stack.push(crossAttentionLayer(c));
       paths.push(`cross_attn_layers.${i}`);
     }
@@ -175,5 +186,8 @@ export function withCrossAttention(
       paths.push(`layers.${i}`);
     }
   }
-  return naming === 'merged' ? backbone.withLayers(stack) : backbone.withLayers(stack, paths);
+  return {
+    backbone: naming === 'merged' ? backbone.withLayers(stack) : backbone.withLayers(stack, paths),
+    added,
+  };
 }

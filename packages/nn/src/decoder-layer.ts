@@ -1,6 +1,5 @@
 import { add, attend, module, rope, type AnyModule, type Value } from '@weft/graph';
 import type { DecoderContext, DecoderLayer, DecoderShape } from '@weft/spec';
-import type { ActivationName } from './activation.js';
 import { expertsMlp, type ExpertsConfig } from './experts-mlp.js';
 import { mergeHeads, splitHeads } from './heads.js';
 import { linear } from './linear.js';
@@ -9,7 +8,7 @@ import { rmsNorm, type Norm } from './norm.js';
 import type { RopeConfig } from './rotary.js';
 
 /** Sizes, positions and window that every decoder has; names as in `config.json`. */
-export interface DecoderStackConfig extends DecoderShape, RopeConfig {
+export interface DecoderStackConfig extends Omit<DecoderShape, 'normEps'>, RopeConfig {
   /** Whether the extra tokens have a table of their own, `new_embedding`; not unless given. */
   readonly extraTable?: boolean | undefined;
   /** Whether the head is the token table. */
@@ -24,7 +23,6 @@ export type LayerType = 'full_attention' | 'sliding_attention';
 
 /** A Llama-like decoder. */
 export interface DecoderConfig extends DecoderStackConfig {
-  readonly hiddenAct: ActivationName;
   readonly rmsNormEps: number;
   /** Biases of q, k and v. */
   readonly qkvBias: boolean;

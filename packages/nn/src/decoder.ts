@@ -5,6 +5,7 @@ import {
   maximum,
   minimum,
   module,
+  namedParameters,
   Parameter,
   repeat,
   reshape,
@@ -57,6 +58,8 @@ export interface DecoderAssembly extends DecoderFamily {
   readonly layers: readonly DecoderLayer[];
   /** After the last layer. */
   readonly norm: Norm;
+  /** What its norms add to variances. */
+  readonly normEps: number;
   /** Name of that norm in the checkpoint; `norm` unless given. */
   readonly normName?: string;
   /** Whether the head has a bias; not unless given. */
@@ -70,6 +73,7 @@ export const decoder = (c: DecoderConfig, { id, source }: DecoderFamily): Backbo
     source,
     layers: repeat(c.numHiddenLayers, (i) => decoderLayer(c, i)),
     norm: rmsNorm(c.hiddenSize, c.rmsNormEps),
+    normEps: c.rmsNormEps,
   });
 
 /**
@@ -129,8 +133,10 @@ function overStack(
         id,
         source,
         config: c as unknown as Readonly<Record<string, unknown>>,
-        shape: c as DecoderShape,
+        shape: shapeOf(c, family),
+        ropeInterleaved: c.ropeInterleaved,
         layers: layersOf(model),
+        tokenTables: tablesOf(c, [model.embed_tokens, lm_head]),
         withLayers: (next: readonly DecoderLayer[], names = next.map((_, i) => `layers.${i}`)): Backbone => {
           const places = names.map((name) => name.split('.') as unknown as LayerPlace);
           const { embed_tokens, [normName]: norm } = model;
@@ -141,6 +147,25 @@ function overStack(
     },
   ) as unknown as Backbone;
 }
+
+const shapeOf = (c: DecoderStackConfig, { normEps }: DecoderAssembly): DecoderShape => ({
+  hiddenSize: c.hiddenSize,
+  vocabSize: c.vocabSize,
+  numHiddenLayers: c.numHiddenLayers,
+  numAttentionHeads: c.numAttentionHeads,
+  numKeyValueHeads: c.numKeyValueHeads,
+  headDim: c.headDim,
+  intermediateSize: c.intermediateSize,
+  hiddenAct: c.hiddenAct,
+  normEps,
+  extraTokens: c.extraTokens,
+});
+
+/** Matrices of token table and head that have a row for each token; what else a change has put there is none. */
+const tablesOf = ({ vocabSize }: DecoderStackConfig, parts: readonly Part[]): Parameter[] =>
+  parts.flatMap((part) =>
+    [...namedParameters(part).values()].filter(({ shape }) => shape.length === 2 && shape[0]! >= vocabSize),
+  );
 
 /** Layers by list and key. */
 function listed(layers: readonly DecoderLayer[], places: readonly LayerPlace[]): Record<string, Part> {

@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { CrossSight, ImagePlacement, Model } from '@weft/spec';
+import { part, senseOf, type CrossSight, type ImagePlacement, type Model } from '@weft/spec';
 import { sightRuns } from './encoder-inputs.js';
 import type { Engine, TextStep } from './engine.js';
 import { joined } from './sequence.js';
@@ -42,7 +42,7 @@ export async function crossSight(
   inputs: Tensors,
   ids: BatchIds,
 ): Promise<BatchSight> {
-  const cross = model.vision!.cross!;
+  const cross = senseOf(model, 'image')!.cross!;
   const rows = picturesByRow(model, cross, inputs, ids.batch);
   const none: BatchSight = {
     seenKeys: [],
@@ -51,7 +51,7 @@ export async function crossSight(
     imageEmbeds: new Float32Array(0),
   };
   if (rows.every((row) => row.length === 0)) return none;
-  const size = cross.tokensPerTile * model.backbone.shape.hiddenSize;
+  const size = cross.tokensPerTile * part(model, 'backbone').shape.hiddenSize;
   const features: Float32Array[] = [];
   const placed: Float32Array[] = [];
   const seenKeys: number[][] = [];
@@ -75,7 +75,7 @@ export async function crossSight(
 function picturesByRow(model: Model, cross: CrossSight, inputs: Tensors, batch: number): Given[][] {
   const runs = sightRuns(model, inputs).map((run) => run.inputs);
   if (runs.length === 0) return Array.from({ length: batch }, () => []);
-  if (model.vision!.encoder.prepare) {
+  if (part(model, 'encoder').prepare) {
     const perRow = runs.length / batch;
     if (!Number.isInteger(perRow))
       throw new InputError({

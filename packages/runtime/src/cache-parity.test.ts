@@ -1,3 +1,4 @@
+import { part } from '@weft/spec';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { answerBatch, answerPrompt, shapeOf, startTimes } from './generator.js';
@@ -16,7 +17,7 @@ const settings = resolveSettings({ maxNewTokens: steps, doSample: false }, {}, n
 /** Prompts of 1 to 320 random ids, so that some take more than one chunk. */
 function randomPrompts(model: LoadedModel, count: number, seed: number): Prompt[] {
   const random = seededRandom(seed);
-  const { vocabSize } = model.model.backbone.shape;
+  const { vocabSize } = part(model.model, 'backbone').shape;
   return Array.from({ length: count }, (_, i) => {
     const length = 1 + Math.floor(random.uniform() * (i % 10 === 0 ? 320 : 60));
     const ids = Array.from({ length }, () => Math.floor(random.uniform() * vocabSize));
@@ -27,7 +28,7 @@ function randomPrompts(model: LoadedModel, count: number, seed: number): Prompt[
 /** Greedy ids by the full forward over all tokens at each step. */
 async function uncached(model: LoadedModel, ids: readonly number[]): Promise<number[]> {
   const all = [...ids];
-  const { vocabSize } = model.model.backbone.shape;
+  const { vocabSize } = part(model.model, 'backbone').shape;
   for (let step = 0; step < steps; step++) {
     const tensor = { dtype: 'int64', shape: [1, all.length], data: BigInt64Array.from(all, BigInt) } as const;
     const { data } = await model.forward({ input_ids: tensor });

@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import type { Vision } from '@weft/spec';
+import { senseOf, type PromptRule } from '@weft/spec';
 import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import {
@@ -12,7 +12,7 @@ import {
   type GenerationContext,
   type SeenTokens,
 } from './generator.js';
-import type { Message, MessagePart } from './prompt.js';
+import type { Message, MessagePart } from './message.js';
 import { PictureKeys } from './picture-keys.js';
 import { Sequence } from './sequence.js';
 import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';
@@ -120,7 +120,7 @@ export class Chat {
   }): Promise<GenerationResult> {
     const { content, images, videos, settings, emit, signal } = given;
     const times = startTimes(this.#context);
-    const backdrop = this.#context.model.vision?.backdrop;
+    const backdrop = this.#context.model.prompt.backdrop;
     let messages = this.#messages;
     let prompt;
     try {
@@ -135,7 +135,7 @@ export class Chat {
       return abortedResult(times);
     }
     const sequence = this.#sequence;
-    const from = sharedPrefix(prompt, this.#seen, this.#context.model.vision?.cross?.unseenAttend);
+    const from = sharedPrefix(prompt, this.#seen, senseOf(this.#context.model, 'image')?.cross?.unseenAttend);
     await sequence.truncate(from);
     this.#keys.keep(prompt.pictures);
     this.#seen = { ids: prompt.ids.slice(0, from), pictures: prompt.pictures, imageAt: prompt.imageAt };
@@ -161,7 +161,7 @@ export class Chat {
 async function withVisuals(
   content: string | readonly MessagePart[],
   { images, videos }: { readonly images: readonly ImageInput[]; readonly videos: readonly VideoInput[] },
-  { signal, backdrop }: { readonly signal: AbortSignal; readonly backdrop: Vision['backdrop'] },
+  { signal, backdrop }: { readonly signal: AbortSignal; readonly backdrop: PromptRule['backdrop'] },
 ): Promise<MessagePart[]> {
   const parts: readonly MessagePart[] =
     typeof content === 'string' ? [{ type: 'text', text: content }] : content;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { part, senseOf } from '@weft/spec';
 import { openSafetensors } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fixture } from '../test/fixtures.js';
@@ -109,9 +110,10 @@ describe('a model that sees by cross-attention', () => {
 
   it('gives the embeddings of all tiles when asked for those of a picture', async () => {
     const [embeds] = await model.encodeImages(images.slice(0, 1));
-    const { connector, encoder, cross } = model.model.vision!;
+    const [connector, encoder] = [part(model.model, 'connector'), part(model.model, 'encoder')];
+    const { cross } = senseOf(model.model, 'image')!;
     expect(embeds).toHaveLength(
-      4 * connector.countTokens(encoder.grid!) * model.model.backbone.shape.hiddenSize,
+      4 * connector.countTokens(encoder.grid!) * part(model.model, 'backbone').shape.hiddenSize,
     );
     expect(cross!.tokensPerTile).toBe(10);
   });

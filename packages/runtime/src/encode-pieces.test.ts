@@ -1,13 +1,14 @@
 import { InputError } from '@weft/errors';
 import { modelOf } from '@weft/models';
-import type { Picture } from '@weft/spec';
-import { loadTokenizer, type Segment } from '@weft/text';
+import { senseOf, type Picture } from '@weft/spec';
+import { loadChatTemplate, loadTokenizer, type Segment } from '@weft/text';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { readCheckpointFiles } from './checkpoint-files.js';
 import { encodePieces } from './encode-pieces.js';
-import { findChatTemplate } from './load.js';
-import { buildPrompt, renderConversation, type ConversationTools, type Message } from './prompt.js';
+import type { ConversationTools, Message } from './message.js';
+import { buildPrompt } from './prompt.js';
+import { renderConversation } from './render.js';
 
 const picture: Picture = { width: 30, height: 41, channels: 3, data: new Uint8Array(30 * 41 * 3) };
 const image = { type: 'image' } as const;
@@ -21,7 +22,7 @@ async function toolsOf(name: string): Promise<ConversationTools> {
   const { folder, config, preprocessor } = await readCheckpointFiles(fixture(name));
   const model = modelOf(config, { preprocessor });
   const tokenizer = await loadTokenizer(folder, { placeholders: ['<image>'] });
-  return { model, tokenizer, chatTemplate: await findChatTemplate(folder) };
+  return { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
 }
 
 /** The rendered text in pieces that end after each of the texts. */
@@ -56,7 +57,7 @@ describe.each(['llava-clip', 'llava-siglip-qwen2', 'smolvlm-many'])('encodePiece
     expect(ids.flat()).toEqual(
       buildPrompt({ ...tools, maxPositions: Infinity }, { messages }, [picture, picture]).ids,
     );
-    const { processor, imageTokenId } = tools.model.vision!;
+    const { processor, tokenId: imageTokenId } = senseOf(tools.model, 'image')!;
     const tokens = ids.map((piece) => piece.filter((id) => id === imageTokenId).length);
     const each = processor.place(picture).tokens;
     expect(tokens).toEqual([each, 0, 0, each]);

@@ -1,6 +1,8 @@
 import type { Picture } from '@weft/spec';
 import type { Segment } from '@weft/text';
-import { encode, isFramed, locate, placeImages, type ConversationTools } from './prompt.js';
+import type { ConversationTools } from './message.js';
+import { locate, placeVisuals } from './place-visuals.js';
+import { encode, isFramed } from './render.js';
 
 /**
  * Ids of a rendered conversation that was cut into pieces, each with its pictures' tokens in place. Joined they are the
@@ -15,8 +17,7 @@ export function encodePieces(
   pictures: readonly Picture[],
 ): number[][] {
   const { model, tokenizer } = tools;
-  const { vision } = model;
-  const { segments, placements } = placeImages(pieces.flat(), model, pictures);
+  const { segments, placements } = placeVisuals(pieces.flat(), model, pictures);
   const bare = (text: readonly Segment[]): number[] => encode(tokenizer, text, false);
   const isWhole = isFramed(tools, { messages: [] }, segments);
 
@@ -30,7 +31,7 @@ export function encodePieces(
       ? [...firstTokens(encode(tokenizer, segments.slice(0, end), true), own), ...own]
       : own;
   });
-  if (vision) locate(result.flat(), vision, pictures, placements);
+  locate(result.flat(), model, pictures, placements);
   return result;
 }
 

@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import type { TensorData, TensorType } from '@weft/graph';
-import type { EncoderRun, Model } from '@weft/spec';
+import { findPart, type EncoderRun, type Model } from '@weft/spec';
 
 /**
  * The inputs of encoder and connector among Hugging Face forward inputs; `undefined` if there are none. Pictures that transformers
@@ -9,10 +9,10 @@ import type { EncoderRun, Model } from '@weft/spec';
  * @throws InputError if tiles have another size than the encoder takes
  */
 export function expectedInputs(
-  model: Pick<Model, 'vision'>,
+  model: Model,
   inputs: Readonly<Record<string, TensorData>>,
 ): Record<string, TensorData> | undefined {
-  const { encoder, connector } = model.vision ?? {};
+  const [encoder, connector] = [findPart(model, 'encoder'), findPart(model, 'connector')];
   const wanted = Object.entries({ ...encoder?.inputs, ...connector?.inputs });
   const found = wanted.filter(([name]) => name in inputs);
   if (found.length === 0) return undefined;
@@ -52,11 +52,9 @@ export type SightRun = Pick<EncoderRun, 'inputs'> & Partial<EncoderRun>;
  *
  * @throws InputError if the inputs do not fit each other or the encoder
  */
-export function sightRuns(
-  model: Pick<Model, 'vision'>,
-  inputs: Readonly<Record<string, TensorData>>,
-): readonly SightRun[] {
-  const { encoder, connector, arranger } = model.vision ?? {};
+export function sightRuns(model: Model, inputs: Readonly<Record<string, TensorData>>): readonly SightRun[] {
+  const [encoder, connector] = [findPart(model, 'encoder'), findPart(model, 'connector')];
+  const arranger = findPart(model, 'arranger');
   if (encoder?.prepare)
     return encoder
       .prepare(inputs)

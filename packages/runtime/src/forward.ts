@@ -1,10 +1,10 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { Model, Vision, VisualLayout } from '@weft/spec';
+import { part, senseOf, type Model, type VisualLayout } from '@weft/spec';
 import type { Engine } from './engine.js';
 import { crossSight, type BatchIds, type BatchSight } from './batch-sight.js';
 import { sightRuns, type SightRun } from './encoder-inputs.js';
-import { visualTokenIds } from './prompt.js';
+import { visualTokenIds } from './place-visuals.js';
 import { joined } from './sequence.js';
 
 /**
@@ -56,7 +56,7 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
       message: `input_ids is [${shape.join(', ')}], expected [batch, length].`,
       where: 'forward',
     });
-  const { vocabSize, hiddenSize, extraTokens = 0 } = model.backbone.shape;
+  const { vocabSize, hiddenSize, extraTokens = 0 } = part(model, 'backbone').shape;
   const inputIds = integers(inputs.input_ids);
   const outside = inputIds.find((id) => id < 0n || id >= vocabSize + extraTokens);
   if (outside !== undefined)
@@ -76,7 +76,7 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
   };
   const mask = optional('attention_mask') ?? new BigInt64Array(batch * length).fill(1n);
   const ids = { batch, length, inputIds, mask };
-  const isCrossed = model.vision?.cross !== undefined;
+  const isCrossed = senseOf(model, 'image')?.cross !== undefined;
   const runs = isCrossed ? [] : inTokenOrder(sightRuns(model, inputs), inputIds, model);
   const sight = isCrossed ? await crossSight(engine, model, inputs, ids) : await placedSight(engine, runs);
   const { imageEmbeds } = sight;
@@ -109,8 +109,9 @@ const isVisualToken = (model: Model): ((id: bigint) => boolean) => {
 };
 
 /** Runs in the order of their tokens: videos may stand between pictures. */
-function inTokenOrder(runs: readonly SightRun[], ids: BigInt64Array, { vision }: Model): readonly SightRun[] {
-  if (!vision?.video) return runs;
+function inTokenOrder(runs: readonly SightRun[], ids: BigInt64Array, model: Model): readonly SightRun[] {
+  const [image, video] = [senseOf(model, 'image'), senseOf(model, 'video')];
+  if (!image || !video) return runs;
   const kinds = {
     image: runs.filter(({ layout }) => layout?.kind !== 'video'),
     video: runs.filter(({ layout }) => layout?.kind === 'video'),
@@ -119,30 +120,25 @@ function inTokenOrder(runs: readonly SightRun[], ids: BigInt64Array, { vision }:
   for (let at = 0; at < ids.length; at++) {
     const id = Number(ids[at]);
     const run =
-      id === vision.imageTokenId
-        ? kinds.image.shift()
-        : id === vision.video.tokenId
-          ? kinds.video.shift()
-          : undefined;
+      id === image.tokenId ? kinds.image.shift() : id === video.tokenId ? kinds.video.shift() : undefined;
     if (!run) continue;
     ordered.push(run);
-    at += tokensOf(run, vision) - 1;
+    at += tokensOf(run, model) - 1;
   }
   // Those without a place come last, so that the counts are found to differ.
   return [...ordered, ...kinds.image, ...kinds.video];
 }
 
-const tokensOf = ({ layout }: Pick<SightRun, 'layout'>, { connector }: Vision): number =>
-  layout ? layout.frames * connector.countTokens([layout.rows, layout.columns]) : 1;
+const tokensOf = ({ layout }: Pick<SightRun, 'layout'>, model: Model): number =>
+  layout ? layout.frames * part(model, 'connector').countTokens([layout.rows, layout.columns]) : 1;
 
 /** The first of the layouts that wait, as many as fill the tokens. */
-function takeLayouts(waiting: VisualLayout[], tokens: number, vision: Vision | null): VisualLayout[] {
+function takeLayouts(waiting: VisualLayout[], tokens: number, model: Model): VisualLayout[] {
   const taken: VisualLayout[] = [];
-  if (!vision) return taken;
   for (let left = tokens; left > 0 && waiting.length > 0;) {
     const layout = waiting.shift()!;
     taken.push(layout);
-    left -= tokensOf({ layout }, vision);
+    left -= tokensOf({ layout }, model);
   }
   return taken;
 }
@@ -163,7 +159,7 @@ function countPositions(
     );
     const ids = places.map((flat) => Number(inputIds[flat]!));
     const tokens = places.filter((flat) => visual(inputIds[flat]!)).length;
-    const assigned = rule?.assign(ids, takeLayouts(waiting, tokens, model.vision)) ?? {
+    const assigned = rule?.assign(ids, takeLayouts(waiting, tokens, model)) ?? {
       axes: [ids.map((_, i) => i)],
       next: ids.length,
     };
@@ -201,7 +197,7 @@ export async function runColumns(
     }
     return result;
   };
-  const { hiddenSize } = model.backbone.shape;
+  const { hiddenSize } = part(model, 'backbone').shape;
   const visual = batch.imageEmbeds.length > 0 ? isVisualToken(model) : () => false;
   const places: bigint[] = [];
   const rows: number[] = [];
@@ -237,7 +233,7 @@ export async function forward(engine: Engine, model: Model, inputs: ForwardInput
   const cache = await engine.open(batch.batch);
   try {
     const data = await runColumns(engine, cache, model, batch, [0, batch.length]);
-    return { shape: [batch.batch, batch.length, model.backbone.shape.vocabSize], data };
+    return { shape: [batch.batch, batch.length, part(model, 'backbone').shape.vocabSize], data };
   } finally {
     await engine.release(cache);
     await engine.forget(batch.seenKeys.flat());

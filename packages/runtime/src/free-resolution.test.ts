@@ -3,16 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '@weft/errors';
 import { modelOf } from '@weft/models';
-import type { Picture } from '@weft/spec';
+import { part, senseOf, type Picture } from '@weft/spec';
 import { openSafetensors, writeSafetensors } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import type { Chat } from './chat.js';
 import { readCheckpointFiles } from './checkpoint-files.js';
 import { load } from './load.js';
-import type { LoadedModel } from './loaded-model.js';
+import type { GenerationRequest, LoadedModel } from './loaded-model.js';
+import type { Message, Question } from './message.js';
 import { partWeights } from './part-weights.js';
-import { buildPrompt, readVisuals } from './prompt.js';
+import { buildPrompt } from './prompt.js';
+import { readVisuals } from './read-visuals.js';
 import { verify } from './verify.js';
 import { writeModel } from './write-model.js';
 
@@ -48,7 +50,7 @@ describe.each(['qwen2-vl-two', 'qwen2.5-vl-video', 'pixtral-hub'])('pictures of 
   });
 
   it('answers several questions with different pictures in one batch as one by one', async () => {
-    const requests = [[wide], [tall, small], []].map((images, i) => ({
+    const requests = [[wide], [tall, small], []].map((images, i): GenerationRequest => ({
       messages: [
         {
           role: 'user',
@@ -63,12 +65,12 @@ describe.each(['qwen2-vl-two', 'qwen2.5-vl-video', 'pixtral-hub'])('pictures of 
   });
 
   it('scores beams as the whole forward does', async () => {
-    const messages = [{ role: 'user', content: [{ type: 'image', image: tall } as const, text('What?')] }];
+    const messages: Message[] = [{ role: 'user', content: [{ type: 'image', image: tall }, text('What?')] }];
     const { sequences } = await model
       .generate({ messages, ...greedy, numBeams: 3, numReturnSequences: 3 })
       .result();
     const { ids } = buildPrompt(model.parts, { messages }, [tall]);
-    const { inputs } = model.model.vision!.processor.process([tall]);
+    const { inputs } = senseOf(model.model, 'image')!.processor.process([tall]);
     for (const { tokenIds, score } of sequences!) {
       const all = [...ids, ...tokenIds];
       const { data } = await model.forward({
@@ -86,20 +88,20 @@ describe.each(['qwen2-vl-two', 'qwen2.5-vl-video', 'pixtral-hub'])('pictures of 
 
   it('encodes each picture to as many rows as its prompt has tokens', async () => {
     const rows = await model.encodeImages([wide, small]);
-    const { processor } = model.model.vision!;
-    const { hiddenSize } = model.model.backbone.shape;
+    const { processor } = senseOf(model.model, 'image')!;
+    const { hiddenSize } = part(model.model, 'backbone').shape;
     expect(rows.map(({ length }) => length / hiddenSize)).toEqual(
       [wide, small].map((one) => processor.place(one).tokens),
     );
   });
 
   it('names a picture that is too elongated, its sides, and its place', async () => {
-    const messages = [
+    const messages: Message[] = [
       {
         role: 'user',
         content: [
-          { type: 'image', image: small } as const,
-          { type: 'image', image: picture(1, 999, 1) } as const,
+          { type: 'image', image: small },
+          { type: 'image', image: picture(1, 999, 1) },
         ],
       },
     ];
@@ -126,7 +128,9 @@ describe('videos', () => {
     expect(second.tokenIds).toEqual(again.tokenIds);
     expect(second.imageTokens).toBe(again.imageTokens);
 
-    const messages = [{ role: 'user', content: [film, { type: 'image', image: small } as const, text('?')] }];
+    const messages: Message[] = [
+      { role: 'user', content: [film, { type: 'image', image: small }, text('?')] },
+    ];
     const written =
       '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|><|video_pad|><|vision_end|><|vision_start|><|image_pad|><|vision_end|>?<|im_end|>\n<|im_start|>assistant\n';
     const raw = { prompt: written, images: [small], videos: [film] };
@@ -161,7 +165,7 @@ describe('videos', () => {
       worker: false,
       recipe: { positionRule: 'side' },
     });
-    const question = { messages: [{ role: 'user', content: [film, text('?')] }] };
+    const question: Question = { messages: [{ role: 'user', content: [film, text('?')] }] };
     const visuals = await readVisuals(question);
     const [largest, side] = [model, other].map(
       ({ parts }) => buildPrompt(parts, question, visuals).positions!,

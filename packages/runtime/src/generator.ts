@@ -1,19 +1,15 @@
 import { InputError } from '@weft/errors';
-import type { Json, TokenPositions } from '@weft/spec';
+import { part, type Json, type TokenPositions } from '@weft/spec';
 import { Answer, continueAnswers } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
 import type { Engine } from './engine.js';
 import type { GenerationSettings } from './generation-options.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
-import {
-  buildPrompt,
-  readVisuals,
-  visualTokenIds,
-  type Prompt,
-  type PromptTools,
-  type Question,
-} from './prompt.js';
+import type { Question } from './message.js';
 import { PictureKeys } from './picture-keys.js';
+import { visualTokenIds } from './place-visuals.js';
+import { buildPrompt, type Prompt, type PromptTools } from './prompt.js';
+import { readVisuals } from './read-visuals.js';
 import { joined, Sequence, type RowTokens, type SeenPictures, type SequenceShape } from './sequence.js';
 import { countPictures, isVideo, type Visual } from './visuals.js';
 
@@ -55,8 +51,8 @@ async function timed<T>(times: Times, key: keyof Times, action: () => Promise<T>
 }
 
 export const shapeOf = ({ model }: Pick<GenerationContext, 'model'>): SequenceShape => ({
-  hiddenSize: model.backbone.shape.hiddenSize,
-  vocabSize: model.backbone.shape.vocabSize,
+  hiddenSize: part(model, 'backbone').shape.hiddenSize,
+  vocabSize: part(model, 'backbone').shape.vocabSize,
   visualTokenIds: visualTokenIds(model),
   axes: model.positions?.axes ?? 1,
 });
@@ -77,7 +73,7 @@ export async function preparePrompt(
       hint: 'Give one of the two.',
     });
   return timed(times, 'preprocess', async () =>
-    buildPrompt(context, question, await readVisuals(question, signal, context.model.vision?.backdrop)),
+    buildPrompt(context, question, await readVisuals(question, signal, context.model.prompt.backdrop)),
   );
 }
 
@@ -103,7 +99,7 @@ export async function embedPictures(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<Sight> {
-  const { hiddenSize } = model.backbone.shape;
+  const { hiddenSize } = part(model, 'backbone').shape;
   const isPlaced = model.fusion.method !== 'B';
   const rows: Float32Array[] = [];
   const total = countPictures(prompt.pictures);

@@ -10,18 +10,20 @@ export {
   type GenerationResult,
   type Timings,
 } from './generation-stream.js';
-export { findChatTemplate, load, type LoadOptions } from './load.js';
+export { load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
-export { partWeights, readEntry, type PartWeightsOptions } from './part-weights.js';
 export {
-  readPictures,
-  renderConversation,
+  roles,
   type ConversationTools,
   type Message,
   type MessagePart,
   type Question,
-} from './prompt.js';
+  type Role,
+} from './message.js';
+export { partWeights, readEntry, type PartWeightsOptions } from './part-weights.js';
 export { seededRandom, type Random } from './random.js';
+export { readPictures } from './read-visuals.js';
+export { renderConversation } from './render.js';
 export type { LogitsProcessor } from './sampling.js';
 export { verify, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';

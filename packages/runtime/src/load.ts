@@ -2,7 +2,7 @@ import { ConfigError, InputError } from '@weft/errors';
 import { makeGraph, namedParameters, substitute, type Graph } from '@weft/graph';
 import { modelOf, textGraph, visionGraph, type RecipeFiles } from '@weft/models';
 import { emitModel, inference, type InferenceGraph } from '@weft/onnx';
-import type { Json, Model } from '@weft/spec';
+import { part, senseOf, type Json, type Model } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import {
@@ -51,7 +51,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
-    findChatTemplate(files.folder),
+    loadChatTemplate(files.folder),
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
@@ -64,7 +64,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
     preprocessor: files.preprocessor,
     generation: files.generation,
     tokenizer,
-    chatTemplate: model.chatTemplate ?? chatTemplate,
+    chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
     unusedTensors: unused,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
     maxPositions: maxPositionsOf(files.config),
@@ -91,39 +91,16 @@ function checkLoadOptions(options: LoadOptions): void {
     });
 }
 
-/** The chat template of a checkpoint folder. A base model may have none; its prompts are plain text. */
-export async function findChatTemplate(folder: string): Promise<string | undefined> {
-  try {
-    return await loadChatTemplate(folder);
-  } catch (error) {
-    if (error instanceof ConfigError && error.message.includes('has no chat template')) return undefined;
-    throw error;
-  }
-}
-
-/** Placeholders of pictures and videos, and the ids that stand for them. */
-const placesOf = ({
-  vision,
-}: Model): readonly { readonly placeholder: string; readonly id: number; readonly kind: string }[] =>
-  vision
-    ? [
-        { placeholder: vision.placeholder, id: vision.imageTokenId, kind: 'image' },
-        ...(vision.video
-          ? [{ placeholder: vision.video.placeholder, id: vision.video.tokenId, kind: 'video' }]
-          : []),
-      ]
-    : [];
-
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */
 async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(folder, {
-    placeholders: placesOf(model).map(({ placeholder }) => placeholder),
+    placeholders: model.senses.map(({ placeholder }) => placeholder),
   });
-  for (const { placeholder, id, kind } of placesOf(model)) {
+  for (const { placeholder, tokenId, kind } of model.senses) {
     const found = tokenizer.tokenToId(placeholder);
-    if (found !== id)
+    if (found !== tokenId)
       throw new ConfigError({
-        message: `The tokenizer gives '${placeholder}' the id ${found}, but config.json says that the ${kind} token is ${id}.`,
+        message: `The tokenizer gives '${placeholder}' the id ${found}, but config.json says that the ${kind} token is ${tokenId}.`,
         where: model.name,
         hint: 'tokenizer.json and config.json must come from one checkpoint.',
       });
@@ -149,25 +126,28 @@ function setUp(
 ): EngineSetup {
   const { folder, locate } = locateWeights(entries);
   const emit = (name: string, graph: Graph): Uint8Array => emitModel(graph, { name, weights: locate }).bytes;
-  const { vision, fusion, backbone } = model;
+  const sight = senseOf(model, 'image');
   const text = inference(textGraph(model, { tiles: false }));
-  const whole = vision?.cross && inference(textGraph(model));
+  const whole = sight?.cross && inference(textGraph(model));
   return {
     ...given,
     weightFolder: folder,
     text: { bytes: emit('text', text.graph), cache: text.cache },
-    vision: vision && {
-      bytes: emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
-      hiddenSize: backbone.shape.hiddenSize,
-      isPlaced: fusion.method !== 'B',
-    },
-    cross: whole
+    vision: sight
       ? {
-          bytes: emit('cross', whole.graph),
-          slots: whole.held?.slots ?? [],
-          keysPerTile: vision.cross.tokensPerTile + vision.cross.tagTokens,
+          bytes: emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
+          hiddenSize: part(model, 'backbone').shape.hiddenSize,
+          isPlaced: model.fusion.method !== 'B',
         }
       : null,
+    cross:
+      sight?.cross && whole
+        ? {
+            bytes: emit('cross', whole.graph),
+            slots: whole.held?.slots ?? [],
+            keysPerTile: sight.cross.tokensPerTile + sight.cross.tagTokens,
+          }
+        : null,
   };
 }
 

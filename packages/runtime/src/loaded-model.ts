@@ -20,13 +20,13 @@ import {
   type GenerationContext,
   type Progress,
 } from './generator.js';
-import type { Question } from './prompt.js';
+import type { Question } from './message.js';
 import { PictureKeys } from './picture-keys.js';
 import { Sequence } from './sequence.js';
 import { readPicture, type ImageInput } from './visuals.js';
 
 /** A question and how to answer it. Give `messages` or `prompt`. */
-export interface GenerationRequest extends Question, GenerationOptions {}
+export type GenerationRequest = Question & GenerationOptions;
 
 /** A tensor of the checkpoint that the model does not use, and why. */
 export interface UnusedTensor {
@@ -78,7 +78,7 @@ export class LoadedModel {
     const keys = new PictureKeys(this.#parts.engine);
     try {
       for (const image of images) {
-        const picture = await readPicture(image, signal, this.model.vision?.backdrop);
+        const picture = await readPicture(image, signal, this.model.prompt.backdrop);
         results.push((await keys.encode(picture, images.length, signal)).embeds);
       }
     } finally {

@@ -1,7 +1,7 @@
 import { SessionError, UnsupportedError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import type { CrossShare, Model } from '@weft/spec';
+import { senseOf, type CrossShare, type Model, type ProcessedImages } from '@weft/spec';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-common';
 import { sightRuns } from './encoder-inputs.js';
 import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
@@ -42,7 +42,7 @@ export class LocalEngine implements Engine {
   readonly #setup: EngineSetup;
   readonly #sessions: Map<SessionName, InferenceSession>;
   readonly #start: StartSession;
-  readonly #model: Pick<Model, 'vision' | 'positions'>;
+  readonly #model: Model;
   readonly #caches = new Map<number, KvCache>();
   readonly #held: HeldKeys | null;
   #opened = 0;
@@ -104,7 +104,8 @@ export class LocalEngine implements Engine {
       for (const inputs of runs) seen.push(await this.#encode(inputs, share));
       const all = joined(seen.map((run) => run.embeds));
       const keys = seen[0]?.keys;
-      const size = (this.#model.vision!.cross?.tokensPerTile ?? 0) * this.#setup.vision!.hiddenSize;
+      const size =
+        (senseOf(this.#model, 'image')?.cross?.tokensPerTile ?? 0) * this.#setup.vision!.hiddenSize;
       const embeds = share?.placed.length
         ? joined(share.placed.map((tile) => all.subarray(tile * size, (tile + 1) * size)))
         : all;
@@ -120,14 +121,19 @@ export class LocalEngine implements Engine {
     readonly runs: readonly Readonly<Record<string, TensorData>>[];
     readonly share: CrossShare | undefined;
   } {
-    const { vision } = this.#model;
-    if (!vision) throw new UnsupportedError({ message: 'The model takes no images.' });
-    if (isVideo(visual) && !vision.video)
-      throw new UnsupportedError({ message: 'The model takes no videos.' });
-    const { inputs, images } = isVideo(visual)
-      ? vision.video!.processor.process([visual])
-      : vision.processor.process([visual], total);
-    return { runs: sightRuns({ vision }, inputs).map((run) => run.inputs), share: images[0]?.cross };
+    const { inputs, images } = this.#process(visual, total);
+    return { runs: sightRuns(this.#model, inputs).map((run) => run.inputs), share: images[0]?.cross };
+  }
+
+  #process(visual: Visual, total: number): ProcessedImages {
+    if (isVideo(visual)) {
+      const video = senseOf(this.#model, 'video');
+      if (!video) throw new UnsupportedError({ message: 'The model takes no videos.' });
+      return video.processor.process([visual]);
+    }
+    const image = senseOf(this.#model, 'image');
+    if (!image) throw new UnsupportedError({ message: 'The model takes no images.' });
+    return image.processor.process([visual], total);
   }
 
   encodeTensors(
@@ -166,7 +172,7 @@ export class LocalEngine implements Engine {
   #shareFeeds(share: CrossShare | undefined): Feeds {
     const { Tensor } = this.#runtime;
     const tiles = share?.tiles.length ? share.tiles : [0];
-    const { tagTokens } = this.#model.vision!.cross!;
+    const { tagTokens } = senseOf(this.#model, 'image')!.cross!;
     const tags = tiles.flatMap((_, i) => share?.tags?.[i] ?? Array.from({ length: tagTokens }, () => 0));
     return {
       vision_tiles: new Tensor('int64', BigInt64Array.from(tiles, BigInt), [1, tiles.length]),

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initialWeights, modelOf } from '@weft/models';
-import type { Json, Model, Picture } from '@weft/spec';
+import { senseOf, type Json, type Model, type Picture } from '@weft/spec';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { load } from './load.js';
@@ -92,7 +92,7 @@ describe.each([
 
   it('sees what is in a picture', async () => {
     const inputs = async (image: Picture) => {
-      const { inputs: pixels, images } = model.model.vision!.processor.process([image]);
+      const { inputs: pixels, images } = senseOf(model.model, 'image')!.processor.process([image]);
       const ids = model.tokenizer.encode(`${images[0]!.prompt}Where?`, { addSpecialTokens: true });
       const data = BigInt64Array.from(ids, BigInt);
       return { ...pixels, input_ids: { dtype: 'int64' as const, shape: [1, ids.length], data } };

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
+import type { Message, Question } from './message.js';
 
 const folder = fixture('molmo-portrait');
 const image = join(folder, 'image-0.png');
@@ -18,7 +19,7 @@ afterAll(() => model.close());
 
 describe('Molmo', () => {
   it("writes conversations as Molmo's processor does, whatever template the folder has", async () => {
-    const answer = (request: object) => model.generate({ ...request, ...greedy }).result();
+    const answer = (request: Question) => model.generate({ ...request, ...greedy }).result();
     const raw = '<|endoftext|><im_patch> User: Is it a star? Assistant:';
     const [written, whole] = [
       await answer({ messages: [{ role: 'user', content: asked('Is it a star?') }] }),
@@ -29,7 +30,7 @@ describe('Molmo', () => {
   });
 
   it('ends answers with the token that ends a text, and does not double their first space', async () => {
-    const messages = [
+    const messages: Message[] = [
       { role: 'user', content: 'Who?' },
       { role: 'assistant', content: ' I.' },
       { role: 'user', content: ' Sure? ' },
@@ -54,7 +55,7 @@ describe('Molmo', () => {
   });
 
   it('refuses a second picture', async () => {
-    const messages = [{ role: 'user', content: [...asked('One?'), ...asked('Two?')] }];
+    const messages: Message[] = [{ role: 'user', content: [...asked('One?'), ...asked('Two?')] }];
     const answer = model.generate({ messages, ...greedy }).result();
     await expect(answer).rejects.toThrow(InputError);
     await expect(answer).rejects.toThrow(/2 pictures were given, but Molmo takes one in a conversation/);

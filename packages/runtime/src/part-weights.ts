@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { ConfigError, WeightError } from '@weft/errors';
 import { isModule, namedParameters, Parameter, type Part } from '@weft/graph';
 import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
-import type { Component, Model } from '@weft/spec';
+import { findPart, part as partAt, type Component, type Model } from '@weft/spec';
 import {
   fromFloat32,
   openCheckpoint,
@@ -20,12 +20,6 @@ export interface PartWeightsOptions {
    */
   readonly newTokens?: 'mean' | undefined;
 }
-
-/** Layers of a backbone that no checkpoint of the backbone has. */
-const addedByFusion = /^model\.cross_attn_layers\./;
-
-/** Parts that the tokens' rows belong to. */
-const tokenTables = /(embed_tokens|lm_head)\.weight$/;
 
 /**
  * The weights of one part of a composed model, from another checkpoint folder, under the names that they have in the
@@ -46,7 +40,7 @@ export async function partWeights(
 ): Promise<TensorToWrite[]> {
   const { config, preprocessor } = await readCheckpointFiles(folder);
   const source = partOf(config, part, { preprocessor });
-  const target = part === 'backbone' ? model.backbone : model.vision?.[part];
+  const target = findPart(model, part);
   if (!target) throw new ConfigError({ message: `${model.name} has no ${part}.`, where: 'partWeights' });
   if (target.id !== source.part.id)
     throw new ConfigError({
@@ -55,24 +49,26 @@ export async function partWeights(
       hint: `Compose the model with ${source.part.id}, or take the ${part} from another folder.`,
     });
 
-  if (Boolean(target.config['ropeInterleaved']) !== Boolean(source.part.config['ropeInterleaved']))
+  const isInterleaved = source.part.ropeInterleaved ?? false;
+  if ((target.ropeInterleaved ?? false) !== isInterleaved)
     throw new ConfigError({
       message: `The ${part} of the folder and that of the model turn other channels of queries and keys together.`,
       where: folder,
-      hint: `Build the ${part} with ropeInterleaved: ${Boolean(source.part.config['ropeInterleaved'])}.`,
+      hint: `Build the ${part} with ropeInterleaved: ${isInterleaved}.`,
     });
 
   const found = await tensorsOf(folder, source);
   const paths = new Map([...namedParameters(model.module)].map(([path, parameter]) => [parameter, path]));
+  const { added, tables } = ofBackbone(model);
   const result: TensorToWrite[] = [];
   const wrong: string[] = [];
   for (const [key, parameter] of parametersByKey(target)) {
     const name = paths.get(parameter)!;
     const entry = found.get(key);
-    if (!entry && addedByFusion.test(key)) continue;
+    if (!entry && added.has(parameter)) continue;
     if (!entry) wrong.push(`${name}: not in the folder`);
     else if (sameShape(entry.shape, parameter.shape)) result.push({ name, ...copyOf(entry) });
-    else if (newTokens === 'mean' && tokenTables.test(name) && isLonger(parameter.shape, entry.shape))
+    else if (newTokens === 'mean' && tables.has(parameter) && isLonger(parameter.shape, entry.shape))
       result.push({
         name,
         dtype: 'F32',
@@ -94,6 +90,13 @@ export async function partWeights(
       hint: mend(part, source.part, target),
     });
   return result;
+}
+
+/** Parameters that no checkpoint of the backbone has, since the fusion added them; and those with a row for each token. */
+function ofBackbone(model: Model): { readonly added: Set<Parameter>; readonly tables: Set<Parameter> } {
+  const { layers, tokenTables } = partAt(model, 'backbone');
+  const added = model.added.flatMap((layer) => [...namedParameters(layers[layer]!).values()]);
+  return { added: new Set(added), tables: new Set(tokenTables) };
 }
 
 /** The part's tensors in the folder, by their keys in the tree of the part. */

@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import type { Picture } from '@weft/spec';
+import { part, type Picture } from '@weft/spec';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { load } from './load.js';
@@ -40,7 +40,7 @@ describe('a prompt for a model without chat template', () => {
   };
 
   it('has the picture first, a newline after each row, then the text between its control tokens', () => {
-    const patch = Number(fuyu.model.vision!.encoder.config['patchSize']);
+    const patch = Number(part(fuyu.model, 'encoder').config['patchSize']);
     const tokens = ask('Why?', [picture(2 * patch, patch + 1)]);
     const row = ['|SPEAKER|', '|SPEAKER|', '|NEWLINE|'];
     expect(tokens.slice(0, 7)).toEqual([...row, ...row, '<s>']);

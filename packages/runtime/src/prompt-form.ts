@@ -1,7 +1,7 @@
 import { InputError } from '@weft/errors';
 import type { PromptForm } from '@weft/spec';
 import type { Segment } from '@weft/text';
-import type { Message } from './prompt.js';
+import type { Message } from './message.js';
 
 /**
  * The places of all pictures.

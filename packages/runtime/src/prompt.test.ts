@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '@weft/errors';
-import type { Picture } from '@weft/spec';
+import { senseOf, type Picture } from '@weft/spec';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { load } from './load.js';
 import { LoadedModel } from './loaded-model.js';
-import { buildPrompt, readPictures, type Message } from './prompt.js';
+import type { Message, Question } from './message.js';
+import { buildPrompt } from './prompt.js';
+import { readPictures } from './read-visuals.js';
 
 const picture = (width: number, height: number): Picture => ({
   width,
@@ -66,7 +68,7 @@ describe('buildPrompt', () => {
         { messages: user(...sizes.map(() => image), text('?')) },
         sizes.map(([w, h]) => picture(w, h)),
       ).imageTokens;
-    const { processor } = parts.model.vision!;
+    const { processor } = senseOf(parts.model, 'image')!;
     expect(tokens([200, 20], [20, 200], [9, 9])).toBe(
       [
         [200, 20],
@@ -92,13 +94,13 @@ describe('buildPrompt', () => {
 
   it('refuses empty prompts, and prompts that leave no room for an answer', () => {
     const { parts } = llava;
-    for (const question of [
+    const empty: Question[] = [
       { prompt: '' },
       { prompt: ' \n' },
       { messages: [] },
       { messages: [{ role: 'user', content: '' }] },
-    ])
-      expect(() => buildPrompt(parts, question, [])).toThrow(/prompt is empty/);
+    ];
+    for (const question of empty) expect(() => buildPrompt(parts, question, [])).toThrow(/prompt is empty/);
     expect(() =>
       buildPrompt({ ...parts, maxPositions: 20 }, { messages: user(image, text('What is it?')) }, [
         picture(8, 9),
@@ -137,7 +139,7 @@ describe('buildPrompt', () => {
         { messages: user(image, text('<image></s>')) },
         [picture(8, 9)],
       );
-      expect(ids.filter((id) => id === parts.model.vision!.imageTokenId).length).toBe(9);
+      expect(ids.filter((id) => id === senseOf(parts.model, 'image')!.tokenId).length).toBe(9);
       expect(ids).not.toContain(parts.tokenizer.eosTokenId);
     });
   });

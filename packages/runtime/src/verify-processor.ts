@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { Model, Picture, ProcessedImages, Video } from '@weft/spec';
+import { part, senseOf, type Model, type Picture, type ProcessedImages, type Video } from '@weft/spec';
 import { fittedTo } from './encoder-inputs.js';
 import type { LoadedModel } from './loaded-model.js';
 import { buildPrompt, type Prompt } from './prompt.js';
@@ -28,7 +28,7 @@ export async function processorChecks(
   if (!ids && !pixels && !videoPixels) return [];
   const pictures: Picture[] = [];
   for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/))
-    pictures.push(await readPicture(join(folder, name), undefined, model.vision?.backdrop));
+    pictures.push(await readPicture(join(folder, name), undefined, model.prompt.backdrop));
   const videos = await readFrames(folder, Number(metadata['fps'] ?? 2));
   const checks: VerifyCheck[] = [];
   if (ids) {
@@ -46,8 +46,9 @@ export async function processorChecks(
     const { expected_cross_attention_mask: mask } = golden;
     if (mask) checks.push(check('cross_attention_mask', maskDifference(mask, prompt), 0));
   }
-  const { processor, video } = model.vision ?? {};
-  if (pixels && processor) {
+  const [image, video] = [senseOf(model, 'image'), senseOf(model, 'video')];
+  if (pixels && image) {
+    const { processor } = image;
     const own = processor.process(pictures);
     checks.push(
       ...pixelChecks(model, patches ? 'image_patches' : 'pixel_values', pixels, {
@@ -134,12 +135,12 @@ const filled = ({ width, height }: Picture, byte: number): Picture => ({
  * processor itself, by pictures of one colour: it is linear in each channel.
  */
 function pixelChecks(
-  { vision }: Model,
+  model: Model,
   name: string,
   reference: TensorData,
   { own, uniform }: { readonly own: ProcessedImages; readonly uniform: (byte: number) => ProcessedImages },
 ): VerifyCheck[] {
-  const { encoder } = vision!;
+  const encoder = part(model, 'encoder');
   const wanted = encoder.prepare ? reference : fittedTo(encoder.inputs[name]!, name, reference);
   const actual = own.inputs[name]!.data as Float32Array;
   const expected = wanted.data as Float32Array;

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { Json } from '@weft/spec';
+import { part, type Json } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
 import { openSafetensors, type SafetensorsFile } from '@weft/weights';
 import { readBatch, runColumns, type ForwardInputs, type PaddedBatch } from './forward.js';
@@ -159,7 +159,7 @@ async function logitChecks(
   reference: TensorData,
   batch: PaddedBatch,
 ): Promise<VerifyCheck[]> {
-  const { vocabSize } = model.backbone.shape;
+  const { vocabSize } = part(model, 'backbone').shape;
   const counts = (at: number): boolean => batch.mask[Math.floor(at / vocabSize)] === 1n;
   const runAll = async (cuts: readonly number[]): Promise<Float32Array> => {
     const cache = await engine.open(batch.batch);
@@ -201,7 +201,7 @@ async function generatedCheck(
   reference: TensorData,
   batch: PaddedBatch,
 ): Promise<VerifyCheck> {
-  const { vocabSize } = model.backbone.shape;
+  const { vocabSize } = part(model, 'backbone').shape;
   const [rows = 0, count = 0] = reference.shape;
   if (rows !== batch.batch)
     throw new InputError({

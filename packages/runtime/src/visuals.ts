@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import { decodeImage, type ImageSource } from '@weft/image';
-import type { Picture, Video, Vision } from '@weft/spec';
+import type { Picture, PromptRule, SenseKind, Video } from '@weft/spec';
 
 /** A picture to look at: a path, a `file:` or `data:` URL, bytes, a Blob, or RGB samples in memory. */
 export type ImageInput = ImageSource | Picture;
@@ -21,6 +21,9 @@ const usualRate = 2;
 
 export const isVideo = (visual: Visual): visual is Video => 'frames' in visual;
 
+/** The sense that a picture or a video is for. */
+export const kindOf = (visual: Visual): SenseKind => (isVideo(visual) ? 'video' : 'image');
+
 /** Pictures among what is seen; videos do not count. */
 export const countPictures = (visuals: readonly Visual[]): number =>
   visuals.filter((visual) => !isVideo(visual)).length;
@@ -37,7 +40,7 @@ const isPicture = (source: ImageInput): source is Picture =>
 export async function readPicture(
   source: ImageInput,
   signal?: AbortSignal,
-  backdrop?: Vision['backdrop'],
+  backdrop?: PromptRule['backdrop'],
 ): Promise<Picture> {
   if (isPicture(source)) return source;
   return decodeImage(source, { ...(signal ? { signal } : {}), ...(backdrop ? { alpha: backdrop } : {}) });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, WeightError } from '@weft/errors';
 import { compose, initialWeights, modelOf, processorOf } from '@weft/models';
-import type { Json, Model } from '@weft/spec';
+import { part as partAt, type Json, type Model } from '@weft/spec';
 import { openCheckpoint } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
@@ -46,8 +46,8 @@ async function composed({
   imageTokenId = 313,
 }: Choice = {}): Promise<Model> {
   const preprocessor = await preprocessorOf(vlm);
-  const sight = modelOf(await readJson(vlm, 'config.json'), { preprocessor }).vision!.encoder;
-  const text = modelOf(await readJson(llm, 'config.json')).backbone;
+  const sight = partAt(modelOf(await readJson(vlm, 'config.json'), { preprocessor }), 'encoder');
+  const text = partAt(modelOf(await readJson(llm, 'config.json')), 'backbone');
   const parts = modelOf(
     {
       model_type: 'weft',
@@ -62,9 +62,9 @@ async function composed({
   );
   return compose({
     name: 'siglip-qwen2',
-    encoder: parts.vision!.encoder,
-    connector: () => parts.vision!.connector,
-    backbone: parts.backbone,
+    encoder: partAt(parts, 'encoder'),
+    connector: () => partAt(parts, 'connector'),
+    backbone: partAt(parts, 'backbone'),
     fusion: parts.fusion,
     processor: processorOf('siglip', preprocessor),
     imageTokenId,
@@ -141,7 +141,7 @@ describe('a model composed by hand', () => {
       shape: [1, 11],
       data: BigInt64Array.from([1, 2, ...Array.from({ length: 9 }, () => 313)], BigInt),
     } as const;
-    const [, , height, width] = a.model.vision!.encoder.inputs['pixel_values']!.shape as number[];
+    const [, , height, width] = partAt(a.model, 'encoder').inputs['pixel_values']!.shape as number[];
     const pixel_values = {
       dtype: 'float32',
       shape: [1, 3, height!, width!],

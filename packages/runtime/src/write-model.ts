@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { ConfigError, WeightError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { configOf, modelOf, processorKindOf } from '@weft/models';
-import type { Json, Model } from '@weft/spec';
+import { senseOf, type Json, type Model } from '@weft/spec';
 import { fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
 import { configText } from './config-text.js';
@@ -63,7 +63,7 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   if (tokenizer) await json('tokenizer.json', tokenizer);
   if (tokenizerFrom !== undefined) await copyTokenizerFiles(tokenizerFrom, root);
   if (given.preprocessor) await json('preprocessor_config.json', given.preprocessor);
-  if (config['model_type'] === 'llava' && model.vision)
+  if (config['model_type'] === 'llava' && model.senses.length > 0)
     await json('processor_config.json', llavaProcessorConfig(config, model));
   if (generation) await json('generation_config.json', generation);
   await writeFileAtomic(
@@ -162,8 +162,9 @@ async function tokenizerWith(model: Model, folder: string): Promise<Json> {
       where,
       hint: 'Pass a folder with a fast tokenizer.',
     });
-  if (!model.vision) return tokenizer;
-  const { placeholder: content, imageTokenId: id } = model.vision;
+  const sense = senseOf(model, 'image');
+  if (!sense) return tokenizer;
+  const { placeholder: content, tokenId: id } = sense;
   const added = (tokenizer['added_tokens'] ?? []) as readonly {
     readonly id: number;
     readonly content: string;
@@ -211,13 +212,17 @@ async function copyTokenizerFiles(from: string, to: string): Promise<void> {
   }
 }
 
-const llavaProcessorConfig = (config: Json, { vision }: Model): Json => ({
-  processor_class: 'LlavaProcessor',
-  image_token: vision!.placeholder,
-  patch_size: vision!.encoder.config['patchSize'],
-  vision_feature_select_strategy: config['vision_feature_select_strategy'],
-  num_additional_image_tokens: vision!.encoder.id === 'encoder-clip' ? 1 : 0,
-});
+function llavaProcessorConfig(config: Json, model: Model): Json {
+  const tower = config['vision_config'] as Json;
+  return {
+    processor_class: 'LlavaProcessor',
+    image_token: senseOf(model, 'image')!.placeholder,
+    patch_size: tower['patch_size'],
+    vision_feature_select_strategy: config['vision_feature_select_strategy'],
+    // CLIP's class token.
+    num_additional_image_tokens: tower['model_type'] === 'clip_vision_model' ? 1 : 0,
+  };
+}
 
 /** The type of all tensors as `config.json` names it; float32 if they differ. */
 function storedType(tensors: readonly TensorToWrite[]): string {

@@ -1,4 +1,5 @@
-import type { AnyModule, Value } from '@weft/graph';
+import type { AnyModule, Parameter, Value } from '@weft/graph';
+import type { ActivationName } from './activation.js';
 import type { Component } from './component.js';
 
 /** Sizes of a decoder that others need; names as in `config.json`. */
@@ -10,6 +11,10 @@ export interface DecoderShape {
   readonly numKeyValueHeads: number;
   readonly headDim: number;
   readonly intermediateSize: number;
+  /** Activation of its MLPs, by its name in `config.json`. */
+  readonly hiddenAct: ActivationName;
+  /** What its norms add to variances. */
+  readonly normEps: number;
   /** Tokens that have an embedding, but that the head never predicts; their ids follow the vocabulary. None unless given. */
   readonly extraTokens?: number | undefined;
 }
@@ -53,6 +58,8 @@ export interface DecoderInputs {
 export interface Backbone extends Component {
   readonly shape: DecoderShape;
   readonly layers: readonly DecoderLayer[];
+  /** Parameters with a row for each token: the table of embeddings, and the head where it is not the table. */
+  readonly tokenTables: readonly Parameter[];
   /**
    * The same backbone over another stack; cross-attention fusion uses it.
    *

@@ -15,4 +15,9 @@ export interface Component extends AnyModule {
   readonly source: Source;
   /** What the part's factory was told, as data: a composed model is saved and built again from it. */
   readonly config: Readonly<Record<string, unknown>>;
+  /**
+   * Whether its rotary embeddings turn neighbouring channels together (`2j`, `2j + 1`), which weights of queries and keys
+   * must be ordered for; not unless given.
+   */
+  readonly ropeInterleaved?: boolean | undefined;
 }

@@ -42,6 +42,13 @@ export interface FusedInputs {
   readonly vision?: VisionContext | undefined;
 }
 
+/** A backbone as a fusion leaves it. */
+export interface AttachedBackbone {
+  readonly backbone: Backbone;
+  /** Numbers of the layers in `backbone.layers` that the fusion added; none if it is as it was. */
+  readonly added: readonly number[];
+}
+
 /** Decides where image embeddings enter the backbone. */
 export interface Fusion {
   readonly id: string;
@@ -54,8 +61,13 @@ export interface Fusion {
    * between them, or `all`. Absent under method A.
    */
   readonly visibility?: 'last' | 'all' | undefined;
+  /**
+   * What stays out of a token that sees no picture: `attention-and-mlp`, so that the layers leave it as it is, or the
+   * `mlp` only, so that its attention goes to all pictures, those that come after it as well. Absent under method A.
+   */
+  readonly unseen?: 'attention-and-mlp' | 'mlp' | undefined;
   /** The backbone unchanged, or with layers added. Called once, when a model is composed. */
-  attach(backbone: Backbone): Backbone;
+  attach(backbone: Backbone): AttachedBackbone;
   /** The decoder's inputs from text and images. */
   join(text: TextInputs): FusedInputs;
 }

@@ -1,3 +1,4 @@
+export type * from './activation.js';
 export type * from './arranger.js';
 export type * from './backbone.js';
 export type * from './component.js';
@@ -5,6 +6,7 @@ export type * from './connector.js';
 export type * from './definition.js';
 export type * from './fusion.js';
 export type * from './model.js';
+export * from './ports.js';
 export * from './preset.js';
 export type * from './prompt-form.js';
 export type * from './vision-encoder.js';

@@ -1,12 +1,9 @@
 import type { AnyModule, TensorData } from '@weft/graph';
-import type { Arranger } from './arranger.js';
-import type { Backbone } from './backbone.js';
 import type { Source } from './component.js';
-import type { Connector } from './connector.js';
 import type { Fusion } from './fusion.js';
 import type { Json } from './preset.js';
 import type { PromptForm } from './prompt-form.js';
-import type { VisionEncoder, VisualLayout } from './vision-encoder.js';
+import type { VisualLayout } from './vision-encoder.js';
 
 /** A picture in memory: RGB bytes, row-major, channels interleaved. The same shape as `Raster` of the image package. */
 export interface Picture {
@@ -101,30 +98,58 @@ export interface VideoProcessor {
   ): ImagePlacement;
 }
 
-/** The sight of a model: an encoder, a connector, and the placeholder in the text. */
-export interface Vision {
-  readonly encoder: VisionEncoder;
-  readonly connector: Connector;
-  /** Between connector and fusion; absent if tiles one after another are the order of the prompt. */
-  readonly arranger?: Arranger | undefined;
-  readonly processor: ImageProcessor;
+/** What every sense has: its placeholder in the text, and where its parts stand in the tree of the model. */
+export interface SensePlaces {
   /** Placeholder that the chat template writes, for example `<image>`. */
   readonly placeholder: string;
-  /** Id of the token that image embeddings take the place of. */
-  readonly imageTokenId: number;
-  /** What shows through transparent pixels: nothing, their own colour counts, unless given. */
-  readonly backdrop?: 'white' | undefined;
+  /** Id of the token that its embeddings take the place of. */
+  readonly tokenId: number;
+  /** Key of its encoder among the parts of the model's tree. */
+  readonly encoder: string;
+  /** Key of its connector. */
+  readonly connector: string;
+  /** Key of its arranger; absent if tiles one after another are the order of the prompt. */
+  readonly arranger?: string | undefined;
+}
+
+/** The way in for pictures. */
+export interface ImageSense extends SensePlaces {
+  readonly kind: 'image';
+  readonly processor: ImageProcessor;
+  /** How cross-attention layers see; absent where embeddings stand among tokens only. */
+  readonly cross?: CrossSight | undefined;
+}
+
+/** The way in for videos. */
+export interface VideoSense extends SensePlaces {
+  readonly kind: 'video';
+  readonly processor: VideoProcessor;
+}
+
+/** A way into a model beside text. */
+export type Sense = ImageSense | VideoSense;
+export type SenseKind = Sense['kind'];
+
+/** A way out of a model: what is read from the last hidden states, and by which part. */
+export interface Head {
+  readonly kind: 'text';
+  /** Key of the part among those of the model's tree. */
+  readonly part: string;
+}
+
+/** How prompts are written, where that is not left to the checkpoint's chat template and tokenizer. */
+export interface PromptRule {
+  /** Jinja template of conversations, where the checkpoint has none, or one that its model was not trained with. */
+  readonly chatTemplate?: string | undefined;
+  /** How prompts are written where there is no chat template; absent if pictures stand at placeholders only. */
+  readonly form?: PromptForm | undefined;
   /**
    * Whether a raw prompt that lacks the tokenizer's first token gets it behind the placeholders it begins with, whatever
    * the tokenizer itself adds; not unless given.
    */
   readonly insertsFirstToken?: boolean | undefined;
-  /** How prompts are written where there is no chat template; absent if pictures stand at placeholders only. */
-  readonly form?: PromptForm | undefined;
-  /** What it takes to see videos; absent if the model sees pictures only. */
-  readonly video?: VideoSight | undefined;
-  /** How cross-attention layers see; absent where embeddings stand among tokens only. */
-  readonly cross?: CrossSight | undefined;
+  /** What shows through transparent pixels: nothing, their own colour counts, unless given. */
+  readonly backdrop?: 'white' | undefined;
 }
 
 /** How tokens see pictures by cross-attention. */
@@ -147,15 +172,6 @@ export interface CrossSight {
    * @param pictures in the order of their tokens
    */
   visible(ids: readonly number[], pictures: readonly Pick<ImagePlacement, 'tokens' | 'cross'>[]): Uint8Array;
-}
-
-/** The way in for videos; encoder and connector are those of pictures. */
-export interface VideoSight {
-  readonly processor: VideoProcessor;
-  /** Placeholder that the chat template writes. */
-  readonly placeholder: string;
-  /** Id of the token that the video's embeddings take the place of. */
-  readonly tokenId: number;
 }
 
 /** Positions of the tokens of one row, on several axes. */
@@ -198,21 +214,30 @@ export interface CheckpointNames {
   readonly unused?: (name: string) => string | undefined;
 }
 
-/** A language model, with or without sight: parts, their weights' names, and the way in for pictures. */
+/**
+ * A language model and its senses: one tree of parts, and the ports at which text, pictures and videos come in and text
+ * comes out. Parts are held by the tree only; `part` looks them up, so that a changed tree is a changed model.
+ */
 export interface Model {
   /** Name of the recipe, for example `llava`. */
   readonly name: string;
   readonly source: Source;
-  /** Tree of all parts; paths are those of the checkpoint. */
+  /**
+   * Tree of all parts: `backbone`, and what the senses name. Paths are those of the checkpoint.
+   */
   readonly module: AnyModule;
-  readonly backbone: Backbone;
+  /** Ways in beside text, pictures first; none for a text model. */
+  readonly senses: readonly Sense[];
+  /** Ways out. */
+  readonly heads: readonly Head[];
+  /** Where embeddings of the senses enter the backbone: a rule, without parameters of its own. */
   readonly fusion: Fusion;
-  readonly vision: Vision | null;
+  /** Numbers of the layers of the backbone that the fusion added. */
+  readonly added: readonly number[];
   /** Positions of tokens; they are counted from 0 if there is no rule. */
   readonly positions?: PositionRule | undefined;
+  readonly prompt: PromptRule;
   readonly checkpoint: CheckpointNames;
-  /** Jinja template of conversations, where the checkpoint has none, or one that its model was not trained with. */
-  readonly chatTemplate?: string | undefined;
   /** `config.json` that describes the model; saving writes it. */
   readonly config: Json;
 }

@@ -92,7 +92,7 @@ export function testFusion({ create, backbone }: FusionChecks): void {
 
     it('keeps the names of all parameters of the backbone', () => {
       const before = [...namedParameters(backbone()).keys()];
-      const after = [...namedParameters(create().attach(backbone())).keys()];
+      const after = [...namedParameters(create().attach(backbone()).backbone).keys()];
       const { naming } = create().config;
       // Merged lists number the backbone's layers anew.
       if (naming !== 'merged') expect(after).toEqual(expect.arrayContaining(before));
@@ -100,21 +100,21 @@ export function testFusion({ create, backbone }: FusionChecks): void {
     });
 
     it('gives hidden states of the shape of the text', () => {
-      const model = create().attach(backbone());
+      const model = create().attach(backbone()).backbone;
       const { joined, states } = traceStates(model).outputs;
       for (const value of [joined!, states!])
         expect(value.shape).toEqual(['batch', 'sequence', model.shape.hiddenSize]);
     });
 
     it('is the backbone when there are no images', () => {
-      const [before, after] = [traceText(backbone()), traceText(create().attach(backbone()))].map((graph) =>
-        describeGraph(graph, { paths: false }),
+      const [before, after] = [traceText(backbone()), traceText(create().attach(backbone()).backbone)].map(
+        (graph) => describeGraph(graph, { paths: false }),
       );
       expect(after).toEqual(before);
     });
 
     testComputation(() => {
-      const model = create().attach(backbone());
+      const model = create().attach(backbone()).backbone;
       return {
         model: { backbone: model },
         trace: (parts) => traceStates(parts.backbone),
@@ -125,7 +125,7 @@ export function testFusion({ create, backbone }: FusionChecks): void {
 
     if (method !== 'A')
       it('changes nothing by cross-attention while its gates are zero', () => {
-        const model = create().attach(backbone());
+        const model = create().attach(backbone()).backbone;
         const parameters = randomParameters({ backbone: model }, 63);
         for (const [path, { shape }] of Object.entries(parameters))
           if (path.endsWith('gate')) parameters[path] = { shape, data: new Float64Array(shape[0]!) };
@@ -138,7 +138,7 @@ export function testFusion({ create, backbone }: FusionChecks): void {
       });
 
     it('refuses image embeddings of another width, and asks for a connector', () => {
-      const model = create().attach(backbone());
+      const model = create().attach(backbone()).backbone;
       expectShapeError(() => traceStates(model, model.shape.hiddenSize + 1), /Is a connector missing\?/);
     });
 

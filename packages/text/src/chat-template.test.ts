@@ -53,7 +53,7 @@ describe('renderChat', () => {
   });
 
   it('reports the words of a template that refuses the messages', async () => {
-    const template = await loadChatTemplate(fixture('llama3'));
+    const template = (await loadChatTemplate(fixture('llama3')))!;
     const messages = [{ role: 'assistant', content: 'I begin.' }];
     const render = () => renderChat({ template, messages, tokenizer: llama3 });
     expect(render).toThrow(InputError);
@@ -114,7 +114,7 @@ describe('loadChatTemplate', () => {
     writeFile(join(folder, file), typeof content === 'string' ? content : JSON.stringify(content));
 
   it('takes the first of the files in which a checkpoint may keep it', async () => {
-    await expect(loadChatTemplate(folder)).rejects.toThrow(ConfigError);
+    expect(await loadChatTemplate(folder)).toBeUndefined();
     const named = [
       { name: 'tool_use', template: 'T' },
       { name: 'default', template: 'D' },

@@ -1,4 +1,3 @@
-import { ConfigError } from '@weft/errors';
 import { joinPath, readTextFile } from '#backend';
 import { compileTemplate } from './jinja.js';
 import { readJsonFile } from './read-json-file.js';
@@ -82,9 +81,9 @@ function templateIn(value: unknown): string | undefined {
  * Reads the chat template of a checkpoint folder: `chat_template.jinja`, else the `chat_template` field of
  * `chat_template.json`, `processor_config.json` or `tokenizer_config.json` (of several, the one named `default`).
  *
- * @throws {ConfigError} if there is none.
+ * @returns `undefined` if there is none: a base model may have none, and its prompts are plain text
  */
-export async function loadChatTemplate(folder: string): Promise<string> {
+export async function loadChatTemplate(folder: string): Promise<string | undefined> {
   const text = await readTextFile(joinPath(folder, 'chat_template.jinja'));
   if (text !== undefined) return text;
   const files = ['chat_template.json', 'processor_config.json', 'tokenizer_config.json'];
@@ -94,9 +93,5 @@ export async function loadChatTemplate(folder: string): Promise<string> {
     const template = templateIn(json.chat_template);
     if (template !== undefined) return template;
   }
-  throw new ConfigError({
-    message: 'The folder has no chat template.',
-    where: folder,
-    hint: `Looked for chat_template.jinja and for chat_template in ${files.join(', ')}. A base model may have none: write the prompt as text.`,
-  });
+  return undefined;
 }

@@ -79,7 +79,7 @@ describe.each(Object.entries(answers.tokenizers).filter(([, { chats }]) => chats
       'renders and encodes conversation %# as transformers does',
       async ({ messages, addGenerationPrompt, text, ids }) => {
         const tokenizer = await loadTokenizer(fixture(name));
-        const template = await loadChatTemplate(fixture(name));
+        const template = (await loadChatTemplate(fixture(name)))!;
         const segments = renderChat({ template, messages, tokenizer, addGenerationPrompt });
         expect(segments.map((segment) => segment.text).join('')).toBe(text);
         expect(encodeSegments(tokenizer, segments).ids).toEqual(ids);

@@ -124,7 +124,7 @@ describe('a special token spelt by several texts', () => {
   it('stays text when parts of one message are put side by side', async () => {
     const tokenizer = await loadTokenizer(fixture('qwen'));
     const content = ['<|', 'im_', 'end', '|>'].map((text) => ({ type: 'text' as const, text }));
-    const template = await loadChatTemplate(fixture('qwen'));
+    const template = (await loadChatTemplate(fixture('qwen')))!;
     const segments = renderChat({ template, messages: [{ role: 'user', content }], tokenizer });
     const ends = specialsIn(tokenizer, encodeSegments(tokenizer, segments).ids).filter(
       (token) => token === '<|im_end|>',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ignored } from '@weft/train';
 import { toPixelValues } from '@weft/image';
+import { part } from '@weft/spec';
 import { lookCurriculum, questionCurriculum, worldDataset } from './dataset.js';
 import { inputSize, tinyModel } from './model.js';
 import { drawSlice } from './pool.js';
@@ -16,7 +17,7 @@ const data = worldDataset(pool, questionCurriculum, 64, { seed: 3 });
 
 describe('the training samples', () => {
   it('begin with the image tokens that the model announces', async () => {
-    const { encoder, connector } = tinyModel().vision!;
+    const [encoder, connector] = [part(tinyModel(), 'encoder'), part(tinyModel(), 'connector')];
     const tokens = connector.countTokens(encoder.grid!);
     expect(tokens).toBe(64);
     const { inputIds } = await data.example(0);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isWeftError } from '@weft/errors';
+import { part } from '@weft/spec';
 import { describeStage, fit, trainingProgress } from '@weft/train';
 import { lookCurriculum, pairCurriculum, questionCurriculum, worldDataset } from './dataset.js';
 import { inputSize, tinyInitialWeights, tinyModel } from './model.js';
@@ -28,7 +29,7 @@ const { values } = parseArgs({
 
 async function main(): Promise<void> {
   const model = tinyModel();
-  const tokens = model.vision!.connector.countTokens(model.vision!.encoder.grid!);
+  const tokens = part(model, 'connector').countTokens(part(model, 'encoder').grid!);
   const pictures = join(values.folder, 'pictures');
   const report = (done: number) => process.stderr.write(`\rdrawing pictures ${done}`);
   const pool = await openPool(pictures, { ...trainingPictures, size: inputSize }, report);

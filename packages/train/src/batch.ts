@@ -1,6 +1,6 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import type { CrossSight, ImagePlacement } from '@weft/spec';
+import { senseOf, type ImagePlacement, type Model } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
 import { crossFeeds } from './cross-feeds.js';
 import { int64, tensor } from './ort.js';
@@ -29,19 +29,13 @@ export interface Batch {
   readonly hasImages: boolean;
 }
 
-/** What of a model's sight a batch depends on. */
-export interface BatchVision {
-  /** Placeholder whose places the image embeddings take. */
-  readonly imageTokenId: number;
-  readonly cross?: CrossSight | undefined;
-}
-
 /**
  * Samples as one right-padded batch. Position `t` predicts token `t + 1`, so the first label is never a target.
  *
  * @throws InputError if a sample's labels and ids differ in length, or if cross-attention cannot tell what a sample sees
  */
-export function collate(examples: readonly TrainingExample[], vision: BatchVision | null): Batch {
+export function collate(examples: readonly TrainingExample[], model: Pick<Model, 'senses'>): Batch {
+  const sense = senseOf(model, 'image');
   const length = Math.max(...examples.map((example) => example.inputIds.length));
   const ids = new Array<number>(examples.length * length).fill(0);
   const positions = new Array<number>(examples.length * length).fill(0);
@@ -59,7 +53,7 @@ export function collate(examples: readonly TrainingExample[], vision: BatchVisio
       const flat = row * length + column;
       ids[flat] = id;
       positions[flat] = column;
-      if (id === vision?.imageTokenId) imagePositions.push(flat);
+      if (id === sense?.tokenId) imagePositions.push(flat);
       const next = labels[column + 1];
       if (next !== undefined && next !== ignored) {
         targetPositions.push(flat);
@@ -69,8 +63,8 @@ export function collate(examples: readonly TrainingExample[], vision: BatchVisio
   }
   const pictures = examples.flatMap(({ images }) => (images ? [images] : []));
   const placed = (): Record<string, Tensor> =>
-    vision?.cross
-      ? crossFeeds(examples, vision.cross, imagePositions)
+    sense?.cross
+      ? crossFeeds(examples, sense.cross, imagePositions)
       : { image_positions: int64(imagePositions, [imagePositions.length]) };
   const shape = [examples.length, length];
   return {

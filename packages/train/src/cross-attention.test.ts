@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { namedParameters, type TensorData } from '@weft/graph';
 import { initialWeights, modelOf } from '@weft/models';
-import { findChatTemplate, load, readEntry, type LoadedModel } from '@weft/runtime';
-import type { Json, Model, Picture } from '@weft/spec';
+import { load, readEntry, type LoadedModel } from '@weft/runtime';
+import { loadChatTemplate } from '@weft/text';
+import { senseOf, type Json, type Model, type Picture } from '@weft/spec';
 import { matchWeights, openCheckpoint, toFloat32 } from '@weft/weights';
 import { describe, expect, it } from 'vitest';
 import { composed, crossed } from '../test/composed.js';
@@ -28,14 +29,14 @@ const stage: Stage = {
 
 describe('training by cross-attention', () => {
   /** The answer is the picture's colour; every fourth sample is text, from which nothing is asked. */
-  const data = ({ vision }: Model): Dataset => ({
+  const data = (model: Model): Dataset => ({
     size: 16,
     example: (index): TrainingExample => {
       if (index % 4 === 3) return { inputIds: [1, 2, 3], labels: [ignored, ignored, ignored], images: null };
       const colour = index % 2;
       const pixels = new Uint8Array(8 * 8 * 3).fill(colour * 255);
       const picture: Picture = { width: 8, height: 8, channels: 3, data: pixels };
-      const { inputs, images } = vision!.processor.process([picture]);
+      const { inputs, images } = senseOf(model, 'image')!.processor.process([picture]);
       const marks = Array.from({ length: images[0]!.tokens }, () => 19);
       const inputIds = [1, ...marks, 2, 10 + colour];
       const labels = inputIds.map((id) => (id >= 10 && id < 19 ? id : ignored));
@@ -97,7 +98,7 @@ describe('training by cross-attention', () => {
       0,
       1,
     );
-    const text = collate([{ inputIds: [1, 2, 3], labels: [ignored, 2, 3], images: null }], model.vision);
+    const text = collate([{ inputIds: [1, 2, 3], labels: [ignored, 2, 3], images: null }], model);
     const { gradientNorms } = await optimizer.update([text]);
     expect(Object.values(gradientNorms).every((norm) => norm === 0)).toBe(true);
     await optimizer.release();
@@ -152,7 +153,7 @@ describe.each(['mllama-apart', 'nvlm-x', 'nvlm-h'])('the loss of %s', (name) => 
         shape: parameters.get(path)!.shape,
         data: toFloat32(await readEntry(entry), entry.dtype),
       });
-    const tools = { model, tokenizer, chatTemplate: await findChatTemplate(folder) };
+    const tools = { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
     const picture = (width: number, height: number): Picture => ({
       width,
       height,
@@ -190,15 +191,15 @@ describe.each(['mllama-apart', 'nvlm-x', 'nvlm-h'])('the loss of %s', (name) => 
           ],
           images,
         });
-        const { inputs, images: placed } = model.vision!.processor.process(images);
+        const { inputs, images: placed } = senseOf(model, 'image')!.processor.process(images);
         const counts = BigInt64Array.from(placed, ({ tiles }) => BigInt(tiles));
         const shape = [1, counts.length];
         const tiles = name.startsWith('nvlm') ? { num_tiles: { dtype: 'int64', shape, data: counts } } : {};
         expected.push(await lossByForward(loaded, example, { ...inputs, ...tiles }));
         examples.push(example);
-        expect(await optimizer.loss(collate([example], model.vision))).toBeCloseTo(expected.at(-1)!, 3);
+        expect(await optimizer.loss(collate([example], model))).toBeCloseTo(expected.at(-1)!, 3);
       }
-      const together = await optimizer.loss(collate(examples, model.vision));
+      const together = await optimizer.loss(collate(examples, model));
       expect(together).toBeCloseTo(expected[0]! + expected[1]!, 3);
     } finally {
       await Promise.all([optimizer.release(), loaded.close()]);

@@ -27,14 +27,14 @@ describe('a batch for cross-attention', () => {
   });
 
   it('says which tiles each row has, and which of them each token sees (B)', () => {
-    const { vision } = composed(crossed);
+    const model = composed(crossed);
     const { feeds } = collate(
       [
         example([1, 19, 2], 3, [share([0, 1, 2])]),
         example([3, 4], 0, []),
         example([19, 19, 5, 19], 3, [share([0]), share([0]), share([0])]),
       ],
-      vision,
+      model,
     );
     expect(feeds['vision_tiles']!.dims).toEqual([3, 3]);
     expect(numbers(feeds['vision_tiles'])).toEqual([0, 1, 2, 0, 0, 0, 3, 4, 5]);
@@ -48,24 +48,24 @@ describe('a batch for cross-attention', () => {
   });
 
   it('says which embeddings stand at the placeholders (H), even where there are no other tiles', () => {
-    const { vision } = composed({ id: 'fusion-hybrid', config: { every: 1 } });
+    const model = composed({ id: 'fusion-hybrid', config: { every: 1 } });
     const marks = [19, 19, 19, 19];
     const { feeds } = collate(
       [example([1, ...marks], 3, [share([0, 1], [2])]), example(marks, 1, [share([], [0])])],
-      vision,
+      model,
     );
     expect(numbers(feeds['image_positions'])).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(numbers(feeds['image_rows'])).toEqual([8, 9, 10, 11, 12, 13, 14, 15]);
     expect(numbers(feeds['vision_tiles'])).toEqual([0, 1, 0, 0]);
-    const single = collate([example(marks, 1, [share([], [0])])], vision).feeds;
+    const single = collate([example(marks, 1, [share([], [0])])], model).feeds;
     expect(single['vision_tiles']!.dims).toEqual([1, 1]);
     expect(new Set(numbers(single['cross_attention_mask']))).toEqual(new Set([-1]));
   });
 
   it('refuses what it cannot tell', () => {
-    const { vision } = composed(crossed);
-    expect(() => collate([{ ...example([19], 1, []), placements: undefined }], vision)).toThrow(InputError);
-    const open = composed({ id: 'fusion-cross-attention', config: { every: 1, unseen: 'mlp' } }).vision;
+    const model = composed(crossed);
+    expect(() => collate([{ ...example([19], 1, []), placements: undefined }], model)).toThrow(InputError);
+    const open = composed({ id: 'fusion-cross-attention', config: { every: 1, unseen: 'mlp' } });
     const both = [example([19, 1], 1, [share([0])]), example([1, 2], 0, [])];
     expect(() => collate(both, open)).toThrow(
       /samples with pictures and samples without[^]*attention-and-mlp/,

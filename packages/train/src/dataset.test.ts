@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { composed } from '../test/composed.js';
 import { collate, ignored } from './batch.js';
 import { sampleIndex } from './dataset.js';
 
@@ -25,12 +26,15 @@ describe('the order of samples', () => {
 });
 
 describe('a batch', () => {
+  const text = { senses: [] };
+  const { senses } = composed({ id: 'fusion-unified', config: {} });
+  const seeing = { senses: senses.map((sense) => ({ ...sense, tokenId: 2 })) };
   const sample = (inputIds: number[], labels: number[]) => ({ inputIds, labels, images: null });
 
   it('supervises the token after each position, never the first', () => {
     const { feeds, targets, tokens } = collate(
       [sample([5, 6, 7], [5, ignored, 7]), sample([8, 9], [ignored, 9])],
-      null,
+      text,
     );
     expect(targets).toBe(2);
     expect(tokens).toBe(5);
@@ -48,7 +52,7 @@ describe('a batch', () => {
         { ...sample([2, 2, 4], [ignored, ignored, 4]), images: image(1) },
         { ...sample([3, 2, 2, 4], [ignored, ignored, ignored, 4]), images: image(2) },
       ],
-      { imageTokenId: 2 },
+      seeing,
     );
     expect(hasImages).toBe(true);
     expect([...(feeds['image_positions']!.data as BigInt64Array)]).toEqual([0n, 1n, 5n, 6n]);
@@ -57,6 +61,6 @@ describe('a batch', () => {
   });
 
   it('refuses labels of another length', () => {
-    expect(() => collate([sample([1, 2], [1])], null)).toThrow(/2 ids and 1 labels/);
+    expect(() => collate([sample([1, 2], [1])], text)).toThrow(/2 ids and 1 labels/);
   });
 });

@@ -1,17 +1,18 @@
 import { namedParameters } from '@weft/graph';
-import type { Model } from '@weft/spec';
+import { part, type Model } from '@weft/spec';
 import { planStage, type PlannedParameter, type Stage, type StageParameter } from './stage.js';
 
 /**
- * Every parameter of a model with its path, shape and part: `encoder`, `connector`, `backbone`, and `fusion` for the
- * cross-attention layers that were added to the backbone.
+ * Every parameter of a model with its path, shape and part: `encoder`, `connector`, `arranger`, `backbone`, and `fusion`
+ * for the layers that the fusion added to the backbone.
  */
 export function listParameters(model: Model): StageParameter[] {
-  const added = model.backbone.layers.filter(({ kind }) => kind === 'CrossAttentionLayer');
+  const { layers } = part(model, 'backbone');
   const partOf = new Map(
-    [...Object.entries(model.module.parts), ...added.map((layer) => ['fusion', layer] as const)].flatMap(
-      ([part, tree]) => [...namedParameters(tree).values()].map((p) => [p, part] as const),
-    ),
+    [
+      ...Object.entries(model.module.parts),
+      ...model.added.map((layer) => ['fusion', layers[layer]!] as const),
+    ].flatMap(([name, tree]) => [...namedParameters(tree).values()].map((p) => [p, name] as const)),
   );
   return [...namedParameters(model.module)].map(([path, parameter]) => ({
     path,
@@ -28,8 +29,8 @@ export function describeStage(model: Model, stage: Stage): string {
   const all = listParameters(model);
   const planned = new Map(planStage(stage, all).map((p) => [p.path, p]));
   const rows = [...new Set([...Object.keys(model.module.parts), ...all.map(({ part }) => part)])].map(
-    (part) => {
-      const members = all.filter((p) => p.part === part);
+    (name) => {
+      const members = all.filter((p) => p.part === name);
       const learning = members.flatMap((p) => planned.get(p.path) ?? []);
       const rates = [...new Set(learning.map((p: PlannedParameter) => p.learningRate.toExponential(1)))];
       const state =
@@ -38,7 +39,7 @@ export function describeStage(model: Model, stage: Stage): string {
           : learning.length === members.length
             ? 'trainable'
             : 'partly trainable';
-      return [part, group(elements(members)), group(elements(learning)), state, rates.join(', ') || '-'];
+      return [name, group(elements(members)), group(elements(learning)), state, rates.join(', ') || '-'];
     },
   );
   const total = ['total', group(elements(all)), group(elements([...planned.values()])), '', ''];

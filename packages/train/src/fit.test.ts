@@ -173,11 +173,8 @@ describe('gradients of several passes', () => {
     const examples = [1, 2, 4, 5].map((i) => data.example(i) as TrainingExample);
     const one = new Optimizer(model, tune, planned, start(), null, 0, 1);
     const two = new Optimizer(model, tune, planned, start(), null, 0, 1);
-    const together = await one.update([collate(examples, model.vision)]);
-    const apart = await two.update([
-      collate(examples.slice(0, 1), model.vision),
-      collate(examples.slice(1), model.vision),
-    ]);
+    const together = await one.update([collate(examples, model)]);
+    const apart = await two.update([collate(examples.slice(0, 1), model), collate(examples.slice(1), model)]);
     expect(apart.targets).toBe(together.targets);
     expect(apart.loss).toBeCloseTo(together.loss, 5);
     expect(apart.gradientNorms['all']!).toBeCloseTo(together.gradientNorms['all']!, 4);

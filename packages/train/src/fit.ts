@@ -175,7 +175,7 @@ function batchSource(
     const slot = sampleIndex(lengthWindow, seed + window, update % lengthWindow);
     const examples = (await drawn.examples).slice(slot * perUpdate, (slot + 1) * perUpdate);
     return Array.from({ length: accumulate }, (_, i) =>
-      collate(examples.slice(i * batchSize, (i + 1) * batchSize), model.vision),
+      collate(examples.slice(i * batchSize, (i + 1) * batchSize), model),
     );
   };
 }
@@ -190,7 +190,7 @@ async function heldOut(
   );
   const batches: Batch[] = [];
   for (let i = 0; i < examples.length; i += stage.batchSize)
-    batches.push(collate(examples.slice(i, i + stage.batchSize), model.vision));
+    batches.push(collate(examples.slice(i, i + stage.batchSize), model));
   return batches;
 }
 

@@ -6,6 +6,7 @@ import { InputError } from '@weft/errors';
 import { encodePng } from '@weft/image';
 import { modelOf } from '@weft/models';
 import { readCheckpointFiles } from '@weft/runtime';
+import { senseOf } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ignored } from './batch.js';
@@ -80,7 +81,7 @@ describe('jsonlDataset', () => {
       ],
     });
     expect(await data.example(2)).toEqual(literal);
-    expect(literal.inputIds).not.toContain(tools.model.vision!.imageTokenId);
+    expect(literal.inputIds).not.toContain(senseOf(tools.model, 'image')!.tokenId);
   });
 
   it.each([

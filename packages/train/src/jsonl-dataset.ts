@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { InputError, isWeftError } from '@weft/errors';
-import type { ConversationTools, Message, MessagePart } from '@weft/runtime';
+import { roles, type ConversationTools, type Message, type MessagePart, type Role } from '@weft/runtime';
 import type { Dataset } from './dataset.js';
 import { checkTurns, sftExample } from './sft.js';
 
@@ -143,8 +143,7 @@ function parseSample(text: string, where: string): Sample {
     return fail(`images is ${shown(images)}, expected a list of paths.`);
   const parsed = messages.map((message: unknown, i): Message => {
     const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown };
-    if (typeof role !== 'string' || role === '')
-      return fail(`messages[${i}].role is ${shown(role)}, expected system, user or assistant.`);
+    if (!isRole(role)) return fail(`messages[${i}].role is ${shown(role)}, expected ${roles.join(', ')}.`);
     if (typeof content === 'string') return { role, content };
     if (!Array.isArray(content))
       return fail(`messages[${i}].content is ${shown(content)}, expected a text or a list of parts.`);
@@ -161,6 +160,8 @@ function parseSample(text: string, where: string): Sample {
   });
   return { messages: withMarkedImages(checkTurns(parsed, where), images.length, fail), images };
 }
+
+const isRole = (value: unknown): value is Role => (roles as readonly unknown[]).includes(value);
 
 const shown = (value: unknown): string =>
   value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);

@@ -3,7 +3,7 @@ import { ConfigError, InputError } from '@weft/errors';
 import { modelOf } from '@weft/models';
 import { readCheckpointFiles, renderConversation, type Message } from '@weft/runtime';
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
-import type { Picture } from '@weft/spec';
+import { senseOf, type Picture } from '@weft/spec';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ignored, type TrainingExample } from './batch.js';
 import { sftExample, type SftSample } from './sft.js';
@@ -17,10 +17,9 @@ beforeAll(async () => {
     const folder = fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
     const { config, preprocessor } = await readCheckpointFiles(folder);
     const model = modelOf(config, { preprocessor });
-    const tokenizer = await loadTokenizer(
-      folder,
-      model.vision ? { placeholders: [model.vision.placeholder] } : {},
-    );
+    const tokenizer = await loadTokenizer(folder, {
+      placeholders: model.senses.map(({ placeholder }) => placeholder),
+    });
     tools[name] = { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
   }
 });
@@ -74,7 +73,7 @@ describe('sftExample', () => {
     const { tokenizer, model } = tools[name];
     const example = await sftExample({ ...tools[name], messages: twoTurns });
     const rendered = renderConversation(tools[name], twoTurns.slice(0, 1), { addGenerationPrompt: true });
-    const frame = model.vision !== null && !rendered[0]!.text.startsWith(tokenizer.bosToken ?? '\0');
+    const frame = model.senses.length > 0 && !rendered[0]!.text.startsWith(tokenizer.bosToken ?? '\0');
     const prompt = tokenizer.encode(rendered.map(({ text }) => text).join(''), { addSpecialTokens: frame });
     expect(example.inputIds.slice(0, prompt.length)).toEqual(prompt);
     expect(example.labels.findIndex((label) => label !== ignored)).toBe(prompt.length);
@@ -82,7 +81,7 @@ describe('sftExample', () => {
 
   it('puts pictures without a place first, and gives their pixels and their tokens', async () => {
     const { model } = tools['llava-clip'];
-    const tokens = model.vision!.processor.place(picture).tokens;
+    const tokens = senseOf(model, 'image')!.processor.place(picture).tokens;
     const image = { type: 'image' } as const;
     const given = await sftExample({
       ...tools['llava-clip'],
@@ -95,7 +94,7 @@ describe('sftExample', () => {
       images: [picture, picture],
     });
     expect(implied).toEqual(given);
-    expect(given.inputIds.filter((id) => id === model.vision!.imageTokenId)).toHaveLength(2 * tokens);
+    expect(given.inputIds.filter((id) => id === senseOf(model, 'image')!.tokenId)).toHaveLength(2 * tokens);
     expect(given.images!['pixel_values']!.shape.slice(0, 2)).toEqual([2, 3]);
     expect((await sftExample({ ...tools['llava-clip'], messages: twoTurns })).images).toBeNull();
   });

@@ -7,7 +7,7 @@ import {
   type ImageInput,
   type Message,
 } from '@weft/runtime';
-import type { Picture, Vision } from '@weft/spec';
+import { part, senseOf, type ImageSense, type Model, type Picture, type VisionEncoder } from '@weft/spec';
 import type { Segment } from '@weft/text';
 import { ignored, joinTiles, type TrainingExample } from './batch.js';
 
@@ -62,22 +62,25 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
       where: 'sftExample',
       hint: 'Raise maxLength up to what the model reads, shorten the texts, or use fewer or smaller images.',
     });
+  const sense = senseOf(model, 'image');
   const labels = pieces.flatMap((ids, i) =>
-    ids.map((id) => (i % 2 === 1 && id !== model.vision?.imageTokenId ? id : ignored)),
+    ids.map((id) => (i % 2 === 1 && id !== sense?.tokenId ? id : ignored)),
   );
   return {
     inputIds,
     labels,
-    ...(model.vision && pictures.length > 0 ? seen(model.vision, pictures) : { images: null }),
+    ...(sense && pictures.length > 0 ? seen(model, sense, pictures) : { images: null }),
   };
 }
 
 /** Graph inputs of the encoder, and how pictures are placed. */
 function seen(
-  { processor, encoder }: Vision,
+  model: Model,
+  { processor, encoder: key }: ImageSense,
   pictures: readonly Picture[],
 ): Pick<TrainingExample, 'images' | 'placements'> {
   const { inputs, images: placements } = processor.process(pictures);
+  const encoder = part(model, key) as VisionEncoder;
   // At a fixed grid the pictures of a batch go through the graph together.
   const runs = encoder.grid ? encoder.prepare?.(inputs) : undefined;
   return { images: runs ? joinTiles(runs.map((run) => run.inputs)) : inputs, placements };
@@ -125,7 +128,7 @@ function findAnswers(
 ): AnswerRange[] {
   const { model, tokenizer } = sample;
   const controls = [...tokenizer.specialTokens].filter(
-    (token) => token !== '' && token !== model.vision?.placeholder,
+    (token) => token !== '' && token !== senseOf(model, 'image')?.placeholder,
   );
   const all = textOf(whole);
   return messages.flatMap(({ role }, i): AnswerRange[] => {
