@@ -55,9 +55,9 @@ export { patchCuts, readPatchCuts, type PatchCutsConfig } from './processors/pat
 export { llavaNextRecipe } from './llava-next.js';
 export { llavaRecipe } from './llava.js';
 export { mapModel, withTree } from './map-model.js';
-export { mllamaRecipe } from './mllama.js';
+export { mllamaNames, mllamaRecipe } from './mllama.js';
 export { mm15Recipe } from './mm15.js';
-export { molmoRecipe } from './molmo.js';
+export { molmoNames, molmoRecipe, molmoTemplate, readMolmoTower } from './molmo.js';
 export { nvlmRecipe } from './nvlm.js';
 export { mropePositions, type MropeConfig, type VideoAdvance } from './mrope.js';
 export {
@@ -93,7 +93,7 @@ export {
   type SingleTileConfig,
 } from './processors/single-tile.js';
 export { readSplitTiles, splitTiles, type SplitTilesConfig } from './processors/split-tiles.js';
-export { qwen2VlRecipe } from './qwen2-vl.js';
+export { qwen2VlNames, qwen2VlRecipe } from './qwen2-vl.js';
 export { presetModel, presetNames } from './presets.js';
 export { modelOf, type Recipe, type RecipeFiles } from './recipes.js';
 export { backboneOf, textRecipe } from './text.js';

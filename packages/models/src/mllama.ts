@@ -4,7 +4,7 @@ import { mllamaVision, readMllamaVisionConfig } from '@weft/encoder-mllama';
 import { ConfigError } from '@weft/errors';
 import { crossAttention } from '@weft/fusion-cross-attention';
 import { readActivation, readRope } from '@weft/nn';
-import { configReader, type Json, type Model } from '@weft/spec';
+import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canvasShare, canvasTiles, readCanvasTiles } from './processors/canvas-tiles.js';
 import type { RecipeFiles } from './recipes.js';
@@ -72,7 +72,7 @@ export function mllamaRecipe(config: Json, { preprocessor = {}, options = {} }: 
       }),
     cross: { place: (seen) => canvasShare(seen, vision.maxNumTiles) },
     paths: { encoder: 'vision_model' },
-    checkpoint: { ...textNames(backbone), rename: mllamaName },
+    checkpoint: mllamaNames(backbone),
     config,
   });
 }
@@ -113,9 +113,15 @@ function readText(section: Json, crossLayers: number): LlamaConfig {
   };
 }
 
-/** The names of the published checkpoints, from those and from the ones inside transformers 4.52 and later. */
-const mllamaName = (name: string): string =>
-  name
-    .replace(/^model\.(?=vision_model\.|multi_modal_projector\.|language_model\.)/, '')
-    .replace(/^lm_head\./, 'language_model.lm_head.')
-    .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.');
+/**
+ * The parts' own names, which are those of the published checkpoints, from those and from the ones inside transformers 4.52
+ * and later.
+ */
+export const mllamaNames = (backbone: Backbone): CheckpointNames => ({
+  ...textNames(backbone),
+  rename: (name) =>
+    name
+      .replace(/^model\.(?=vision_model\.|multi_modal_projector\.|language_model\.)/, '')
+      .replace(/^lm_head\./, 'language_model.lm_head.')
+      .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.'),
+});

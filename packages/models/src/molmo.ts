@@ -4,6 +4,7 @@ import { attentionPoolConnector, cropArranger } from '@weft/connector-attention-
 import { clip, clipPresets, type ClipConfig } from '@weft/encoder-clip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { namedParameters } from '@weft/graph';
 import { readActivation } from '@weft/nn';
 import {
   configReader,
@@ -20,19 +21,20 @@ import type { RecipeFiles } from './recipes.js';
 const tokens = { start: '<im_start>', end: '<im_end>', patch: '<im_patch>', column: '<im_col>' } as const;
 
 /** What Molmo's processor and its trainer write; the template among the published files is not Molmo's. */
-const chatTemplate = [
-  '{{ bos_token or eos_token }}',
-  "{% for message in messages %}{% for part in message.content %}{% if part.type == 'image' %}",
-  tokens.patch,
-  '{% endif %}{% endfor %}{% endfor %}',
-  '{% for message in messages %}',
-  "{{ ' ' if message.role == 'assistant' else ' User: ' }}",
-  "{% for part in message.content %}{% if part.type == 'text' %}",
-  "{{ part.text | trim if message.role == 'assistant' else part.text }}",
-  '{% endif %}{% endfor %}',
-  "{{ eos_token if message.role == 'assistant' else ' Assistant:' }}",
-  '{% endfor %}',
-].join('');
+export const molmoTemplate = (): string =>
+  [
+    '{{ bos_token or eos_token }}',
+    "{% for message in messages %}{% for part in message.content %}{% if part.type == 'image' %}",
+    tokens.patch,
+    '{% endif %}{% endfor %}{% endfor %}',
+    '{% for message in messages %}',
+    "{{ ' ' if message.role == 'assistant' else ' User: ' }}",
+    "{% for part in message.content %}{% if part.type == 'text' %}",
+    "{{ part.text | trim if message.role == 'assistant' else part.text }}",
+    '{% endif %}{% endfor %}',
+    "{{ eos_token if message.role == 'assistant' else ' Assistant:' }}",
+    '{% endfor %}',
+  ].join('');
 
 /**
  * Molmo (Deitke et al. 2024): CLIP sees a picture whole and in crops that overlap, attention pools two by two patches, and
@@ -47,7 +49,7 @@ const chatTemplate = [
 export function molmoRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
   requireKnown(config);
   const read = configReader(config, 'config');
-  const vision = readTower(config);
+  const vision = readMolmoTower(config);
   const layers = (config['vit_layers'] ?? [-2, -9]) as readonly number[];
   const language = readLanguage(config);
   const { backbone } = language;
@@ -77,7 +79,7 @@ export function molmoRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     // The tokens of pictures follow the vocabulary: start, end, patch, column.
     imageTokenId: read.number('vocab_size') + 2,
     placeholder: tokens.patch,
-    prompt: { chatTemplate },
+    prompt: { chatTemplate: molmoTemplate() },
     processor: ({ connector }) =>
       overlapCrops(readOverlapCrops(preprocessor, vision), {
         tokensPerCrop: connector.countTokens(encoder.grid!),
@@ -88,7 +90,7 @@ export function molmoRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
       connector: 'model.vision_backbone',
       backbone: '',
     },
-    checkpoint: molmoNames(language),
+    checkpoint: molmoNames(backbone),
     config,
   });
 }
@@ -124,8 +126,13 @@ function requireKnown(config: Json): void {
       });
 }
 
-/** OpenAI's CLIP without its last block, which the dense models' files do not mention. */
-function readTower(config: Json): ClipConfig {
+/**
+ * Molmo's vision tower: OpenAI's CLIP without its last block, which the dense models' files do not mention, unless
+ * `vision_backbone` says otherwise.
+ *
+ * @throws ConfigError for a tower that no published model has
+ */
+export function readMolmoTower(config: Json): ClipConfig {
   const section = configReader(config, 'config').section('vision_backbone', {});
   const read = configReader(section, 'vision_backbone');
   const usual = clipPresets['large-patch14-336'];
@@ -161,11 +168,10 @@ function readTower(config: Json): ClipConfig {
   return tower;
 }
 
-/** The language model, and what its fused tensors are made of. */
+/** The language model, and the width of its MLP, which the connector has too. */
 interface Language {
   readonly backbone: Backbone;
   readonly intermediateSize: number;
-  readonly normAfter: boolean;
 }
 
 /** The decoder of the dense models or of MolmoE, which name their fields differently. */
@@ -203,7 +209,7 @@ function readLanguage(config: Json): Language {
   };
   if (!qkNorm && !normAfter && !isMixture) {
     const c: Qwen2Config = { ...stack, rmsNormEps: eps, qkvBias, outputBias: false, mlpBias: false };
-    return { backbone: qwen2(c), intermediateSize: stack.intermediateSize, normAfter };
+    return { backbone: qwen2(c), intermediateSize: stack.intermediateSize };
   }
   if (qkvBias)
     throw new ConfigError({
@@ -226,13 +232,14 @@ function readLanguage(config: Json): Language {
         }
       : undefined,
   };
-  return { backbone: olmo(c), intermediateSize: stack.intermediateSize, normAfter };
+  return { backbone: olmo(c), intermediateSize: stack.intermediateSize };
 }
 
-/** Names of the parts' own, from those of the checkpoints. */
-function molmoNames({ backbone, normAfter }: Language): CheckpointNames {
+/** The parts' own names, from those of Molmo's checkpoints, in which q, k and v are one tensor, as are up and gate. */
+export function molmoNames(backbone: Backbone): CheckpointNames {
   const { hiddenSize, numKeyValueHeads, headDim } = backbone.shape;
-  const norms = normAfter
+  const paths = [...namedParameters(backbone).keys()];
+  const norms = paths.some((path) => path.includes('.post_feedforward_layernorm.'))
     ? { attn: 'post_attention_layernorm', ff: 'post_feedforward_layernorm' }
     : { attn: 'input_layernorm', ff: 'post_attention_layernorm' };
   const split = (name: string, [rows = 0, ...rest]: readonly number[]): TensorSlice[] | undefined => {

@@ -7,7 +7,7 @@ import {
 } from '@weft/encoder-qwen2-vl';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
-import { configReader, type Json, type Model } from '@weft/spec';
+import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { mropePositions, type VideoAdvance } from './mrope.js';
 import { packedPatches, packedVideo, readPackedPatches, videoLimits } from './processors/packed-patches.js';
@@ -53,7 +53,6 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
     read.number('image_token_id', 151655),
     read.number('video_token_id', 151656),
   ];
-  const names = textNames(backbone);
   const [imagePad, videoPad] = ['<|image_pad|>', '<|video_pad|>'];
 
   return compose({
@@ -91,7 +90,7 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
       advance: advanceOf(options),
     }),
     paths: { encoder: 'visual', connector: 'visual.merger', backbone: '' },
-    checkpoint: { ...names, rename: canonicalName },
+    checkpoint: qwen2VlNames(backbone),
     config,
   });
 }
@@ -118,6 +117,11 @@ function advanceOf(options: Json): VideoAdvance {
   });
 }
 
-/** The names of the published checkpoints, from those and from the ones inside of transformers 4.52 and later. */
-const canonicalName = (name: string): string =>
-  name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.');
+/**
+ * The parts' own names, which are those of the published checkpoints, from those and from the ones inside transformers 4.52
+ * and later.
+ */
+export const qwen2VlNames = (backbone: Backbone): CheckpointNames => ({
+  ...textNames(backbone),
+  rename: (name) => name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.'),
+});
