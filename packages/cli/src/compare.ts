@@ -3,10 +3,10 @@ import {
   presetBackbone,
   presetConnector,
   presetEncoder,
-  processorOf,
   type FusionAnswer,
   type FusionCase,
 } from '@weft/models';
+import { dynamicTiles, readDynamicTiles } from '@weft/processors';
 import type { VisionEncoder } from '@weft/spec';
 import { writeFileAtomic } from '@weft/weights';
 import type { CompareFlags } from './commands/compare.js';
@@ -54,7 +54,7 @@ function comparisonOf({
     encoder: tower,
     connector: presetConnector(connector),
     backbone: presetBackbone(backbone),
-    processor: processorOf('dynamic-tiles', { max_patches: maxTiles }),
+    processor: dynamicTiles(readDynamicTiles({ max_patches: maxTiles })),
     layers: { every },
     images: image ?? [
       { width: 448, height: 448 },

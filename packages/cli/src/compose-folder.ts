@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { configOf, initialValues, modelOf, partOf, processorKindOf, type PartName } from '@weft/models';
+import { configOf, initialValues, modelOf, partOf, type PartName } from '@weft/models';
 import {
   maxPositionsOf,
   partWeights,
@@ -79,7 +79,6 @@ async function modelOfParts(
   const imageTokenId = tokenizer.tokenToId(placeholder) ?? tokenizer.vocabSize;
   const rows = Number(backbone!.config['vocabSize']);
   const isGrown = imageTokenId >= rows;
-  const processor = processorKindOf(preprocessor);
   const parts = modelOf(
     {
       model_type: 'weft',
@@ -91,14 +90,13 @@ async function modelOfParts(
         config: { ...backbone!.config, ...(isGrown ? { vocabSize: imageTokenId + 1 } : {}) },
       },
       fusion: compose.fusion,
-      processor: { kind: processor },
       image_token_id: imageTokenId,
       placeholder,
     },
     { preprocessor },
   );
   // Read anew from its config.json, which is LLaVA's where that can express the model.
-  return { model: modelOf(configOf(parts, { processor, maxPositionEmbeddings }), { preprocessor }), isGrown };
+  return { model: modelOf(configOf(parts, { maxPositionEmbeddings }), { preprocessor }), isGrown };
 }
 
 /** A part as `model_type: weft` describes it. */

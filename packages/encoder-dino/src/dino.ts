@@ -174,6 +174,7 @@ export function dino(
         config: { ...c, featureLayers, classToken, postNorm, inputSize },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid,
+        pixels: { patchSize: c.patchSize, tileSize: inputSize },
         inputs: {
           pixel_values: { dtype: 'float32' as const, shape: ['tiles', c.numChannels, inputSize, inputSize] },
         },

@@ -2,10 +2,10 @@ import { queryPoolConnector } from '@weft/connector-resampler';
 import { anyShapeSiglip, readAnyShapeSiglipConfig } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { cornerTiles, readCornerTiles } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
-import { cornerTiles, readCornerTiles } from './processors/corner-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
@@ -25,7 +25,6 @@ export function ariaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
   const { numAttentionHeads: numHeads, patchSize } = tower;
   const encoder = anyShapeSiglip(tower, { featureLayers: [layer] });
   const backbone = backboneOf({ model_type: 'aria_text', ...read.section('text_config') }, tiedHead(config));
-  const placeholder = '<|img|>';
   const queriesOfPatches = queriesOf(config);
   const largest = patchSize * Math.sqrt(Math.max(...Object.keys(queriesOfPatches).map(Number)));
 
@@ -40,9 +39,8 @@ export function ariaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 9)),
-    placeholder,
-    processor: ({ connector }) =>
-      cornerTiles(readCornerTiles(preprocessor, largest), { patchSize, connector, placeholder }),
+    placeholder: '<|img|>',
+    processor: cornerTiles(readCornerTiles(preprocessor, largest)),
     checkpoint: { ...textNames(backbone), rename: llavaName },
     config,
   });

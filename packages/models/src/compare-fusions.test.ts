@@ -8,12 +8,12 @@ import { hybrid } from '@weft/fusion-hybrid';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { decompose, evaluateDim, substitute, type Graph } from '@weft/graph';
 import { inference } from '@weft/onnx';
+import { dynamicTiles, readDynamicTiles } from '@weft/processors';
 import { describe, expect, it } from 'vitest';
 import { compareFusions } from './compare-fusions.js';
 import { compose } from './compose.js';
 import { textGraph, visionGraph } from './graphs.js';
 import { presetBackbone, presetConnector, presetEncoder } from './part-presets.js';
-import { processorOf } from './weft-config.js';
 
 /** Operations of the products that stand in a graph as it is emitted without fused operators. */
 function emittedFlops(graph: Graph, sizes: Readonly<Record<string, number>>): number {
@@ -60,13 +60,13 @@ const parts = {
     mlpBias: false,
   }),
   connector: mlpConnector(),
-  processor: processorOf('dynamic-tiles', { size: { height: 32, width: 32 }, max_patches: 6 }),
+  processor: dynamicTiles(readDynamicTiles({ size: { height: 32, width: 32 }, max_patches: 6 })),
 };
 const published = {
   encoder: presetEncoder('internvit-300m'),
   backbone: presetBackbone('qwen2-7b'),
   connector: presetConnector('shuffle-mlp'),
-  processor: processorOf('dynamic-tiles', { max_patches: 6 }),
+  processor: dynamicTiles(readDynamicTiles({ max_patches: 6 })),
 };
 
 describe('a comparison of the three fusions', () => {
@@ -129,7 +129,7 @@ describe('a comparison of the three fusions', () => {
       encoder: internVit('internvit-6b'),
       backbone: qwen2('qwen2-72b'),
       connector: { A: mlp(29568), B: mlp(null), H: mlp(29568) },
-      processor: processorOf('dynamic-tiles', { max_patches: 6 }),
+      processor: dynamicTiles(readDynamicTiles({ max_patches: 6 })),
       layers: { every: 8 },
       images: [
         { width: 448, height: 448 },

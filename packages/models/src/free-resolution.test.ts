@@ -137,9 +137,7 @@ describe('the recipe of Qwen2-VL', () => {
         text_config: { ...wrong.text_config, rope_parameters: { mrope_section: [1, 1, 1] } },
       }),
     ).toThrow(/mrope_section is \[1,1,1\], expected sizes that add up to 4/);
-    expect(() => configOf(modelOf(tinyQwen('qwen2_vl')), { processor: 'packed-patches' })).toThrow(
-      ConfigError,
-    );
+    expect(() => configOf(modelOf(tinyQwen('qwen2_vl')))).toThrow(ConfigError);
   });
 });
 

@@ -1,14 +1,12 @@
 import { linearConnector } from '@weft/connector-linear';
 import { rawPatches } from '@weft/encoder-patch';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { patchCuts, readPatchCuts } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
-import { patchCuts, readPatchCuts } from './processors/patch-cuts.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
-
-const tokens = { patch: '|SPEAKER|', newline: '|NEWLINE|' } as const;
 
 /**
  * Fuyu (Bavishi et al. 2023): no encoder at all. Raw patches pass one linear layer, a newline token says where a row
@@ -36,9 +34,9 @@ export function fuyuRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 71011),
-    placeholder: tokens.patch,
+    placeholder: '|SPEAKER|',
     prompt: { form: { before: '<s>', after: '<0x04>', mostImages: 1 } },
-    processor: ({ connector }) => patchCuts(readPatchCuts(preprocessor, patchSize), { connector, tokens }),
+    processor: patchCuts(readPatchCuts(preprocessor)),
     paths: { connector: 'vision_embed_tokens' },
     checkpoint: {
       ...textNames(backbone),

@@ -1,9 +1,9 @@
 import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
 import { readAnyShapeSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readSplitTiles, splitTiles } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
-import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
@@ -22,7 +22,7 @@ export function idefics3Recipe(config: Json, { preprocessor = {} }: RecipeFiles 
   const tiles = readSplitTiles(preprocessor);
   const encoder = siglip(
     { ...vision, visionUseHead: false },
-    { postNorm: true, inputSize: 'max_image_size' in preprocessor ? tiles.tileSize : vision.imageSize },
+    { postNorm: true, inputSize: tiles.tileSize ?? vision.imageSize },
   );
   const tieWordEmbeddings = read.boolean('tie_word_embeddings', false);
   const backbone = backboneOf(read.section('text_config', { rms_norm_eps: 1e-5 }), {
@@ -40,7 +40,7 @@ export function idefics3Recipe(config: Json, { preprocessor = {} }: RecipeFiles 
     backbone: backbone.withPaths({ model: 'model.text_model' }) as typeof backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 128257),
-    processor: ({ connector }) => splitTiles(tiles, { tokensPerTile: connector.countTokens(encoder.grid!) }),
+    processor: splitTiles(tiles),
     paths: { encoder: 'model.vision_model', connector: 'model.connector', backbone: '' },
     checkpoint: textNames(backbone),
     config,

@@ -7,16 +7,17 @@ import {
 } from '@weft/encoder-intern-vit';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { dynamicTiles, readDynamicTiles, type DynamicTilesConfig } from '@weft/processors';
 import { readActivation, type ActivationName } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose, type Composition } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
 import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
-import { dynamicTiles, readDynamicTiles, type DynamicTilesConfig } from './processors/dynamic-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
-const placeholder = '<IMG_CONTEXT>';
+/** What stands around a picture's placeholder tokens. */
+const text = { frame: ['<img>', '</img>'], tag: '', lastTag: '' } as const;
 
 /**
  * InternVL 2.5 and 3 (Chen et al. 2024): InternViT sees tiles and the whole, pixel shuffle joins neighbouring patches, an
@@ -43,12 +44,7 @@ export function internvlRecipe(config: Json, { preprocessor = {} }: RecipeFiles 
     downsampleRatio: read.number('downsample_ratio', 0.5),
     hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
     backbone,
-    tiles: readDynamicTiles(preprocessor, {
-      tileSize: vision.imageSize,
-      minTiles: 1,
-      maxTiles: 12,
-      thumbnail: true,
-    }),
+    tiles: readDynamicTiles(preprocessor, { text }),
     imageTokenId: read.number('image_token_id', 151667),
     checkpoint: { ...textNames(backbone), rename: llavaName },
     config,
@@ -87,10 +83,10 @@ export function internvlChatRecipe(config: Json, { preprocessor = {} }: RecipeFi
     downsampleRatio: read.number('downsample_ratio', 0.5),
     backbone,
     tiles: readDynamicTiles(preprocessor, {
-      tileSize: vision.imageSize,
       minTiles: isCut ? read.number('min_dynamic_patch', 1) : 1,
       maxTiles: isCut ? read.number('max_dynamic_patch', 12) : 1,
       thumbnail: read.boolean('use_thumbnail', true),
+      text,
     }),
     imageTokenId: read.number('image_token_id', backbone.shape.vocabSize - 7),
     paths: originalInternVlPaths,
@@ -127,13 +123,6 @@ const composeInternVl = ({
     encoder: internVit(vision, { featureLayers: [featureLayer] }),
     connector: shuffleMlpConnector({ scaleFactor: Math.round(1 / downsampleRatio), hiddenAct }),
     fusion: unifiedFusion(),
-    placeholder,
-    processor: ({ encoder, connector }) => {
-      const perTile = connector.countTokens(encoder.grid!);
-      return dynamicTiles(tiles, (count) => ({
-        tokens: count * perTile,
-        formula: `${count} ${count === 1 ? 'tile' : 'tiles'} of ${perTile}`,
-        prompt: `<img>${placeholder.repeat(count * perTile)}</img>`,
-      }));
-    },
+    placeholder: '<IMG_CONTEXT>',
+    processor: dynamicTiles(tiles),
   });

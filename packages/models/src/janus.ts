@@ -2,6 +2,7 @@ import { mlpConnector } from '@weft/connector-mlp';
 import { siglip, siglipPresets, type SiglipConfig } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { readJanusProcessor, singleTile } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import {
   configReader,
@@ -12,11 +13,8 @@ import {
   type TensorSlice,
 } from '@weft/spec';
 import { compose } from './compose.js';
-import { readJanusProcessor, singleTile } from './processors/single-tile.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
-
-const tokens = { image: '<image_placeholder>', begin: '<begin_of_image>', end: '<end_of_image>' } as const;
 
 /**
  * Janus and Janus-Pro (Wu et al. 2024, Chen et al. 2025), as far as they understand pictures: SigLIP sees, two linear
@@ -52,23 +50,8 @@ export function janusRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     backbone: backbone.withPaths({ model: 'model.language_model' }) as typeof backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 100581),
-    placeholder: tokens.image,
-    processor: ({ connector }) => {
-      const count = connector.countTokens(encoder.grid!);
-      return singleTile(
-        readJanusProcessor(preprocessor, {
-          side: vision.imageSize,
-          rounding: isOriginal ? 'down' : 'half-even',
-        }),
-        {
-          tileSize: vision.imageSize,
-          grid: encoder.grid!,
-          tokens: count,
-          placeholder: tokens.image,
-          around: [tokens.begin, tokens.end],
-        },
-      );
-    },
+    placeholder: '<image_placeholder>',
+    processor: singleTile(readJanusProcessor(preprocessor, isOriginal ? 'down' : 'half-even')),
     paths: { encoder: 'model.vision_model', connector: 'model.aligner', backbone: '' },
     checkpoint: janusNames(textNames(backbone)),
     config,

@@ -139,6 +139,6 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
   });
 
   it('is not saved as a plain composition, which would lose the newline', () => {
-    expect(() => configOf(modelOf(next), { processor: 'clip' })).toThrow(/has an arranger/);
+    expect(() => configOf(modelOf(next))).toThrow(/has an arranger/);
   });
 });

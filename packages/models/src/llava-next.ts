@@ -2,11 +2,11 @@ import { anyresArranger, type AnyresConfig } from '@weft/connector-anyres';
 import { mlpConnector } from '@weft/connector-mlp';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { anyresTiles, readAnyresTiles } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { canonicalName, tiedHead, visionTower } from './llava.js';
-import { anyresTiles, readAnyresTiles } from './processors/anyres-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
@@ -76,10 +76,11 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
   const names = textNames(backbone);
   const layout: AnyresConfig = {
     pinpoints: (read.raw('image_grid_pinpoints') ?? pinpoints) as AnyresConfig['pinpoints'],
-    tileSize: Number(encoder.inputs['pixel_values']!.shape[2]),
+    tileSize: encoder.pixels.tileSize!,
     mostTiles:
       type === 'llava_onevision' ? mostTiles(read.string('vision_aspect_ratio', 'anyres_max_9')) : null,
   };
+  requireSamePinpoints(preprocessor, layout);
 
   return compose({
     name: type.replaceAll('_', '-'),
@@ -99,12 +100,7 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
       'image_token_index',
       Number(read.raw('image_token_id') ?? defaults.imageTokenId),
     ),
-    processor: () =>
-      anyresTiles(readAnyresTiles(preprocessor, layout), {
-        layout,
-        grid: encoder.grid!,
-        placeholder: '<image>',
-      }),
+    processor: anyresTiles(readAnyresTiles(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model', arranger: '' },
     checkpoint: {
       ...names,
@@ -121,4 +117,14 @@ function mostTiles(aspect: string): number {
   throw new ConfigError({
     message: `config.json: vision_aspect_ratio is '${aspect}', expected anyres_max_ and a number of tiles.`,
   });
+}
+
+/** The processor cuts pictures, and the arranger puts them together, by one list. */
+function requireSamePinpoints(preprocessor: Json, { pinpoints }: AnyresConfig): void {
+  const listed = preprocessor['image_grid_pinpoints'];
+  if (listed !== undefined && listed !== null && JSON.stringify(listed) !== JSON.stringify(pinpoints))
+    throw new ConfigError({
+      message: 'image_grid_pinpoints of preprocessor_config.json and config.json differ.',
+      hint: 'Both list heights and widths in pixels, in one order: the first of equals is taken.',
+    });
 }

@@ -3,10 +3,10 @@ import { clip, readClipConfig } from '@weft/encoder-clip';
 import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { mlpConnector } from '@weft/connector-mlp';
 import { ConfigError } from '@weft/errors';
+import { readClipProcessor, readSiglipProcessor, singleTile } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model, type VisionEncoder } from '@weft/spec';
 import { compose } from './compose.js';
-import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
@@ -42,13 +42,7 @@ export function llavaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
-    processor: ({ connector }) =>
-      singleTile((isSiglip ? readSiglipProcessor : readClipProcessor)(preprocessor), {
-        tileSize: Number(encoder.inputs['pixel_values']!.shape[2]),
-        grid: encoder.grid!,
-        tokens: connector.countTokens(encoder.grid!),
-        placeholder: '<image>',
-      }),
+    processor: singleTile((isSiglip ? readSiglipProcessor : readClipProcessor)(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model' },
     checkpoint: {
       ...names,

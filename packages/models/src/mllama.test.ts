@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { llama, llamaPresets } from '@weft/backbone-llama';
+import { aspectRatiosOf } from '@weft/encoder-mllama';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters, type Part } from '@weft/graph';
 import { inference } from '@weft/onnx';
 import { part, senseOf, type Json, type Model } from '@weft/spec';
 import { describeGraph, randomIntegers, randomParameters, runOnnx } from '@weft/testing';
+import { planCanvas } from '@weft/processors';
 import { describe, expect, it } from 'vitest';
 import { textModel } from './compose.js';
 import { textGraph, visionGraph } from './graphs.js';
 import { presetModel } from './presets.js';
-import { planCanvas } from './processors/canvas-tiles.js';
 import { modelOf } from './recipes.js';
 import { tileVisibility } from './tile-visibility.js';
 
@@ -116,7 +117,7 @@ describe('Llama 3.2 Vision', () => {
 });
 
 describe('the canvas of a picture', () => {
-  const tiles = { tileSize: 560, maxTiles: 4 };
+  const tiles = { tileSize: 560, canvases: aspectRatiosOf(4) };
   it.each([
     [480, 640, [1, 2], [480, 640], 2],
     [720, 1280, [2, 2], [630, 1120], 6],
@@ -125,7 +126,7 @@ describe('the canvas of a picture', () => {
     [300, 300, [1, 1], [560, 560], 1],
     [100, 100, [1, 1], [560, 560], 1],
   ])("of %i x %i pixels (height x width) is the reference's", (height, width, canvas, resized, id) => {
-    const plan = planCanvas({ width, height }, tiles as never);
+    const plan = planCanvas({ width, height }, tiles);
     expect([plan.rows, plan.columns]).toEqual(canvas);
     expect([plan.height, plan.width]).toEqual(resized);
     expect(plan.aspectRatioId).toBe(id);

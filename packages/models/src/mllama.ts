@@ -4,9 +4,9 @@ import { mllamaVision, readMllamaVisionConfig } from '@weft/encoder-mllama';
 import { ConfigError } from '@weft/errors';
 import { crossAttention } from '@weft/fusion-cross-attention';
 import { readActivation, readRope } from '@weft/nn';
+import { canvasTiles, readCanvasTiles } from '@weft/processors';
 import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
-import { canvasShare, canvasTiles, readCanvasTiles } from './processors/canvas-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { textNames } from './text.js';
 
@@ -44,8 +44,6 @@ export function mllamaRecipe(config: Json, { preprocessor = {}, options = {} }: 
   const section = read.section('text_config', {});
   const crossLayers = (section['cross_attention_layers'] ?? [3, 8, 13, 18, 23, 28, 33, 38]) as number[];
   const backbone = llama(readText(section, crossLayers.length));
-  const placeholder = '<|image|>';
-  const tiles = { tileSize: vision.imageSize, maxTiles: vision.maxNumTiles };
 
   return compose({
     name: 'mllama',
@@ -63,14 +61,9 @@ export function mllamaRecipe(config: Json, { preprocessor = {}, options = {} }: 
       unseen: choose('unseen', ['mlp', 'attention-and-mlp'], 'mlp'),
     }),
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 128256)),
-    placeholder,
+    placeholder: '<|image|>',
     prompt: { backdrop: 'white', insertsFirstToken: true },
-    processor: ({ encoder, connector }) =>
-      canvasTiles(readCanvasTiles(preprocessor, tiles), {
-        tokensPerTile: connector.countTokens(encoder.grid!),
-        placeholder,
-      }),
-    cross: { place: (seen) => canvasShare(seen, vision.maxNumTiles) },
+    processor: canvasTiles(readCanvasTiles(preprocessor)),
     paths: { encoder: 'vision_model' },
     checkpoint: mllamaNames(backbone),
     config,

@@ -82,7 +82,7 @@ describe('MM1.5', () => {
       ...namedParameters(presetModel('mm1.5-1b-moe').module).keys(),
     ]);
     // The parts can be saved as a composition by hand as well.
-    const saved = configOf(again, { processor: 'padded-tiles' });
+    const saved = configOf(again);
     const built = modelOf(JSON.parse(JSON.stringify(saved)) as typeof saved, {
       preprocessor: { image_processor_type: 'MM15ImageProcessor' },
     });

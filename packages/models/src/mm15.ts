@@ -2,13 +2,11 @@ import { llama, readLlamaConfig } from '@weft/backbone-llama';
 import { cAbstractorConnector, readCAbstractorConfig } from '@weft/connector-c-abstractor';
 import { clip, readClipConfig } from '@weft/encoder-clip';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { paddedTiles, readPaddedTiles } from '@weft/processors';
 import { configReader, type Backbone, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
-import { paddedTiles, readPaddedTiles } from './processors/padded-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { textNames } from './text.js';
-
-const placeholder = '<image>';
 
 /**
  * MM1.5 (Zhang et al. 2024): every picture is cut into tiles and seen once more as a whole, each view becomes 144 tokens,
@@ -38,12 +36,7 @@ export function mm15Recipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id'),
-    placeholder,
-    processor: ({ encoder, connector }) =>
-      paddedTiles(readPaddedTiles(preprocessor, vision.imageSize), {
-        tokensPerTile: connector.countTokens(encoder.grid!),
-        placeholder,
-      }),
+    processor: paddedTiles(readPaddedTiles(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model', connector: 'abstractor' },
     checkpoint: textNames(backbone),
     config,

@@ -137,7 +137,7 @@ describe('the recipe of Molmo', () => {
     expect(rename('model.vision_backbone.image_vit.transformer.resblocks.9.attention.wo.bias')).toBe(
       'model.vision_backbone.image_vit.encoder.layers.9.self_attn.out_proj.bias',
     );
-    expect(() => configOf(modelOfFixture(dense), { processor: 'clip' })).toThrow(/has an arranger/);
+    expect(() => configOf(modelOfFixture(dense))).toThrow(/has an arranger/);
   });
 
   it.each([

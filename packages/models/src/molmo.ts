@@ -5,6 +5,7 @@ import { clip, clipPresets, type ClipConfig } from '@weft/encoder-clip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
+import { overlapCrops, readOverlapCrops } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import {
   configReader,
@@ -15,17 +16,16 @@ import {
   type TensorSlice,
 } from '@weft/spec';
 import { compose } from './compose.js';
-import { overlapCrops, readOverlapCrops } from './processors/overlap-crops.js';
 import type { RecipeFiles } from './recipes.js';
 
-const tokens = { start: '<im_start>', end: '<im_end>', patch: '<im_patch>', column: '<im_col>' } as const;
+const placeholder = '<im_patch>';
 
 /** What Molmo's processor and its trainer write; the template among the published files is not Molmo's. */
 export const molmoTemplate = (): string =>
   [
     '{{ bos_token or eos_token }}',
     "{% for message in messages %}{% for part in message.content %}{% if part.type == 'image' %}",
-    tokens.patch,
+    placeholder,
     '{% endif %}{% endfor %}{% endfor %}',
     '{% for message in messages %}',
     "{{ ' ' if message.role == 'assistant' else ' User: ' }}",
@@ -78,13 +78,9 @@ export function molmoRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     fusion: unifiedFusion({ mode: 'add' }),
     // The tokens of pictures follow the vocabulary: start, end, patch, column.
     imageTokenId: read.number('vocab_size') + 2,
-    placeholder: tokens.patch,
+    placeholder,
     prompt: { chatTemplate: molmoTemplate() },
-    processor: ({ connector }) =>
-      overlapCrops(readOverlapCrops(preprocessor, vision), {
-        tokensPerCrop: connector.countTokens(encoder.grid!),
-        tokens,
-      }),
+    processor: overlapCrops(readOverlapCrops(preprocessor)),
     paths: {
       encoder: 'model.vision_backbone.image_vit',
       connector: 'model.vision_backbone',

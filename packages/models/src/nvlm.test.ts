@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { namedParameters, type Part } from '@weft/graph';
 import { inference } from '@weft/onnx';
+import { countTiles, planTiles, readDynamicTiles } from '@weft/processors';
 import { part, senseOf, type Json, type Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { textGraph } from './graphs.js';
 import { presetModel } from './presets.js';
-import { countTiles, planTiles, readDynamicTiles } from './processors/dynamic-tiles.js';
 import { modelOf } from './recipes.js';
 
 const count = (tree: Part): number =>
@@ -127,8 +127,7 @@ describe('NVLM', () => {
 });
 
 describe('the tiles of InternVL and NVLM', () => {
-  const tiles = (maxTiles: number) =>
-    readDynamicTiles({}, { tileSize: 448, minTiles: 1, maxTiles, thumbnail: true });
+  const tiles = (maxTiles: number) => ({ ...readDynamicTiles({ max_patches: maxTiles }), tileSize: 448 });
 
   it.each([
     [480, 640, 12, [3, 4], 13],

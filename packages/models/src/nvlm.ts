@@ -4,22 +4,20 @@ import { ConfigError } from '@weft/errors';
 import { crossAttention } from '@weft/fusion-cross-attention';
 import { hybrid } from '@weft/fusion-hybrid';
 import { unifiedFusion } from '@weft/fusion-unified';
-import {
-  configReader,
-  type CrossSight,
-  type Fusion,
-  type ImagePlacement,
-  type Json,
-  type Model,
-} from '@weft/spec';
-import { compose, type CrossComposition } from './compose.js';
+import { dynamicTiles, readDynamicTiles } from '@weft/processors';
+import { configReader, type Fusion, type Json, type Model } from '@weft/spec';
+import { compose } from './compose.js';
+import type { CrossComposition } from './cross-sight.js';
 import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
-import { placeByMethod } from './processors/by-method.js';
-import { dynamicTiles, readDynamicTiles } from './processors/dynamic-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf } from './text.js';
 
-const placeholder = '<|vision_pad|>';
+/** What stands around a picture, and the tag of each of its tiles; a single tile is the thumbnail. */
+const text = {
+  frame: ['<Image>', '</Image>'],
+  tag: '<tile_{n}>',
+  lastTag: '<tile_global_thumbnail>',
+} as const;
 
 /** Methods by the `model_type` of `config.json`. Only the first is published with weights. */
 const methods: Readonly<Record<string, Fusion['method']>> = { NVLM_D: 'A', nvlm_x: 'B', nvlm_h: 'H' };
@@ -48,12 +46,11 @@ export function nvlmRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
   const backbone = backboneOf({ model_type: 'qwen2', ...read.section('llm_config') });
   const tags = readTags(read.raw('tile_tag_ids'));
   const tiles = readDynamicTiles(preprocessor, {
-    tileSize: vision.imageSize,
     minTiles: read.number('min_dynamic_patch', 1),
     maxTiles: read.number('max_dynamic_patch', 6),
     thumbnail: read.boolean('use_thumbnail', true),
+    text,
   });
-  const layout = layouts[method](tags);
 
   return compose({
     name: type.toLowerCase().replace('_', '-'),
@@ -70,13 +67,10 @@ export function nvlmRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     }),
     backbone,
     fusion: fusionOf(method, config),
-    cross: layout.cross,
+    cross: crossOf(method, tags),
     imageTokenId: read.number('image_token_id', 151654),
-    placeholder,
-    processor: ({ encoder, connector }) => {
-      const perTile = connector.countTokens(encoder.grid!);
-      return dynamicTiles(tiles, (count) => layout.describe(count, perTile));
-    },
+    placeholder: '<|vision_pad|>',
+    processor: dynamicTiles(tiles),
     paths: originalInternVlPaths,
     checkpoint: originalInternVlNames(backbone),
     config,
@@ -87,6 +81,14 @@ function fusionOf(method: Fusion['method'], config: Json): Fusion {
   if (method === 'A') return unifiedFusion();
   const every = configReader(config, 'config').number('cross_attention_every');
   return method === 'B' ? crossAttention({ every, visibility: 'all' }) : hybrid({ every, visibility: 'all' });
+}
+
+function crossOf(method: Fusion['method'], tags: Tags | undefined): CrossComposition {
+  const place = method === 'B' ? 'text' : 'keys';
+  return {
+    ...(method === 'B' ? { marks: 'tile' } : {}),
+    ...(tags && method !== 'A' ? { tags: { place, ids: tags } } : {}),
+  };
 }
 
 /** Ids of the tags of the tiles in order, that of the thumbnail last. */
@@ -102,63 +104,3 @@ function readTags(value: unknown): Tags | undefined {
     });
   return value as Tags;
 }
-
-/** Text of the tag of each tile; a single tile is the thumbnail. */
-const tagTexts = (tiles: number): string[] =>
-  Array.from({ length: tiles }, (_, i) => (i === tiles - 1 ? '<tile_global_thumbnail>' : `<tile_${i + 1}>`));
-
-/** Where tiles and their tags go. */
-interface TileLayout {
-  readonly cross?: CrossComposition;
-  describe(tiles: number, tokensPerTile: number): Omit<ImagePlacement, 'tiles'>;
-}
-
-const layouts: Readonly<Record<Fusion['method'], (tags: Tags | undefined) => TileLayout>> = {
-  A: () => ({
-    describe: (tiles, tokensPerTile) => ({
-      tokens: tiles * tokensPerTile,
-      formula: `${tiles} tiles of ${tokensPerTile}`,
-      prompt: framed(tagTexts(tiles).map((tag) => tag + placeholder.repeat(tokensPerTile))),
-    }),
-  }),
-  B: (tags) => {
-    const place = (tiles: number): ReturnType<CrossSight['place']> => ({
-      ...placeByMethod('B', 0)(tiles),
-      // One token marks a tile.
-      tokens: tiles,
-    });
-    const lengths = (tiles: number): number[] =>
-      tagTexts(tiles).map((_, i) => (i === tiles - 1 ? tags!.at(-1)! : tags![i]!).length);
-    return {
-      cross: { place, ...(tags ? { tags: { place: 'text' as const, tokens: lengths } } : {}) },
-      describe: (tiles, tokensPerTile) => ({
-        ...place(tiles),
-        formula: `${tiles} token${tiles === 1 ? '' : 's'}, and ${tiles} x ${tokensPerTile} embeddings for cross-attention`,
-        prompt: framed(tagTexts(tiles).map((tag) => tag + placeholder)),
-      }),
-    };
-  },
-  H: (tags) => {
-    const own = tags?.slice(0, -1);
-    const tokens = own?.[0]?.length ?? 0;
-    if (own?.some((tag) => tag.length !== tokens))
-      throw new ConfigError({
-        message: 'config.json: the tags of tile_tag_ids have different lengths.',
-        hint: 'Tags among keys must be equally long; the tokenizers of Qwen2 and Llama make them so.',
-      });
-    const place = (tiles: number, tokensPerTile: number): ReturnType<CrossSight['place']> => {
-      const { tokens: all, cross } = placeByMethod('H', tokensPerTile)(tiles);
-      return { tokens: all, cross: { ...cross!, ...(own ? { tags: own.slice(0, tiles - 1) } : {}) } };
-    };
-    return {
-      cross: { place, ...(own ? { tags: { place: 'keys' as const, tokens } } : {}) },
-      describe: (tiles, tokensPerTile) => ({
-        ...place(tiles, tokensPerTile),
-        formula: `1 view of ${tokensPerTile}, and ${tiles - 1} x ${tokens + tokensPerTile} embeddings for cross-attention`,
-        prompt: framed([`<tile_global_thumbnail>${placeholder.repeat(tokensPerTile)}`]),
-      }),
-    };
-  },
-};
-
-const framed = (tiles: readonly string[]): string => `<Image>${tiles.join('')}</Image>`;

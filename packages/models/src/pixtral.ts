@@ -7,11 +7,11 @@ import {
 } from '@weft/encoder-pixtral';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { patchRows, readPatchRows } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
 import { llavaName, tiedHead } from './llava.js';
-import { patchRows, readPatchRows } from './processors/patch-rows.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
@@ -26,8 +26,6 @@ export interface PixtralParts {
   readonly config: Json;
   readonly preprocessor: Json;
 }
-
-const tokens = { image: '[IMG]', rowBreak: '[IMG_BREAK]', imageEnd: '[IMG_END]' } as const;
 
 /**
  * Pixtral (Agrawal et al. 2024): pictures keep their shape, a vision transformer with rotary positions makes one
@@ -48,13 +46,14 @@ export const composePixtral = ({ vision, visionOptions, preprocessor, ...parts }
     encoder: pixtralVision(vision, visionOptions),
     connector: mlpConnector(parts.connector),
     fusion: unifiedFusion(),
-    placeholder: tokens.image,
-    processor: ({ connector }) =>
-      patchRows(readPatchRows(preprocessor, vision.imageSize), {
-        patchSize: vision.patchSize,
-        connector,
-        tokens,
+    placeholder: '[IMG]',
+    processor: patchRows(
+      readPatchRows(preprocessor, {
+        longestEdge: vision.imageSize,
+        rowBreak: '[IMG_BREAK]',
+        imageEnd: '[IMG_END]',
       }),
+    ),
   });
 
 /** Whether a `config.json` of model type `llava` holds Pixtral's tower. */

@@ -1,16 +1,11 @@
 import { patchMergerConnector } from '@weft/connector-patch-merger';
-import {
-  qwen2Vision,
-  readQwen25VisionConfig,
-  readQwen2VisionConfig,
-  type Qwen2VisionConfig,
-} from '@weft/encoder-qwen2-vl';
+import { qwen2Vision, readQwen25VisionConfig, readQwen2VisionConfig } from '@weft/encoder-qwen2-vl';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { mropePositions, type VideoAdvance } from '@weft/positions-mrope';
+import { packedPatches, packedVideo, readPackedPatches, videoLimits } from '@weft/processors';
 import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
 import { compose } from './compose.js';
-import { mropePositions, type VideoAdvance } from './mrope.js';
-import { packedPatches, packedVideo, readPackedPatches, videoLimits } from './processors/packed-patches.js';
 import type { RecipeFiles } from './recipes.js';
 import { backboneOf, textNames } from './text.js';
 
@@ -53,7 +48,6 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
     read.number('image_token_id', 151655),
     read.number('video_token_id', 151656),
   ];
-  const [imagePad, videoPad] = ['<|image_pad|>', '<|video_pad|>'];
 
   return compose({
     name: type.replaceAll('_', '-').replace('2-5', '2.5'),
@@ -66,25 +60,14 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
     backbone,
     fusion: unifiedFusion(),
     imageTokenId,
-    placeholder: imagePad,
-    processor: (vision) =>
-      packedPatches(readPackedPatches(preprocessor, packing(c)), {
-        ...packing(c),
-        ...vision,
-        placeholder: imagePad,
-      }),
-    video: (vision) => ({
-      processor: packedVideo(readPackedPatches(videoPreprocessor, packing(c), videoLimits), {
-        ...packing(c),
-        ...vision,
-        placeholder: videoPad,
-      }),
-      placeholder: videoPad,
+    placeholder: '<|image_pad|>',
+    processor: packedPatches(readPackedPatches(preprocessor)),
+    video: {
+      processor: packedVideo(readPackedPatches(videoPreprocessor, videoLimits)),
+      placeholder: '<|video_pad|>',
       tokenId: videoTokenId,
-    }),
+    },
     positions: mropePositions({
-      imageTokenId,
-      videoTokenId,
       mergeSize: c.spatialMergeSize,
       tokensPerSecond: isNewer ? configReader(section, 'vision_config').number('tokens_per_second', 4) : null,
       advance: advanceOf(options),
@@ -94,12 +77,6 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
     config,
   });
 }
-
-const packing = (c: Qwen2VisionConfig) => ({
-  patchSize: c.patchSize,
-  temporalPatchSize: c.temporalPatchSize,
-  mergeSize: c.spatialMergeSize,
-});
 
 /** The rope fields with the sections that the class takes where the file has none. */
 function sections(text: Json): Json {

@@ -5,13 +5,14 @@ import { mlpConnector } from '@weft/connector-mlp';
 import { clip } from '@weft/encoder-clip';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
+import { readClipProcessor, singleTile } from '@weft/processors';
 import { part, type Backbone, type Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { presetModel, presetNames } from './presets.js';
 import { modelOf } from './recipes.js';
 import { backboneOf, textFamilies } from './text.js';
-import { configOf, processorOf } from './weft-config.js';
+import { configOf } from './weft-config.js';
 
 const totals: Readonly<Record<string, readonly [type: string, parameters: number]>> = {
   'llama-2-7b': ['llama', 6_738_415_616],
@@ -76,7 +77,7 @@ describe('a composition with a backbone of each family', () => {
     'is described as %s (%s) so that the same backbone comes back',
     (type, text, backbone) => {
       const encoder = clip('base-patch32', { featureLayers: [-2] });
-      const processor = processorOf('clip', {});
+      const processor = singleTile(readClipProcessor({}));
       const model = compose({
         name: 'by-hand',
         encoder,
@@ -86,7 +87,7 @@ describe('a composition with a backbone of each family', () => {
         processor,
         imageTokenId: 7,
       });
-      const config = JSON.parse(JSON.stringify(configOf(model, { processor: 'clip' }))) as Json;
+      const config = JSON.parse(JSON.stringify(configOf(model))) as Json;
       expect(config['model_type']).toBe(type);
       expect((config['text_config'] as Json | undefined)?.['model_type']).toBe(text);
       const again = part(modelOf(config), 'backbone');

@@ -11,6 +11,7 @@ import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
 import {
   part,
+  senseOf,
   type Backbone,
   type ConnectorFactory,
   type Json,
@@ -20,14 +21,21 @@ import {
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { modelOf } from './recipes.js';
-import { configOf, processorKindOf, processorOf, type ProcessorKind } from './weft-config.js';
+import { configOf, readProcessor } from './weft-config.js';
 
-const preprocessor = {};
+/** `preprocessor_config.json` of each processor that is tried. */
+const files = {
+  clip: { image_processor_type: 'CLIPImageProcessor' },
+  siglip: { image_processor_type: 'SiglipImageProcessor' },
+  'split-tiles': { image_processor_type: 'Idefics3ImageProcessor' },
+};
+type Kind = keyof typeof files;
+
 function made(
   encoder: VisionEncoder,
   connector: ConnectorFactory,
   backbone: Backbone,
-  kind: ProcessorKind,
+  kind: Kind,
   add = false,
 ): Model {
   const fusion = unifiedFusion({ mode: add ? 'add' : 'replace' });
@@ -37,7 +45,7 @@ function made(
     connector,
     backbone,
     fusion,
-    processor: processorOf(kind, preprocessor),
+    processor: readProcessor(files[kind]),
     imageTokenId: 7,
   });
 }
@@ -46,16 +54,20 @@ function made(
 const facts = (model: Model): unknown =>
   JSON.parse(
     JSON.stringify(
-      [part(model, 'encoder'), part(model, 'connector'), part(model, 'backbone'), model.fusion].map(
-        ({ id, config }) => ({ id, config }),
-      ),
+      [
+        part(model, 'encoder'),
+        part(model, 'connector'),
+        part(model, 'backbone'),
+        model.fusion,
+        senseOf(model, 'image')!.processor,
+      ].map(({ id, config }) => ({ id, config })),
     ),
   );
 
 const small = llama('llama-2-7b', { numHiddenLayers: 1 });
 const tower = siglip('base-patch16-224');
-const models: [string, Model, ProcessorKind][] = [
-  ...Object.keys(llamaPresets).map((name): [string, Model, ProcessorKind] => [
+const models: [string, Model, Kind][] = [
+  ...Object.keys(llamaPresets).map((name): [string, Model, Kind] => [
     'llava',
     made(
       clip('large-patch14-336', { featureLayers: [-2] }),
@@ -65,7 +77,7 @@ const models: [string, Model, ProcessorKind][] = [
     ),
     'clip',
   ]),
-  ...Object.keys(qwen2Presets).map((name): [string, Model, ProcessorKind] => [
+  ...Object.keys(qwen2Presets).map((name): [string, Model, Kind] => [
     'llava',
     made(
       tower,
@@ -124,11 +136,9 @@ describe('configOf', () => {
   it.each(models.map((given, i) => [i, ...given] as const))(
     'describes a composition so that the same parts come back, %i as %s',
     (_, type, model, processor) => {
-      const config = JSON.parse(
-        JSON.stringify(configOf(model, { processor, maxPositionEmbeddings: 77 })),
-      ) as Json;
+      const config = JSON.parse(JSON.stringify(configOf(model, { maxPositionEmbeddings: 77 }))) as Json;
       expect(config['model_type']).toBe(type);
-      const again = modelOf(config, { preprocessor });
+      const again = modelOf(config, { preprocessor: files[processor] });
       expect(facts(again)).toEqual(facts(model));
       const { rename = (name: string) => name } = again.checkpoint;
       expect([...namedParameters(model.module).keys()].map(rename)).toEqual([
@@ -138,33 +148,41 @@ describe('configOf', () => {
   );
 
   it('is for models with vision only', () => {
-    expect(() => configOf({ ...models[0]![1], senses: [] }, { processor: 'clip' })).toThrow(ConfigError);
+    expect(() => configOf({ ...models[0]![1], senses: [] })).toThrow(ConfigError);
   });
 });
 
 describe('weftRecipe', () => {
   it('lists the parts that exist when one does not', () => {
-    const config = configOf(models.find(([type]) => type === 'weft')![1], { processor: 'siglip' });
+    const config = configOf(models.find(([type]) => type === 'weft')![1]);
     expect(() => modelOf({ ...config, connector: { id: 'connector-wire' } })).toThrow(
       /no connector 'connector-wire'[^]*connector-mlp/,
     );
     expect(() => modelOf({ ...config, processor: undefined })).toThrow(/image_processor_type/);
   });
 
-  it('knows the kind of a preprocessor by its type', () => {
-    const kinds = [
+  it('knows the processor of a preprocessor file by its type', () => {
+    const types = [
       'CLIPImageProcessor',
       'LlavaImageProcessorPil',
       'SiglipImageProcessorFast',
       'Idefics3ImageProcessor',
       'SmolVLMImageProcessor',
     ];
-    expect(kinds.map((image_processor_type) => processorKindOf({ image_processor_type }))).toEqual([
-      'clip',
-      'clip',
-      'siglip',
-      'split-tiles',
-      'split-tiles',
+    const config = configOf(models.find(([type]) => type === 'weft')![1]);
+    const ids = types.map(
+      (image_processor_type) =>
+        senseOf(
+          modelOf({ ...config, processor: undefined }, { preprocessor: { image_processor_type } }),
+          'image',
+        )!.processor.id,
+    );
+    expect(ids).toEqual([
+      'processor-single-tile',
+      'processor-single-tile',
+      'processor-single-tile',
+      'processor-split-tiles',
+      'processor-split-tiles',
     ]);
   });
 });

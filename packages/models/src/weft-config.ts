@@ -31,28 +31,37 @@ import { crossAttention } from '@weft/fusion-cross-attention';
 import { hybrid } from '@weft/fusion-hybrid';
 import { unifiedFusion } from '@weft/fusion-unified';
 import {
+  anyresTilesPart,
+  canvasTilesPart,
+  cornerTilesPart,
+  dynamicTilesPart,
+  overlapCropsPart,
+  packedPatchesPart,
+  paddedTilesPart,
+  patchCutsPart,
+  patchRowsPart,
+  readClipProcessor,
+  readSiglipProcessor,
+  singleTilePart,
+  splitTilesPart,
+  type SingleTileConfig,
+} from '@weft/processors';
+import {
   configReader,
   findPart,
   part,
   senseOf,
   type Backbone,
-  type Connector,
   type ConnectorFactory,
   type Fusion,
   type ImageProcessor,
   type Json,
   type Model,
+  type PartDefinition,
+  type ProcessorFactory,
   type VisionEncoder,
 } from '@weft/spec';
 import { compose, type PartPaths } from './compose.js';
-import { canvasTiles, readCanvasTiles } from './processors/canvas-tiles.js';
-import { cornerTiles, readCornerTiles } from './processors/corner-tiles.js';
-import { dynamicTiles, readDynamicTiles } from './processors/dynamic-tiles.js';
-import { paddedTiles, readPaddedTiles } from './processors/padded-tiles.js';
-import { packedPatches, readPackedPatches } from './processors/packed-patches.js';
-import { patchRows, readPatchRows } from './processors/patch-rows.js';
-import { readClipProcessor, readSiglipProcessor, singleTile } from './processors/single-tile.js';
-import { readSplitTiles, splitTiles } from './processors/split-tiles.js';
 import type { RecipeFiles } from './recipes.js';
 import { textNames } from './text.js';
 
@@ -105,117 +114,40 @@ const fusions: Readonly<Record<string, (config: Config) => Fusion>> = {
   'fusion-unified': unifiedFusion,
 };
 
-/**
- * How pictures are prepared: CLIP's crop, SigLIP's square, the tiles of Idefics3, of InternVL and NVLM, of Llama 3.2
- * Vision, of MM1.5 or of Aria, Qwen2-VL's blocks or Pixtral's rows.
- */
-export type ProcessorKind =
-  | 'clip'
-  | 'siglip'
-  | 'split-tiles'
-  | 'dynamic-tiles'
-  | 'canvas-tiles'
-  | 'corner-tiles'
-  | 'padded-tiles'
-  | 'packed-patches'
-  | 'patch-rows';
+const processorParts = [
+  anyresTilesPart,
+  canvasTilesPart,
+  cornerTilesPart,
+  dynamicTilesPart,
+  overlapCropsPart,
+  packedPatchesPart,
+  paddedTilesPart,
+  patchCutsPart,
+  patchRowsPart,
+  singleTilePart,
+  splitTilesPart,
+] as unknown as readonly PartDefinition<'processor', Json>[];
+const processors = Object.fromEntries(
+  processorParts.map(({ id, create }) => [
+    id,
+    create as (config: Config) => ProcessorFactory<ImageProcessor>,
+  ]),
+);
 
 /**
- * The kind of processor that a `preprocessor_config.json` was written for.
+ * The processor of pictures that a `preprocessor_config.json` was written for, for `compose`.
  *
- * @throws ConfigError if it does not say, or names one that Weft does not know
+ * @throws ConfigError if the file does not say, or names one that Weft does not know
  */
-export function processorKindOf(preprocessor: Json): ProcessorKind {
-  const type = String(preprocessor['image_processor_type'] ?? '');
-  if (/^(CLIP|Llava)Image/.test(type)) return 'clip';
-  if (type.startsWith('SiglipImage')) return 'siglip';
-  if (/^(Idefics3|SmolVLM)Image/.test(type)) return 'split-tiles';
-  if (/^Qwen2(_5_)?VLImage/.test(type)) return 'packed-patches';
-  if (type.startsWith('PixtralImage')) return 'patch-rows';
-  if (type.startsWith('GotOcr2Image')) return 'dynamic-tiles';
-  if (type.startsWith('MllamaImage')) return 'canvas-tiles';
-  if (type.startsWith('AriaImage')) return 'corner-tiles';
-  if (type.startsWith('MM15Image')) return 'padded-tiles';
-  throw new ConfigError({
-    message: `preprocessor_config.json: image_processor_type is ${JSON.stringify(preprocessor['image_processor_type'])}.`,
-    hint: 'Known: CLIPImageProcessor, SiglipImageProcessor, Idefics3ImageProcessor, SmolVLMImageProcessor, Qwen2VLImageProcessor, PixtralImageProcessor, GotOcr2ImageProcessor, MllamaImageProcessor, AriaImageProcessor, MM15ImageProcessor.',
-  });
-}
-
-/**
- * A processor of the kind for an encoder and a connector, set by a `preprocessor_config.json`; for `compose`.
- *
- * @throws ConfigError if the encoder has no fixed grid
- */
-export function processorOf(
-  kind: ProcessorKind,
-  preprocessor: Json,
-  { placeholder = '<image>' }: { readonly placeholder?: string } = {},
-): (vision: { readonly encoder: VisionEncoder; readonly connector: Connector }) => ImageProcessor {
-  return ({ encoder, connector }) => {
-    const { grid, inputs, config } = encoder;
-    if (kind === 'packed-patches') {
-      const c = config as unknown as Qwen2VisionConfig;
-      const sizes = {
-        patchSize: c.patchSize,
-        temporalPatchSize: c.temporalPatchSize,
-        mergeSize: c.spatialMergeSize,
-      };
-      return packedPatches(readPackedPatches(preprocessor, sizes), { ...sizes, connector, placeholder });
-    }
-    if (kind === 'patch-rows') {
-      const token = (name: string): string => String(preprocessor[name] ?? '');
-      const tokens = {
-        image: placeholder,
-        rowBreak: token('image_break_token'),
-        imageEnd: token('image_end_token'),
-      };
-      return patchRows(readPatchRows(preprocessor), {
-        patchSize: Number(config['patchSize']),
-        connector,
-        tokens,
-      });
-    }
-    if (kind === 'corner-tiles')
-      return cornerTiles(readCornerTiles(preprocessor), {
-        patchSize: Number(config['patchSize']),
-        connector,
-        placeholder,
-      });
-    if (!grid)
-      throw new ConfigError({
-        message: `The processor '${kind}' makes tiles of one size, but ${encoder.id} has no fixed grid.`,
-        hint: 'Give the encoder an image size.',
-      });
-    const tokens = connector.countTokens(grid);
-    if (kind === 'canvas-tiles') {
-      const c = config as unknown as MllamaVisionConfig;
-      const tiles = { tileSize: c.imageSize, maxTiles: c.maxNumTiles };
-      return canvasTiles(readCanvasTiles(preprocessor, tiles), { tokensPerTile: tokens, placeholder });
-    }
-    if (kind === 'padded-tiles')
-      return paddedTiles(readPaddedTiles(preprocessor, Number(inputs['pixel_values']!.shape[2])), {
-        tokensPerTile: tokens,
-        placeholder,
-      });
-    if (kind === 'dynamic-tiles') {
-      const tileSize = Number(inputs['pixel_values']!.shape[2]);
-      const tiles = { tileSize, minTiles: 1, maxTiles: 12, thumbnail: true };
-      return dynamicTiles(readDynamicTiles(preprocessor, tiles), (count) => ({
-        tokens: count * tokens,
-        formula: `${count} tiles of ${tokens}`,
-        prompt: placeholder.repeat(count * tokens),
-      }));
-    }
-    if (kind === 'split-tiles') return splitTiles(readSplitTiles(preprocessor), { tokensPerTile: tokens });
-    const read = kind === 'siglip' ? readSiglipProcessor : readClipProcessor;
-    return singleTile(read(preprocessor), {
-      tileSize: Number(inputs['pixel_values']!.shape[2]),
-      grid,
-      tokens,
-      placeholder,
+export function readProcessor(preprocessor: Json): ProcessorFactory<ImageProcessor> {
+  const type = String(preprocessor['image_processor_type'] ?? '').replace(/(Fast|Pil)$/, '');
+  const part = processorParts.find(({ types = [] }) => types.includes(type));
+  if (!part)
+    throw new ConfigError({
+      message: `preprocessor_config.json: image_processor_type is ${JSON.stringify(preprocessor['image_processor_type'])}.`,
+      hint: `Known: ${processorParts.flatMap(({ types = [] }) => types).join(', ')}.`,
     });
-  };
+  return part.create(part.read!(preprocessor)) as ProcessorFactory<ImageProcessor>;
 }
 
 /** The recipe of `model_type: weft`: any composition, described by its parts' ids and configurations. */
@@ -233,9 +165,6 @@ export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     return factory(section.section('config', {}) as Config);
   };
   const placeholder = read.string('placeholder', '<image>');
-  const kind = configReader(read.section('processor', {}), 'processor').string('kind', 'none') as
-    | ProcessorKind
-    | 'none';
   const backbone = made('backbone', backbones);
   return compose({
     name: read.string('name', 'weft'),
@@ -243,9 +172,8 @@ export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     connector: made('connector', connectors),
     backbone,
     fusion: made('fusion', fusions),
-    processor: processorOf(kind === 'none' ? processorKindOf(preprocessor) : kind, preprocessor, {
-      placeholder,
-    }),
+    processor:
+      config['processor'] === undefined ? readProcessor(preprocessor) : made('processor', processors),
     imageTokenId: read.number('image_token_id'),
     placeholder,
     paths: read.section('paths', {}) as Partial<PartPaths>,
@@ -256,7 +184,6 @@ export function weftRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
 
 /** What else a `config.json` says of a composition. */
 export interface ConfigFacts {
-  readonly processor: ProcessorKind;
   /** Most tokens that the backbone was made for. */
   readonly maxPositionEmbeddings?: number | undefined;
 }
@@ -267,7 +194,7 @@ export interface ConfigFacts {
  *
  * @throws ConfigError if the model has no vision
  */
-export function configOf(model: Model, facts: ConfigFacts): Json {
+export function configOf(model: Model, facts: ConfigFacts = {}): Json {
   const { fusion } = model;
   const sense = senseOf(model, 'image');
   if (!sense)
@@ -297,7 +224,7 @@ export function configOf(model: Model, facts: ConfigFacts): Json {
     connector: describe(part(model, 'connector')),
     backbone: describe(part(model, 'backbone')),
     fusion: describe(fusion),
-    processor: { kind: facts.processor },
+    processor: describe(sense.processor),
     image_token_id: sense.tokenId,
     placeholder: sense.placeholder,
     paths: model.module.paths,
@@ -306,10 +233,7 @@ export function configOf(model: Model, facts: ConfigFacts): Json {
 }
 
 /** LLaVA's `config.json` for a composition, or `undefined` if LLaVA's class cannot express it. */
-export function llavaConfigOf(
-  model: Model,
-  { processor, maxPositionEmbeddings }: ConfigFacts,
-): Json | undefined {
+export function llavaConfigOf(model: Model, { maxPositionEmbeddings }: ConfigFacts = {}): Json | undefined {
   const { fusion } = model;
   const sense = senseOf(model, 'image');
   if (!sense || fusion.id !== 'fusion-unified' || fusion.config['mode'] !== 'replace') return undefined;
@@ -328,7 +252,7 @@ export function llavaConfigOf(
   const fits = named && paths['backbone'] === 'language_model' && placeholder === '<image>';
   // No class of text models keeps embeddings that its head does not predict.
   if (backbone.shape.extraTokens) return undefined;
-  if (!fits || !tower || !text || connector.id !== 'connector-mlp' || processor !== tower.processor)
+  if (!fits || !tower || !text || connector.id !== 'connector-mlp' || !isReadBy(tower.read, sense.processor))
     return undefined;
   const layers = encoder.config['featureLayers'] as readonly number[];
   return {
@@ -349,10 +273,29 @@ export function llavaConfigOf(
   };
 }
 
+/** Whether the recipe makes the same processor of the file that is written for this one. */
+function isReadBy(read: (preprocessor: Json) => SingleTileConfig, { id, config }: ImageProcessor): boolean {
+  if (id !== singleTilePart.id) return false;
+  const written = singleTilePart.write!(config as unknown as SingleTileConfig);
+  return written !== undefined && sameData(read(written), config);
+}
+
+/** Whether two values are the same JSON, whatever the order of their fields. */
+const sameData = (a: unknown, b: unknown): boolean => sorted(a) === sorted(b);
+
+const sorted = (value: unknown): string =>
+  JSON.stringify(value, (_, field: unknown) =>
+    typeof field === 'object' && field !== null && !Array.isArray(field)
+      ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : field,
+  );
+
 function towerConfig({
   id,
   config,
-}: VisionEncoder): { section: Json; strategy: string; processor: ProcessorKind } | undefined {
+}: VisionEncoder):
+  | { section: Json; strategy: string; read: (preprocessor: Json) => SingleTileConfig }
+  | undefined {
   const c = config as unknown as SiglipConfig & SiglipOptions & ClipOptions;
   const section = {
     hidden_size: c.hiddenSize,
@@ -369,13 +312,13 @@ function towerConfig({
     return {
       section: { model_type: 'clip_vision_model', ...section },
       strategy: c.classToken === 'keep' ? 'full' : 'default',
-      processor: 'clip',
+      read: readClipProcessor,
     };
   if (id === 'encoder-siglip' && !c.postNorm && c.inputSize === c.imageSize)
     return {
       section: { model_type: 'siglip_vision_model', ...section, vision_use_head: c.visionUseHead },
       strategy: 'full',
-      processor: 'siglip',
+      read: readSiglipProcessor,
     };
   return undefined;
 }

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, WeightError } from '@weft/errors';
-import { compose, initialWeights, modelOf, processorOf } from '@weft/models';
+import { compose, initialWeights, modelOf } from '@weft/models';
+import { readSiglipProcessor, singleTile } from '@weft/processors';
 import { part as partAt, type Json, type Model } from '@weft/spec';
 import { openCheckpoint } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -55,7 +56,6 @@ async function composed({
       connector,
       backbone: { id: text.id, config: { ...text.config, ...backbone } },
       fusion: { id: 'fusion-unified' },
-      processor: { kind: 'siglip' },
       image_token_id: imageTokenId,
     },
     { preprocessor },
@@ -66,7 +66,7 @@ async function composed({
     connector: () => partAt(parts, 'connector'),
     backbone: partAt(parts, 'backbone'),
     fusion: parts.fusion,
-    processor: processorOf('siglip', preprocessor),
+    processor: singleTile(readSiglipProcessor(preprocessor)),
     imageTokenId,
   });
 }

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, WeightError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { configOf, modelOf, processorKindOf } from '@weft/models';
+import { configOf, modelOf, readProcessor } from '@weft/models';
 import { senseOf, type Json, type Model } from '@weft/spec';
 import { fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
@@ -123,11 +123,11 @@ async function configFor({
       where: model.name,
       hint: "Pass { preprocessor }, for example { image_processor_type: 'SiglipImageProcessor', size: { height: 224, width: 224 } }.",
     });
+  readProcessor(preprocessor);
   const source =
     tokenizerFrom === undefined ? undefined : await readJsonObject(join(tokenizerFrom, 'config.json'));
   const most = maxPositionEmbeddings ?? maxPositionsOf(source ?? {});
   return configOf(model, {
-    processor: processorKindOf(preprocessor),
     maxPositionEmbeddings: Number.isFinite(most) ? most : undefined,
   });
 }

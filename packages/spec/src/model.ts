@@ -63,6 +63,10 @@ export interface ProcessedImages {
 
 /** Turns pictures into the encoder's inputs, and decides how many tokens each takes. */
 export interface ImageProcessor {
+  /** Name of the idea, for example `processor-dynamic-tiles`. */
+  readonly id: string;
+  /** What its factory was told, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
   /**
    * @param total pictures of the whole conversation, of which these are some; these are all unless given
    * @throws InputError naming the picture if it cannot be used
@@ -84,6 +88,10 @@ export interface ImageProcessor {
 
 /** Turns videos into what the encoder's `prepare` takes, and decides how many tokens each takes. */
 export interface VideoProcessor {
+  /** Name of the idea, for example `processor-packed-video`. */
+  readonly id: string;
+  /** What its factory was told, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** @throws InputError naming the video if it cannot be used */
   process(videos: readonly Video[]): ProcessedImages;
   /**
@@ -184,6 +192,10 @@ export interface TokenPositions {
 
 /** How tokens get positions where counting them is not enough. */
 export interface PositionRule {
+  /** Name of the idea, for example `positions-mrope`. */
+  readonly id: string;
+  /** What its factory was told, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** Numbers that make up a position; M-RoPE has a time, a row and a column. */
   readonly axes: number;
   /**

@@ -1,13 +1,19 @@
-import { ConfigError, InputError } from '@weft/errors';
-import { pad, resize, writePixelValues, type Raster, type Rgb } from '@weft/image';
-import { configReader, type ImagePlacement, type ImageProcessor, type Json, type Picture } from '@weft/spec';
+import { ConfigError } from '@weft/errors';
+import { pad, resize, type Raster, type Rgb } from '@weft/image';
+import {
+  configReader,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { cutTiles } from './fit-frame.js';
-import { clipMean, clipStd, readPixelConfig, type PixelConfig } from './resize-plan.js';
+import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
 /** How pictures are fitted into tiles. */
 export interface PaddedTilesConfig extends PixelConfig {
-  /** Side of a tile, pixels. */
-  readonly tileSize: number;
   /** Fewest tiles of a picture, the view of the whole not counted. */
   readonly minTiles: number;
   readonly maxTiles: number;
@@ -19,15 +25,16 @@ export interface PaddedTilesConfig extends PixelConfig {
   readonly fill: Rgb;
 }
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
 /** Rows and columns of tiles, and the size of the picture within them in pixels. */
 export interface PaddedPlan extends Size {
   readonly rows: number;
   readonly columns: number;
+}
+
+/** What the grid of a picture depends on. */
+export interface PaddedLimits extends Pick<PaddedTilesConfig, 'minTiles' | 'maxTiles'> {
+  /** Side of a tile, pixels. */
+  readonly tileSize: number;
 }
 
 /** Areas that differ by less are equal, pixels: what is left of rounding. */
@@ -40,7 +47,7 @@ const rounding = 1e-3;
  */
 export function planPadded(
   { width, height }: Size,
-  { tileSize, minTiles, maxTiles }: Pick<PaddedTilesConfig, 'tileSize' | 'minTiles' | 'maxTiles'>,
+  { tileSize, minTiles, maxTiles }: PaddedLimits,
 ): PaddedPlan {
   const sides = Array.from({ length: maxTiles }, (_, i) => i + 1);
   const grids = sides
@@ -75,52 +82,56 @@ function scaled(
   return { width: side(width, columns * tileSize), height: side(height, rows * tileSize) };
 }
 
+const id = 'processor-padded-tiles';
+
 /**
  * MM1.5's views of a picture: fitted into the best grid of tiles, the rest filled with one colour, cut row by row, and
  * seen once more as a whole, last, unless there is one tile only. A text before each of them says where it is: number of
  * the picture from 0, row and column from 1, and 0 and 0 for the whole.
  */
-export function paddedTiles(
-  config: PaddedTilesConfig,
-  { tokensPerTile, placeholder }: { readonly tokensPerTile: number; readonly placeholder: string },
-): ImageProcessor {
-  const { tileSize, wholeFrom } = config;
-  const whole = { minTiles: 1, maxTiles: 1, tileSize };
-  const planOf = (size: Size, total: number): PaddedPlan =>
-    planPadded(size, total >= wholeFrom ? whole : config);
-  const place = (size: Size, index = 0, total = 1): ImagePlacement => {
-    if (size.width < 1 || size.height < 1)
-      throw new InputError({ message: `Picture ${index} has no pixels.` });
-    const { rows, columns } = planOf(size, total);
-    const places = placesOf(rows, columns);
+export const paddedTiles =
+  (config: PaddedTilesConfig): ProcessorFactory<ImageProcessor> =>
+  (context) => {
+    const { placeholder } = context;
+    const { tileSize, tokensPerTile } = tilesOf(context, id, null);
+    const { wholeFrom, minTiles, maxTiles } = config;
+    const planOf = (size: Size, total: number): PaddedPlan =>
+      planPadded(
+        size,
+        total >= wholeFrom ? { minTiles: 1, maxTiles: 1, tileSize } : { minTiles, maxTiles, tileSize },
+      );
+    const place: ImageProcessor['place'] = (size, index = 0, total = 1) => {
+      requirePixels(size, `Picture ${index}`);
+      const { rows, columns } = planOf(size, total);
+      const places = placesOf(rows, columns);
+      return {
+        tiles: places.length,
+        tokens: places.length * tokensPerTile,
+        formula:
+          places.length === 1
+            ? `1 view of ${tokensPerTile}`
+            : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
+        prompt: places
+          .map(([row, column]) => {
+            const indicator = config.indicators === 'index' ? `(${index},${row},${column})` : '';
+            return indicator + placeholder.repeat(tokensPerTile);
+          })
+          .join(''),
+      };
+    };
     return {
-      tiles: places.length,
-      tokens: places.length * tokensPerTile,
-      formula:
-        places.length === 1
-          ? `1 view of ${tokensPerTile}`
-          : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
-      prompt: places
-        .map(([row, column]) => {
-          const indicator = config.indicators === 'index' ? `(${index},${row},${column})` : '';
-          return indicator + placeholder.repeat(tokensPerTile);
-        })
-        .join(''),
+      id,
+      config: { ...config },
+      place,
+      process: (pictures, total = pictures.length) => {
+        const images = pictures.map((picture, i) => place(picture, i, total));
+        const views = pictures.flatMap((picture) =>
+          viewsOf(picture, planOf(picture, total), config, tileSize),
+        );
+        return { inputs: { pixel_values: stackTiles(views, config, tileSize) }, images };
+      },
     };
   };
-  return {
-    place,
-    process: (pictures, total = pictures.length) => {
-      const images = pictures.map((picture, i) => place(picture, i, total));
-      const views = pictures.flatMap((picture) => viewsOf(picture, planOf(picture, total), config));
-      const size = 3 * tileSize * tileSize;
-      const data = new Float32Array(views.length * size);
-      for (const [i, view] of views.entries()) writePixelValues(view, config, data, i * size);
-      const shape = [views.length, 3, tileSize, tileSize];
-      return { inputs: { pixel_values: { dtype: 'float32', shape, data } }, images };
-    },
-  };
-}
 
 /** Row and column of each view, in order. */
 function placesOf(rows: number, columns: number): (readonly [row: number, column: number])[] {
@@ -136,7 +147,8 @@ function placesOf(rows: number, columns: number): (readonly [row: number, column
 function viewsOf(
   picture: Picture,
   plan: PaddedPlan,
-  { tileSize, filter, fill }: PaddedTilesConfig,
+  { filter, fill }: PaddedTilesConfig,
+  tileSize: number,
 ): Raster[] {
   const fitted = (size: Size, rows: number, columns: number): Raster => {
     const { width, height } = size;
@@ -151,12 +163,11 @@ function viewsOf(
 
 /**
  * Reads the `preprocessor_config.json` of an MM1.5: `min_tiles` and `max_tiles` (4 and 9 as in its training),
- * `whole_from`, `indicators`, and the common fields.
+ * `whole_from`, `indicators`, `fill` (the colour of the mean), and the common fields.
  *
- * @param tileSize what the encoder takes, pixels
  * @throws ConfigError if there is no grid of so many tiles, or a field is not of its type
  */
-export function readPaddedTiles(config: Json, tileSize: number): PaddedTilesConfig {
+export function readPaddedTiles(config: Json): PaddedTilesConfig {
   const read = configReader(config, 'preprocessor');
   const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
   const [minTiles, maxTiles] = [read.number('min_tiles', 4), read.number('max_tiles', 9)];
@@ -171,14 +182,10 @@ export function readPaddedTiles(config: Json, tileSize: number): PaddedTilesConf
       message: `preprocessor_config.json: indicators is '${indicators}'.`,
       hint: "Known: 'index', 'none'.",
     });
-  const [red, green, blue] = pixels.mean.map((mean) => Math.round(mean / pixels.rescale)) as [
-    number,
-    number,
-    number,
-  ];
+  const [red, green, blue] = (config['fill'] ??
+    pixels.mean.map((mean) => Math.round(mean / pixels.rescale))) as [number, number, number];
   return {
     ...pixels,
-    tileSize,
     minTiles,
     maxTiles,
     wholeFrom: read.number('whole_from', 3),
@@ -186,3 +193,25 @@ export function readPaddedTiles(config: Json, tileSize: number): PaddedTilesConf
     fill: [red, green, blue],
   };
 }
+
+export const paddedTilesPart: PartDefinition<'processor', PaddedTilesConfig> = {
+  id,
+  kind: 'processor',
+  create: paddedTiles,
+  presets: {},
+  source: {
+    paper: 'https://arxiv.org/abs/2409.20566',
+    code: 'composed from the paper; there is no public code',
+  },
+  types: ['MM15ImageProcessor'],
+  read: readPaddedTiles,
+  write: ({ minTiles, maxTiles, wholeFrom, indicators, fill, ...pixels }) => ({
+    image_processor_type: 'MM15ImageProcessor',
+    ...writePixelConfig(pixels),
+    min_tiles: minTiles,
+    max_tiles: maxTiles,
+    whole_from: wholeFrom,
+    indicators,
+    fill,
+  }),
+};

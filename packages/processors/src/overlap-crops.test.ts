@@ -1,23 +1,30 @@
 import { ConfigError, InputError } from '@weft/errors';
 import type { Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
+import { contextOf } from '../test/context.js';
 import { planCrops } from './crop-plan.js';
 import { overlapCrops, readOverlapCrops } from './overlap-crops.js';
 
-const tokens = { start: '<s>', end: '<e>', patch: 'P', column: 'C' };
-const published = readOverlapCrops({}, { imageSize: 336, patchSize: 14 });
-const processor = overlapCrops(published, { tokensPerCrop: 144, tokens });
+const tokens = { start: '<s>', end: '<e>', column: 'C' };
+const published = { ...readOverlapCrops({}), tokens };
+const visionOf = (tileSize: number, patchSize: number, tokensPerCrop: number) => {
+  const side = tileSize / patchSize;
+  return contextOf({ tileSize, patchSize }, () => tokensPerCrop, { grid: [side, side], placeholder: 'P' });
+};
+const large = visionOf(336, 14, 144);
+const processor = overlapCrops(published)(large);
 
 /** Four patches of two pixels a side, margins of one patch pair; 4 pixels are a crop's own. */
 const small = {
-  cropSize: 16,
+  cropSize: [16, 16],
   patchSize: 2,
   margins: [2, 2],
   maxCrops: 4,
   mean: [0, 0, 0],
   std: [1, 1, 1],
+  tokens,
 } as const;
-const tiny = overlapCrops(small, { tokensPerCrop: 16, tokens });
+const tiny = overlapCrops(small)(visionOf(16, 2, 16));
 
 const flat = (width: number, height: number, byte: number): Picture => ({
   width,
@@ -38,7 +45,11 @@ describe('planCrops', () => {
     [4000, 3000, 3, 4, 28, 36],
     [336, 900, 4, 1, 36, 12],
   ])('cuts %i x %i pixels as the published processor does', (width, height, rows, columns, high, wide) => {
-    expect(planCrops({ width, height }, published)).toMatchObject({ rows, columns, map: [high, wide] });
+    expect(planCrops({ width, height }, { ...published, cropSize: 336, patchSize: 14 })).toMatchObject({
+      rows,
+      columns,
+      map: [high, wide],
+    });
   });
 });
 
@@ -94,7 +105,7 @@ describe('overlapCrops', () => {
 
   it('says which share of a patch is picture, and norms borders too', () => {
     const c = { ...small, mean: [0.5, 0.25, 0], std: [0.5, 0.5, 2] };
-    const { inputs } = overlapCrops(c, { tokensPerCrop: 16, tokens }).process([flat(13, 16, 255)]);
+    const { inputs } = overlapCrops(c)(visionOf(16, 2, 16)).process([flat(13, 16, 255)]);
     // 13 of 16 columns, with one column of border at the left and two at the right.
     expect([...(inputs['image_masks']!.data as Float32Array).subarray(0, 8)]).toEqual([
       0.5, 1, 1, 1, 1, 1, 1, 0,
@@ -124,8 +135,8 @@ describe('overlapCrops', () => {
     [{ base_image_input_size: [224, 336] }, /crops of 336 x 224 pixels in patches of 14/],
     [{ image_patch_size: 16 }, /but the encoder takes 336 x 336 in patches of 14/],
   ])('refuses a file for another encoder: %j', (config, message) => {
-    expect(() => readOverlapCrops(config, { imageSize: 336, patchSize: 14 })).toThrow(ConfigError);
-    expect(() => readOverlapCrops(config, { imageSize: 336, patchSize: 14 })).toThrow(message);
+    expect(() => overlapCrops(readOverlapCrops(config))(large)).toThrow(ConfigError);
+    expect(() => overlapCrops(readOverlapCrops(config))(large)).toThrow(message);
   });
 
   it.each([
@@ -134,6 +145,8 @@ describe('overlapCrops', () => {
     [{ margins: [4, 4] as const }, 16],
     [{}, 9],
   ])('refuses crops that do not join: %j', (changes, tokensPerCrop) => {
-    expect(() => overlapCrops({ ...small, ...changes }, { tokensPerCrop, tokens })).toThrow(/do not join/);
+    expect(() => overlapCrops({ ...small, ...changes })(visionOf(16, 2, tokensPerCrop))).toThrow(
+      /do not join/,
+    );
   });
 });

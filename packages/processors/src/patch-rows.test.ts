@@ -1,20 +1,18 @@
 import { ConfigError } from '@weft/errors';
 import type { Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
+import { contextOf } from '../test/context.js';
 import { patchRows, readPatchRows } from './patch-rows.js';
 
-const tokens = { image: '[IMG]', rowBreak: '[IMG_BREAK]', imageEnd: '[IMG_END]' };
-const vision = {
-  patchSize: 16,
-  connector: { countTokens: ([rows, columns]: readonly [number, number]) => rows * columns },
-  tokens,
-};
+const vision = contextOf({ patchSize: 16 }, ([rows, columns]) => rows * columns, { placeholder: '[IMG]' });
 const plain = {
   filter: 'bicubic',
   mean: [0, 0, 0],
   std: [1, 1, 1],
   rescale: 1,
   most: { height: 1024, width: 1024 },
+  rowBreak: '[IMG_BREAK]',
+  imageEnd: '[IMG_END]',
 } as const;
 const picture = (width: number, height: number, value = 7): Picture => ({
   width,
@@ -24,7 +22,7 @@ const picture = (width: number, height: number, value = 7): Picture => ({
 });
 
 describe('patchRows', () => {
-  const processor = patchRows(plain, vision);
+  const processor = patchRows(plain)(vision);
 
   // Of transformers 5.18: height, width, then rows and columns of patches, image tokens, all tokens.
   it.each([
@@ -62,7 +60,7 @@ describe('patchRows', () => {
       /Picture 1 is 1 x 1025 pixels: shrunk to 1024 x 1024 its shorter side would vanish/,
     );
     expect(() => processor.place({ width: 0, height: 9 }, 4)).toThrow(/Picture 4 has no pixels/);
-    const still = patchRows({ ...plain, most: null }, vision);
+    const still = patchRows({ ...plain, most: null })(vision);
     expect(() => still.place({ width: 32, height: 33 }, 1)).toThrow(
       /Picture 1 is 32 x 33 pixels, which patches of 16 x 16 do not fill/,
     );
@@ -74,7 +72,7 @@ describe('readPatchRows', () => {
   it("reads the longest edge, or height and width, and takes the model's where the file says nothing", () => {
     expect(readPatchRows({ size: { longest_edge: 512 } }).most).toEqual({ height: 512, width: 512 });
     expect(readPatchRows({ size: { height: 300, width: 400 } }).most).toEqual({ height: 300, width: 400 });
-    expect(readPatchRows({}, 1540).most).toEqual({ height: 1540, width: 1540 });
+    expect(readPatchRows({}, { longestEdge: 1540 }).most).toEqual({ height: 1540, width: 1540 });
     expect(readPatchRows({ do_resize: false }).most).toBeNull();
     expect(() => readPatchRows({ size: { shortest_edge: 3 } })).toThrow(ConfigError);
   });

@@ -1,9 +1,10 @@
 import type { PatchGrid } from '@weft/spec';
+import type { Size } from './tiles.js';
 
 const { fround } = Math;
 
-/** How pictures are cut into crops that overlap. */
-export interface OverlapCropsConfig {
+/** How pictures are cut into crops that overlap, once the encoder is known. */
+export interface CropLayout {
   /** Side of a crop, pixels. */
   readonly cropSize: number;
   /** Side of a patch, pixels. */
@@ -12,14 +13,6 @@ export interface OverlapCropsConfig {
   readonly margins: readonly [before: number, after: number];
   /** Most crops of a picture, the view of the whole not counted. */
   readonly maxCrops: number;
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-}
-
-/** Sides in pixels. */
-export interface Size {
-  readonly width: number;
-  readonly height: number;
 }
 
 /** What the crops of a picture make up. */
@@ -37,7 +30,7 @@ export interface CropPlan {
  * does so least. Only the parts of crops without their margins are counted. All in float32, as in the training: it decides
  * which of two near grids is taken.
  */
-export function planCrops({ width, height }: Size, c: OverlapCropsConfig): CropPlan {
+export function planCrops({ width, height }: Size, c: CropLayout): CropPlan {
   const [before, after] = c.margins;
   const window = c.cropSize - (before + after) * c.patchSize;
   const border = c.cropSize - window;
@@ -66,7 +59,7 @@ export function planCrops({ width, height }: Size, c: OverlapCropsConfig): CropP
 }
 
 /** First and after the last pooled feature that a crop has in the whole picture, along one axis. */
-function keptRange(index: number, count: number, { cropSize, patchSize, margins }: OverlapCropsConfig) {
+function keptRange(index: number, count: number, { cropSize, patchSize, margins }: CropLayout) {
   const patches = cropSize / patchSize;
   const [before, after] = margins;
   return [
@@ -82,7 +75,7 @@ export const scaledTo = (frame: Size, { width, height }: Size): Size => {
 };
 
 /** The places of all features of the whole and the crops; -100 where there is none. One token stands before the picture. */
-export function placesOf({ rows, columns, map }: CropPlan, config: OverlapCropsConfig): number[] {
+export function placesOf({ rows, columns, map }: CropPlan, config: CropLayout): number[] {
   const pooled = Math.ceil(config.cropSize / config.patchSize / 2);
   const square = Array.from(
     { length: pooled * pooled },

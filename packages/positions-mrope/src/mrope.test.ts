@@ -4,12 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { mropePositions, type MropeConfig } from './mrope.js';
 
 const config: MropeConfig = {
-  imageTokenId: 151,
-  videoTokenId: 152,
   mergeSize: 2,
   tokensPerSecond: null,
   advance: 'largest',
 };
+const tokens = { imageTokenId: 151, videoTokenId: 152 };
 const image = (rows: number, columns: number): VisualLayout => ({ kind: 'image', frames: 1, rows, columns });
 const video = (frames: number, rows: number, columns: number, interval?: number): VisualLayout => ({
   kind: 'video',
@@ -26,7 +25,7 @@ const around = (tokens: number[]): number[] => [1, 2, 153, ...tokens, 154, 5, 6]
 describe('mropePositions', () => {
   it('gives a picture one time and its rows and columns, and goes on after its longer side', () => {
     // Of transformers 5.18, get_rope_index of Qwen2-VL.
-    const { axes, next } = mropePositions(config).assign(around(times(6, 151)), [image(4, 6)]);
+    const { axes, next } = mropePositions(config)(tokens).assign(around(times(6, 151)), [image(4, 6)]);
     expect(axes).toEqual([
       [0, 1, 2, 3, 3, 3, 3, 3, 3, 6, 7, 8],
       [0, 1, 2, 3, 3, 3, 4, 4, 4, 6, 7, 8],
@@ -36,14 +35,17 @@ describe('mropePositions', () => {
   });
 
   it('counts text without pictures, also where their tokens stand in it', () => {
-    expect(mropePositions(config).assign([7, 151, 8], [])).toEqual({ axes: times(3, [0, 1, 2]), next: 3 });
+    expect(mropePositions(config)(tokens).assign([7, 151, 8], [])).toEqual({
+      axes: times(3, [0, 1, 2]),
+      next: 3,
+    });
   });
 
   it.each([
     ['largest', [8, 9, 10]],
     ['side', [5, 6, 7]],
   ] as const)('goes on after a long video by the rule %s', (advance, rest) => {
-    const { axes, next } = mropePositions({ ...config, advance }).assign(around(times(20, 152)), [
+    const { axes, next } = mropePositions({ ...config, advance })(tokens).assign(around(times(20, 152)), [
       video(5, 4, 4),
     ]);
     expect(axes[0]).toEqual([0, 1, 2, ...[3, 4, 5, 6, 7].flatMap((time) => times(4, time)), ...rest]);
@@ -57,19 +59,21 @@ describe('mropePositions', () => {
   ])(
     'takes the time of moments %d s apart from the clock, truncated, where the model has one',
     (interval, expected) => {
-      const { axes } = mropePositions({ ...config, tokensPerSecond: 2 }).assign(around(times(5, 152)), [
-        video(5, 2, 2, interval),
-      ]);
+      const { axes } = mropePositions({ ...config, tokensPerSecond: 2 })(tokens).assign(
+        around(times(5, 152)),
+        [video(5, 2, 2, interval)],
+      );
       expect(axes[0]!.slice(3, 8)).toEqual(expected);
-      const { axes: still } = mropePositions({ ...config, tokensPerSecond: 2 }).assign(around([151]), [
-        image(2, 2),
-      ]);
+      const { axes: still } = mropePositions({ ...config, tokensPerSecond: 2 })(tokens).assign(
+        around([151]),
+        [image(2, 2)],
+      );
       expect(still[0]![3]).toBe(3);
     },
   );
 
   it('takes pictures and videos in the order of their tokens, neighbours too', () => {
-    const { axes, next } = mropePositions(config).assign(
+    const { axes, next } = mropePositions(config)(tokens).assign(
       [152, 152, 151, 151, 9],
       [video(2, 2, 2), image(2, 4)],
     );
@@ -82,7 +86,7 @@ describe('mropePositions', () => {
   });
 
   it('gives a token positions that depend on those before it only', () => {
-    const rule = mropePositions(config);
+    const rule = mropePositions(config)(tokens);
     const ids = [1, 151, 151, 2, 152, 152, 3, 4];
     const whole = rule.assign(ids, [image(2, 4), video(2, 2, 2)]).axes;
     const start = rule.assign(ids.slice(0, 4), [image(2, 4)]);
@@ -91,7 +95,7 @@ describe('mropePositions', () => {
   });
 
   it('refuses tokens and pictures that do not add up', () => {
-    const { assign } = mropePositions(config);
+    const { assign } = mropePositions(config)(tokens);
     expect(() => assign(around([151, 151]), [image(2, 4), image(2, 2)])).toThrow(InputError);
     expect(() => assign(around([151, 151]), [image(2, 4), image(2, 2)])).toThrow(
       /2 pictures were given, but the tokens have places for 1/,

@@ -1,21 +1,4 @@
-import type { CrossSight, Fusion, ImagePlacement, ImageProcessor } from '@weft/spec';
-
-/**
- * Tokens and share of a picture for a fusion by cross-attention. Under method B one placeholder marks the picture and
- * all its tiles are seen; under H the embeddings of its last tile, the view of the whole, stand at placeholders, and the
- * other tiles are seen.
- */
-export const placeByMethod =
-  (method: Fusion['method'], tokensPerTile: number): CrossSight['place'] =>
-  (tiles) => {
-    const all = Array.from({ length: tiles }, (_, i) => i);
-    return method === 'B'
-      ? { tokens: 1, cross: { tiles: all, seen: tiles, placed: [] } }
-      : {
-          tokens: tokensPerTile,
-          cross: { tiles: all.slice(0, -1), seen: tiles - 1, placed: all.slice(-1) },
-        };
-  };
+import type { CrossSight, ImagePlacement, ImageProcessor } from '@weft/spec';
 
 /**
  * A processor made for embeddings among the tokens, for a fusion by cross-attention. Processors that say themselves what
@@ -39,6 +22,8 @@ export function processorFor(
     };
   };
   return {
+    id: processor.id,
+    config: processor.config,
     // Tiles take no places among the tokens, so pictures do not become smaller for each other.
     place: (size, index) => convert(processor.place(size, index)),
     process: (pictures) => {

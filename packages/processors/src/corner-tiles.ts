@@ -1,9 +1,16 @@
-import { bestResolution } from '@weft/connector-anyres';
 import { ConfigError, InputError } from '@weft/errors';
-import { pad, resize, writePixelValues, type Raster } from '@weft/image';
-import type { Connector, ImagePlacement, ImageProcessor, Json, Picture } from '@weft/spec';
+import { pad, resize, type Raster } from '@weft/image';
+import {
+  bestResolution,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { cutTiles, fitInto } from './fit-frame.js';
-import { readPixelConfig, type PixelConfig } from './resize-plan.js';
+import { readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { requirePixels, stackTiles, type Size } from './tiles.js';
 
 export interface CornerTilesConfig extends PixelConfig {
   /** Side of a tile, and longer side of the picture in it, pixels. */
@@ -14,66 +21,58 @@ export interface CornerTilesConfig extends PixelConfig {
   readonly resolutions: readonly (readonly [height: number, width: number])[];
 }
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+const id = 'processor-corner-tiles';
 
 /**
  * Aria's way with pictures: as large as a tile allows, in its upper left corner on black, with a mask that says where the
  * picture is. Where they are split, a picture is first fitted into the best of a list of resolutions and cut, row by row.
  */
-export function cornerTiles(
-  config: CornerTilesConfig,
-  vision: {
-    /** Side of a patch, pixels. */
-    readonly patchSize: number;
-    readonly connector: Pick<Connector, 'countTokens'>;
-    readonly placeholder: string;
-  },
-): ImageProcessor {
-  const { tileSize, leastSide, filter } = config;
-  const side = Math.floor(tileSize / vision.patchSize);
-  const place = (size: Size, index = 0): ImagePlacement => {
-    const perTile = vision.connector.countTokens([side, side]);
-    const [height, width] = resolutionOf(size, config, index) ?? [tileSize, tileSize];
-    const [rows, columns] = [Math.ceil(height / tileSize), Math.ceil(width / tileSize)];
-    const tiles = rows * columns;
+export const cornerTiles =
+  (config: CornerTilesConfig): ProcessorFactory<ImageProcessor> =>
+  ({ encoder, connector, placeholder }) => {
+    const { tileSize, leastSide, filter } = config;
+    const side = Math.floor(tileSize / encoder.pixels.patchSize);
+    const place: ImageProcessor['place'] = (size, index = 0) => {
+      const perTile = connector.countTokens([side, side]);
+      const [height, width] = resolutionOf(size, config, index) ?? [tileSize, tileSize];
+      const [rows, columns] = [Math.ceil(height / tileSize), Math.ceil(width / tileSize)];
+      const tiles = rows * columns;
+      return {
+        tiles,
+        tokens: tiles * perTile,
+        formula: tiles === 1 ? `1 view of ${perTile}` : `${rows} x ${columns} tiles of ${perTile}`,
+        prompt: placeholder.repeat(tiles * perTile),
+      };
+    };
+    const inCorner = (tile: Raster): Raster =>
+      resize(tile, { ...sizeInTile(tile, { tileSize, leastSide }), filter });
     return {
-      tiles,
-      tokens: tiles * perTile,
-      formula: tiles === 1 ? `1 view of ${perTile}` : `${rows} x ${columns} tiles of ${perTile}`,
-      prompt: vision.placeholder.repeat(tiles * perTile),
+      id,
+      config: { ...config },
+      place,
+      process: (pictures) => {
+        const tiles = pictures.flatMap((picture, i) => cutPicture(picture, config, i).map(inCorner));
+        const whole = tiles.map((tile) => {
+          const [right, bottom] = [tileSize - tile.width, tileSize - tile.height];
+          return pad(tile, { left: 0, top: 0, right, bottom, fill: [0, 0, 0] });
+        });
+        const area = tileSize * tileSize;
+        const mask = new Uint8Array(tiles.length * area);
+        for (const [i, tile] of tiles.entries())
+          for (let y = 0; y < tile.height; y++) {
+            const start = i * area + y * tileSize;
+            mask.fill(1, start, start + tile.width);
+          }
+        return {
+          inputs: {
+            pixel_values: stackTiles(whole, config, tileSize),
+            pixel_mask: { dtype: 'uint8', shape: [tiles.length, tileSize, tileSize], data: mask },
+          },
+          images: pictures.map((picture, i) => place(picture, i)),
+        };
+      },
     };
   };
-  const inCorner = (tile: Raster): Raster =>
-    resize(tile, { ...sizeInTile(tile, { tileSize, leastSide }), filter });
-  return {
-    place,
-    process: (pictures) => {
-      const tiles = pictures.flatMap((picture, i) => cutPicture(picture, config, i).map(inCorner));
-      const area = tileSize * tileSize;
-      const pixels = new Float32Array(tiles.length * 3 * area);
-      const mask = new Uint8Array(tiles.length * area);
-      for (const [i, tile] of tiles.entries()) {
-        const [right, bottom] = [tileSize - tile.width, tileSize - tile.height];
-        const whole = pad(tile, { left: 0, top: 0, right, bottom, fill: [0, 0, 0] });
-        writePixelValues(whole, config, pixels, i * 3 * area);
-        for (let y = 0; y < tile.height; y++) {
-          const start = i * area + y * tileSize;
-          mask.fill(1, start, start + tile.width);
-        }
-      }
-      return {
-        inputs: {
-          pixel_values: { dtype: 'float32', shape: [tiles.length, 3, tileSize, tileSize], data: pixels },
-          pixel_mask: { dtype: 'uint8', shape: [tiles.length, tileSize, tileSize], data: mask },
-        },
-        images: pictures.map(place),
-      };
-    },
-  };
-}
 
 const cutPicture = (picture: Picture, config: CornerTilesConfig, index: number): Raster[] => {
   const resolution = resolutionOf(picture, config, index);
@@ -86,8 +85,7 @@ function resolutionOf(
   { resolutions }: CornerTilesConfig,
   index: number,
 ): readonly [number, number] | undefined {
-  if (!(Math.min(width, height) >= 1))
-    throw new InputError({ message: `Picture ${index} has no pixels: it is ${width} x ${height}.` });
+  requirePixels({ width, height }, `Picture ${index}`);
   if (resolutions.length === 0) return undefined;
   const best = bestResolution(width, height, resolutions);
   if (best) return best;
@@ -140,3 +138,24 @@ export function readCornerTiles(config: Json, side = 980): CornerTilesConfig {
     resolutions: config['split_image'] === true ? listed : [],
   };
 }
+
+export const cornerTilesPart: PartDefinition<'processor', CornerTilesConfig> = {
+  id,
+  kind: 'processor',
+  create: cornerTiles,
+  presets: {},
+  source: {
+    paper: 'https://arxiv.org/abs/2410.05993',
+    code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/aria/image_processing_aria.py',
+  },
+  types: ['AriaImageProcessor'],
+  read: (section) => readCornerTiles(section),
+  write: ({ tileSize, leastSide, resolutions, ...pixels }) => ({
+    image_processor_type: 'AriaImageProcessor',
+    ...writePixelConfig(pixels),
+    max_image_size: tileSize,
+    min_image_size: leastSide,
+    split_image: resolutions.length > 0,
+    ...(resolutions.length > 0 ? { split_resolutions: resolutions } : {}),
+  }),
+};

@@ -1,29 +1,23 @@
 import { ConfigError, InputError } from '@weft/errors';
 import type { Picture } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import {
-  imageLimits,
-  packedPatches,
-  packedVideo,
-  readPackedPatches,
-  smartResize,
-  videoLimits,
-  type PackedPatchesConfig,
-} from './packed-patches.js';
+import { contextOf } from '../test/context.js';
+import { packedPatches } from './packed-patches.js';
+import { packedVideo } from './packed-video.js';
+import { imageLimits, readPackedPatches, videoLimits, type PackedPatchesConfig } from './packing.js';
+import { smartResize } from './smart-resize.js';
 
 const published = { minPixels: 3136, maxPixels: 12_845_056 };
 const sides = { patchSize: 14, temporalPatchSize: 2, mergeSize: 2 };
-const vision = {
-  ...sides,
-  connector: { countTokens: ([rows, columns]: readonly [number, number]) => (rows * columns) / 4 },
-  placeholder: '<|image_pad|>',
-};
+const vision = contextOf(sides, ([rows, columns]) => (rows * columns) / 4, { placeholder: '<|image_pad|>' });
 const plain: PackedPatchesConfig = {
   filter: 'bicubic',
   mean: [0, 0, 0],
   std: [1, 1, 1],
   rescale: 1,
   resize: true,
+  maxVideoTokens: null,
+  stated: {},
   ...published,
 };
 const picture = (
@@ -64,7 +58,7 @@ describe('smartResize', () => {
 });
 
 describe('packedPatches', () => {
-  const processor = packedPatches(plain, vision);
+  const processor = packedPatches(plain)(vision);
 
   it.each([
     [480, 640, '34 x 46', 391],
@@ -112,7 +106,7 @@ describe('packedPatches', () => {
     expect(() => processor.process([picture(30, 30), picture(1, 201)])).toThrow(
       /Picture 1 is 1 x 201 pixels/,
     );
-    const still = packedPatches({ ...plain, resize: false }, vision);
+    const still = packedPatches({ ...plain, resize: false })(vision);
     expect(() => still.place({ width: 56, height: 57 }, 2)).toThrow(
       /Picture 2 is 56 x 57 pixels, which blocks of 28 x 28 do not fill/,
     );
@@ -123,7 +117,7 @@ describe('packedPatches', () => {
 describe('packedVideo', () => {
   const film = (count: number, width = 56, height = 56) =>
     Array.from({ length: count }, (_, i) => picture(width, height, () => [i, 0, 0]));
-  const processor = packedVideo(plain, vision);
+  const processor = packedVideo(plain)(vision);
 
   it('puts two frames into a patch, and repeats the last of an odd number', () => {
     const { inputs, images } = processor.process([{ frames: film(3), fps: 4 }]);
@@ -139,9 +133,13 @@ describe('packedVideo', () => {
   });
 
   it('shares the pixels of a long video out among its frames, where a limit is set', () => {
-    const limited = packedVideo({ ...plain, minPixels: 28 * 28, maxVideoPixels: 8 * 28 * 28 }, vision);
-    const place = (frames: number) => limited.place({ width: 280, height: 280, frames, fps: 2 }).layout!.rows;
-    expect([2, 4, 8, 100].map(place)).toEqual([4, 4, 2, 2]);
+    const placeBy = (maxVideoTokens: number) => {
+      const limited = packedVideo({ ...plain, minPixels: 28 * 28, maxVideoTokens })(vision);
+      return (frames: number) => limited.place({ width: 280, height: 280, frames, fps: 2 }).layout!.rows;
+    };
+    expect([2, 4, 8, 100].map(placeBy(9))).toEqual([4, 4, 2, 2]);
+    // A tenth of the pixels of so many tokens is kept back.
+    expect(placeBy(8)(4)).toBe(2);
   });
 
   it('refuses videos without frames, with frames of several sizes, or without a rate, by their number', () => {
@@ -163,7 +161,7 @@ describe('readPackedPatches', () => {
       config: object,
       fallback: { readonly minPixels: number; readonly maxPixels: number } = imageLimits,
     ) => {
-      const { minPixels, maxPixels } = readPackedPatches({ ...config }, sides, fallback);
+      const { minPixels, maxPixels } = readPackedPatches({ ...config }, fallback);
       return [minPixels, maxPixels];
     };
     expect(limits({ min_pixels: 3136, max_pixels: 12_845_056 })).toEqual([3136, 12_845_056]);
@@ -174,16 +172,19 @@ describe('readPackedPatches', () => {
     ]);
     expect(limits({})).toEqual([3136, 1_003_520]);
     expect(limits({}, videoLimits)).toEqual([100_352, 602_112]);
-    expect(
-      readPackedPatches({ cap_pixels_per_frame: true, max_video_tokens: 1000 }, sides).maxVideoPixels,
-    ).toBe(705_600);
+    expect(readPackedPatches({ cap_pixels_per_frame: true, max_video_tokens: 1000 }).maxVideoTokens).toBe(
+      1000,
+    );
+    expect(readPackedPatches({ max_video_tokens: 1000 }).maxVideoTokens).toBeNull();
   });
 
   it('refuses sizes that the encoder does not have, and limits that are no pixels', () => {
-    expect(() => readPackedPatches({ patch_size: 16 }, sides)).toThrow(ConfigError);
-    expect(() => readPackedPatches({ merge_size: 1 }, sides)).toThrow(
-      /merge_size is 1, but the encoder's is 2/,
+    const make = (config: object) => packedPatches(readPackedPatches({ ...config }))(vision);
+    expect(() => make({ patch_size: 16 })).toThrow(ConfigError);
+    expect(() => make({ merge_size: 1 })).toThrow(/merge_size is 1, but the encoder's is 2/);
+    expect(() => packedVideo(readPackedPatches({ temporal_patch_size: 1 }))(vision)).toThrow(
+      /temporal_patch_size is 1, but the encoder's is 2/,
     );
-    expect(() => readPackedPatches({ max_pixels: '4' }, sides)).toThrow(/max_pixels is "4", expected pixels/);
+    expect(() => make({ max_pixels: '4' })).toThrow(/max_pixels is "4", expected pixels/);
   });
 });

@@ -52,6 +52,16 @@ export function readPixelConfig(
   };
 }
 
+/** The fields that `readPixelConfig` reads, so that it reads the same again. */
+export const writePixelConfig = ({ filter, mean, std, rescale }: PixelConfig): Json => ({
+  resample: Number(Object.keys(filters).find((number) => filters[Number(number)] === filter)),
+  do_rescale: true,
+  rescale_factor: rescale,
+  do_normalize: true,
+  image_mean: mean,
+  image_std: std,
+});
+
 /** Side lengths from the forms that `size` and `crop_size` take: a number, `shortest_edge`, `height` and `width`. */
 export function readSize(
   value: unknown,

@@ -1,6 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { raster, type Raster } from '@weft/image';
 import { describe, expect, it } from 'vitest';
+import { contextOf } from '../test/context.js';
 import { paddedTiles, planPadded, readPaddedTiles } from './padded-tiles.js';
 
 const training = { tileSize: 672, minTiles: 4, maxTiles: 9 };
@@ -69,8 +70,9 @@ describe('planPadded', () => {
 });
 
 describe('paddedTiles', () => {
-  const config = readPaddedTiles({ min_tiles: 2, max_tiles: 6, resample: 0 }, 4);
-  const processor = paddedTiles(config, { tokensPerTile: 3, placeholder: '<image>' });
+  const config = readPaddedTiles({ min_tiles: 2, max_tiles: 6, resample: 0 });
+  const vision = contextOf({ tileSize: 4, patchSize: 2 }, () => 3, { grid: [2, 2] });
+  const processor = paddedTiles(config)(vision);
   const tokens = '<image>'.repeat(3);
   const grey = (level: number, channel: number): number =>
     Math.fround((level / 255 - config.mean[channel]!) / config.std[channel]!);
@@ -79,10 +81,7 @@ describe('paddedTiles', () => {
     const { prompt, ...rest } = processor.place({ width: 8, height: 8 }, 1);
     expect(prompt).toBe(`(1,1,1)${tokens}(1,1,2)${tokens}(1,2,1)${tokens}(1,2,2)${tokens}(1,0,0)${tokens}`);
     expect(rest).toEqual({ tiles: 5, tokens: 15, formula: '(2 x 2 tiles + 1) of 3' });
-    const silent = paddedTiles(
-      { ...config, indicators: 'none' },
-      { tokensPerTile: 3, placeholder: '<image>' },
-    );
+    const silent = paddedTiles({ ...config, indicators: 'none' })(vision);
     expect(silent.place({ width: 8, height: 8 }).prompt).toBe(tokens.repeat(5));
   });
 
@@ -121,11 +120,16 @@ describe('paddedTiles', () => {
     // 8 x 6 pixels on 2 x 2 tiles of 4: two rows are left over.
     const picture = raster(8, 6, new Uint8Array(8 * 6 * 3).fill(200));
     const four = { ...config, minTiles: 4, maxTiles: 4 };
-    const { inputs } = paddedTiles(four, { tokensPerTile: 3, placeholder: '<image>' }).process([picture]);
+    const { inputs } = paddedTiles(four)(vision).process([picture]);
     const { data } = inputs['pixel_values']!;
     const value = (view: number, row: number, column: number): number =>
       Number(data[view * 48 + row * 4 + column]);
-    expect(planPadded(picture, four)).toEqual({ rows: 2, columns: 2, width: 8, height: 6 });
+    expect(planPadded(picture, { ...four, tileSize: 4 })).toEqual({
+      rows: 2,
+      columns: 2,
+      width: 8,
+      height: 6,
+    });
     expect(value(2, 1, 3)).toBeCloseTo(grey(200, 0), 5);
     // Bytes are whole, so the fill is the mean within half a byte.
     expect(Math.abs(value(2, 2, 0))).toBeLessThan(0.5 / 255 / config.std[0]!);
@@ -141,13 +145,18 @@ describe('paddedTiles', () => {
 
 describe('readPaddedTiles', () => {
   it('has the limits of training unless the file has others', () => {
-    expect(readPaddedTiles({}, 672)).toMatchObject({ ...training, wholeFrom: 3, indicators: 'index' });
-    expect(readPaddedTiles({ max_tiles: 16, indicators: 'none', whole_from: 5 }, 672)).toMatchObject({
+    expect(readPaddedTiles({})).toMatchObject({
+      minTiles: 4,
+      maxTiles: 9,
+      wholeFrom: 3,
+      indicators: 'index',
+    });
+    expect(readPaddedTiles({ max_tiles: 16, indicators: 'none', whole_from: 5 })).toMatchObject({
       maxTiles: 16,
       wholeFrom: 5,
       indicators: 'none',
     });
-    expect(readPaddedTiles({}, 672).fill).toEqual([123, 117, 104]);
+    expect(readPaddedTiles({}).fill).toEqual([123, 117, 104]);
   });
 
   it.each([
@@ -157,7 +166,7 @@ describe('readPaddedTiles', () => {
     [{ indicators: 'colon' }, /indicators is 'colon'[^]*Known: 'index', 'none'/],
     [{ min_tiles: 'four' }, /min_tiles is "four", expected a number/],
   ])('refuses %j', (config, message) => {
-    expect(() => readPaddedTiles(config, 672)).toThrow(ConfigError);
-    expect(() => readPaddedTiles(config, 672)).toThrow(message);
+    expect(() => readPaddedTiles(config)).toThrow(ConfigError);
+    expect(() => readPaddedTiles(config)).toThrow(message);
   });
 });
