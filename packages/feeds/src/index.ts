@@ -1,1 +1,1 @@
-export {};
+export { joinArrays, layOutRows, type RowGrid, type RowShape, type RowSight, type TokenRow } from './rows.js';

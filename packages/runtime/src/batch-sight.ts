@@ -2,8 +2,7 @@ import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import { part, senseOf, type CrossSight, type ImagePlacement, type Model } from '@weft/spec';
 import { sightRuns } from './encoder-inputs.js';
-import type { Engine, TextStep } from './engine.js';
-import { joined } from './sequence.js';
+import type { EmbedPiece, Engine } from './engine.js';
 
 /** A batch of ids as forward inputs give it. */
 export interface BatchIds {
@@ -14,11 +13,15 @@ export interface BatchIds {
 }
 
 /** What a batch sees by cross-attention, and what of it stands among its tokens. */
-export interface BatchSight extends Pick<TextStep, 'seenKeys' | 'seenMask'> {
-  /** All rows of the connector, picture by picture. */
-  readonly features: Float32Array;
-  /** `[N, D]` for the tokens of pictures, row by row; empty if none stand among tokens. */
-  readonly imageEmbeds: Float32Array;
+export interface BatchSight {
+  /** Pictures that the engine holds for it, in the order of the connector's rows. */
+  readonly pictures: readonly number[];
+  /** The embeddings at the tokens of pictures, row by row; empty if none stand among tokens. */
+  readonly pieces: readonly EmbedPiece[];
+  /** Of each row the pictures that its cross-attention sees; empty if no row sees any. */
+  readonly seenPictures: readonly (readonly number[])[];
+  /** `[B, L, tiles]`: 1 where a token sees a tile, 0 where not, -1 where its row has no such tile. */
+  readonly seenMask: BigInt64Array;
 }
 
 type Tensors = Readonly<Record<string, TensorData>>;
@@ -44,32 +47,29 @@ export async function crossSight(
 ): Promise<BatchSight> {
   const cross = senseOf(model, 'image')!.cross!;
   const rows = picturesByRow(model, cross, inputs, ids.batch);
-  const none: BatchSight = {
-    seenKeys: [],
-    seenMask: new BigInt64Array(0),
-    features: new Float32Array(0),
-    imageEmbeds: new Float32Array(0),
-  };
-  if (rows.every((row) => row.length === 0)) return none;
-  const size = cross.tokensPerTile * part(model, 'backbone').shape.hiddenSize;
-  const features: Float32Array[] = [];
-  const placed: Float32Array[] = [];
-  const seenKeys: number[][] = [];
+  const none = { seenPictures: [], seenMask: new BigInt64Array(0) };
+  const pictures: number[] = [];
+  const pieces: EmbedPiece[] = [];
+  const seenPictures: number[][] = [];
   for (const row of rows) {
-    const keys: number[] = [];
+    const seen: number[] = [];
     for (const { inputs: run, placement } of row) {
-      const encoded = await engine.encodeTensors(run, placement.cross);
-      features.push(encoded.embeds);
+      const [picture] = await engine.see([{ runs: [run], share: placement.cross }], true);
+      pictures.push(picture!.id);
       for (const tile of placement.cross?.placed ?? [])
-        placed.push(encoded.embeds.subarray(tile * size, (tile + 1) * size));
-      if (encoded.keys) keys.push(encoded.keys.id);
+        pieces.push({
+          picture: picture!.id,
+          from: tile * cross.tokensPerTile,
+          count: cross.tokensPerTile,
+        });
+      if (picture!.tiles > 0) seen.push(picture!.id);
     }
-    seenKeys.push(keys);
+    seenPictures.push(seen);
   }
-  const seen = { features: joined(features), imageEmbeds: joined(placed) };
-  if (seenKeys.every((keys) => keys.length === 0)) return { ...none, ...seen };
+  if (seenPictures.every((seen) => seen.length === 0)) return { pictures, pieces, ...none };
   const mask = inputs['cross_attention_mask'];
-  return { ...seen, seenKeys, seenMask: mask ? givenMask(mask, rows, ids) : ruledMask(cross, rows, ids) };
+  const seenMask = mask ? givenMask(mask, rows, ids) : ruledMask(cross, rows, ids);
+  return { pictures, pieces, seenPictures, seenMask };
 }
 
 function picturesByRow(model: Model, cross: CrossSight, inputs: Tensors, batch: number): Given[][] {

@@ -1,8 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
-import { makeGraph, namedParameters, substitute, type Graph } from '@weft/graph';
-import { modelOf, textGraph, visionGraph, type RecipeFiles } from '@weft/models';
-import { emitModel, inference, type InferenceGraph } from '@weft/onnx';
-import { part, senseOf, type Json, type Model } from '@weft/spec';
+import { namedParameters } from '@weft/graph';
+import { modelOf, type RecipeFiles } from '@weft/models';
+import type { Json, Model } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import {
@@ -11,11 +10,15 @@ import {
   readCheckpointFiles,
   type CheckpointFiles,
 } from './checkpoint-files.js';
-import type { EngineSetup } from './engine.js';
-import { LocalEngine } from './local-engine.js';
+import { setUpEngine } from './engine-setup.js';
+import { shapeOf } from './generator.js';
 import { LoadedModel } from './loaded-model.js';
-import { locateWeights } from './weight-location.js';
-import { startWorkerEngine } from './worker-engine.js';
+import { PictureStore } from './picture-store.js';
+import { PrefixQueue } from './prefix-queue.js';
+import { Scheduler } from './scheduler.js';
+import { startEngine } from './start-engine.js';
+
+const mebibyte = 2 ** 20;
 
 export interface LoadOptions {
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
@@ -24,6 +27,13 @@ export interface LoadOptions {
   readonly threads?: number | undefined;
   /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
   readonly recipe?: Json | undefined;
+  /**
+   * Bytes of keys and values that are kept of the beginnings of prompts, so that others that begin alike need not read
+   * them again; 256 MiB unless given, 0 keeps none.
+   */
+  readonly prefixCacheBytes?: number | undefined;
+  /** Bytes of encoded pictures that are kept for later prompts; 128 MiB unless given, 0 keeps none. */
+  readonly pictureCacheBytes?: number | undefined;
   /** Takes the place of the folder's tokenizer, which is not read then. */
   readonly tokenizer?: Tokenizer | undefined;
   /** Stops between the steps of loading. */
@@ -43,6 +53,7 @@ export interface LoadOptions {
 export async function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   checkLoadOptions(options);
   const { worker = true, threads, recipe = {}, signal } = options;
+  const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
   const files = await readCheckpointFiles(folder);
   const { preprocessor, videoPreprocessor } = files;
@@ -55,9 +66,11 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
-  const setup = setUp(model, { config: files.config, files: recipeFiles, threads }, entries);
+  const preparer = { config: files.config, files: recipeFiles };
+  const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries);
   signal?.throwIfAborted();
-  const engine = worker ? await startWorkerEngine(setup) : await LocalEngine.create(setup);
+  const { engine, eye } = await startEngine(setup, model, worker);
+  const scheduler = new Scheduler(engine, eye);
   return new LoadedModel({
     folder: files.folder,
     model,
@@ -70,12 +83,26 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
     maxPositions: maxPositionsOf(files.config),
     endTokenIds: endTokensOf(files, tokenizer.eosTokenId),
     engine,
+    eye,
+    scheduler,
+    shape: shapeOf(model),
+    pictures: new PictureStore(engine, scheduler, pictureCacheBytes),
+    prefixes: new PrefixQueue(),
+    prefixCacheBytes,
     loadTime: performance.now() - started,
   });
 }
 
 function checkLoadOptions(options: LoadOptions): void {
-  const known = ['worker', 'threads', 'recipe', 'tokenizer', 'signal'];
+  const known = [
+    'worker',
+    'threads',
+    'recipe',
+    'prefixCacheBytes',
+    'pictureCacheBytes',
+    'tokenizer',
+    'signal',
+  ];
   for (const key of Object.keys(options))
     if (!known.includes(key))
       throw new InputError({
@@ -84,6 +111,11 @@ function checkLoadOptions(options: LoadOptions): void {
         hint: `Options are ${known.join(', ')}.`,
       });
   const { threads } = options;
+  for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
+    const bytes = options[key];
+    if (bytes !== undefined && !(bytes >= 0))
+      throw new InputError({ message: `${key} is ${bytes}, expected a number of at least 0.`, where: 'load' });
+  }
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
     throw new InputError({
       message: `threads is ${threads}, expected a whole number of at least 1.`,
@@ -116,46 +148,4 @@ async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promi
   } finally {
     await checkpoint.close();
   }
-}
-
-/** The graphs of a model over the weights of its files. */
-function setUp(
-  model: Model,
-  given: Pick<EngineSetup, 'config' | 'files' | 'threads'>,
-  entries: MatchedWeights['entries'],
-): EngineSetup {
-  const { folder, locate } = locateWeights(entries);
-  const emit = (name: string, graph: Graph): Uint8Array => emitModel(graph, { name, weights: locate }).bytes;
-  const sight = senseOf(model, 'image');
-  const text = inference(textGraph(model, { tiles: false }));
-  const whole = sight?.cross && inference(textGraph(model));
-  return {
-    ...given,
-    weightFolder: folder,
-    text: { bytes: emit('text', text.graph), cache: text.cache },
-    vision: sight
-      ? {
-          bytes: emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
-          hiddenSize: part(model, 'backbone').shape.hiddenSize,
-          isPlaced: model.fusion.method !== 'B',
-        }
-      : null,
-    cross:
-      sight?.cross && whole
-        ? {
-            bytes: emit('cross', whole.graph),
-            slots: whole.held?.slots ?? [],
-            keysPerTile: sight.cross.tokensPerTile + sight.cross.tagTokens,
-          }
-        : null,
-  };
-}
-
-/** Pixels to image embeddings, and on to the keys and values that cross-attention layers hold. */
-function withHeld(vision: Graph, { held }: InferenceGraph): Graph {
-  const embeds = vision.outputs['image_embeds']!;
-  return makeGraph({
-    ...vision.outputs,
-    ...(held ? substitute(held.graph, { tile_embeds: embeds }).outputs : {}),
-  });
 }

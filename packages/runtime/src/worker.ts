@@ -1,20 +1,33 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { EngineSetup } from './engine.js';
+import { modelOf } from '@weft/models';
+import type { Engine, EngineSetup } from './engine.js';
 import { LocalEngine } from './local-engine.js';
+import { eyeOf, preparerOf, type Eye } from './preparer.js';
 import { packError } from './remote-error.js';
 import { guarded, type RunLock } from './run-lock.js';
-import { buffersOf, type Answer, type Call } from './worker-protocol.js';
+import { buffersOf, type Answer, type Call, type Method } from './worker-protocol.js';
 
 const port = parentPort!;
 const { setup, lock } = workerData as { readonly setup: EngineSetup; readonly lock: RunLock };
 const answer = (message: Answer, handOver: readonly unknown[] = []): void =>
   port.postMessage(message, buffersOf(handOver));
 
+/** The eye of the model that the setup names, made when the first picture comes. */
+function lazyEye({ preparer }: EngineSetup, engine: Engine): Eye {
+  let eye: Eye | undefined;
+  return (looks, keep) => {
+    eye ??= eyeOf(preparerOf(modelOf(preparer!.config, preparer!.files)), engine);
+    return eye(looks, keep);
+  };
+}
+
 try {
   const engine = await LocalEngine.create(setup, (action) => guarded(lock, action));
+  const look = lazyEye(setup, engine);
+  const methodOf = (method: Method): ((...given: readonly never[]) => Promise<unknown>) =>
+    method === 'look' ? look : engine[method].bind(engine);
   port.on('message', ({ id, method, parameters }: Call) => {
-    const call = engine[method] as (...given: readonly unknown[]) => Promise<unknown>;
-    call.apply(engine, parameters as unknown[]).then(
+    methodOf(method)(...(parameters as never[])).then(
       (result) => {
         answer({ id, result }, [result]);
         if (method === 'close') port.close();
