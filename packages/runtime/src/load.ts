@@ -21,6 +21,12 @@ import { startEngine } from './start-engine.js';
 const mebibyte = 2 ** 20;
 
 export interface LoadOptions {
+  /**
+   * The model to open over the folder's weights, composed by hand or changed with `mapModel`; its `checkpoint` says what its
+   * parameters are called there. That of the folder's `config.json` unless given. Its pictures are prepared in the thread
+   * that calls.
+   */
+  readonly model?: Model | undefined;
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
   readonly worker?: boolean | undefined;
   /** Threads of ONNX Runtime; the physical cores unless given. */
@@ -58,7 +64,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   const files = await readCheckpointFiles(folder);
   const { preprocessor, videoPreprocessor } = files;
   const recipeFiles: RecipeFiles = { preprocessor, videoPreprocessor, options: recipe };
-  const model = modelOf(files.config, recipeFiles);
+  const model = options.model ?? modelOf(files.config, recipeFiles);
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
@@ -66,7 +72,8 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
-  const preparer = { config: files.config, files: recipeFiles };
+  // A worker makes its own model from the files; one made by hand cannot be sent.
+  const preparer = options.model ? null : { config: files.config, files: recipeFiles };
   const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries);
   signal?.throwIfAborted();
   const { engine, eye } = await startEngine(setup, model, worker);
@@ -95,6 +102,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
 
 function checkLoadOptions(options: LoadOptions): void {
   const known = [
+    'model',
     'worker',
     'threads',
     'recipe',
@@ -110,11 +118,20 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
         hint: `Options are ${known.join(', ')}.`,
       });
+  if (options.model && options.recipe)
+    throw new InputError({
+      message: 'Both a model and options of a recipe were given, but the model is made already.',
+      where: 'load',
+      hint: 'Compose the model with what the options say, and leave `recipe` out.',
+    });
   const { threads } = options;
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
     const bytes = options[key];
     if (bytes !== undefined && !(bytes >= 0))
-      throw new InputError({ message: `${key} is ${bytes}, expected a number of at least 0.`, where: 'load' });
+      throw new InputError({
+        message: `${key} is ${bytes}, expected a number of at least 0.`,
+        where: 'load',
+      });
   }
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
     throw new InputError({

@@ -6,8 +6,15 @@ import type { TensorData } from '@weft/graph';
 import { part, type Json } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
 import { openSafetensors, type SafetensorsFile } from '@weft/weights';
-import { readBatch, runColumns, seenAt, withSequences, type ForwardInputs, type PaddedBatch } from './forward.js';
-import { load } from './load.js';
+import {
+  readBatch,
+  runColumns,
+  seenAt,
+  withSequences,
+  type ForwardInputs,
+  type PaddedBatch,
+} from './forward.js';
+import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { argmax } from './sampling.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
@@ -24,22 +31,23 @@ export interface VerifyReport {
 /** Of float32 results, relative to the largest value of the reference. */
 const relativeTolerance = 1e-4;
 
+export interface VerifyOptions extends Pick<LoadOptions, 'model' | 'signal'> {}
+
 /**
  * Compares a checkpoint folder with the reference outputs in its `golden.safetensors`: every check that the file's
- * contents allow. A folder without a tokenizer is enough unless the file has ids to expect.
+ * contents allow. A folder without a tokenizer is enough unless the file has ids to expect. A `model` made by hand takes the
+ * place of the one that `config.json` describes.
  *
  * @throws ConfigError if there is no `golden.safetensors`
  * @throws InputError if its inputs do not fit the model
  */
-export async function verify(
-  folder: string,
-  { signal }: { readonly signal?: AbortSignal } = {},
-): Promise<VerifyReport> {
+export async function verify(folder: string, { model, signal }: VerifyOptions = {}): Promise<VerifyReport> {
   const path = resolve(folder);
   const { tensors: golden, metadata } = await readGolden(path);
   const hasTexts = (await readdir(path)).includes('tokenizer.json') || 'expected_input_ids' in golden;
   const loaded = await load(path, {
-    recipe: recipeOptions(path, metadata),
+    model,
+    recipe: model ? undefined : recipeOptions(path, metadata),
     signal,
     // Nothing is asked of it.
     tokenizer: hasTexts ? undefined : createTokenizer({ model: { type: 'BPE', vocab: {}, merges: [] } }),
