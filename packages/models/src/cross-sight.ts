@@ -57,6 +57,7 @@ export function crossSight(
   const keyTags = tags?.place === 'keys' ? requireEqualLengths(tags.ids.slice(0, -1), name) : undefined;
   const textTags = tags?.place === 'text' ? tags.ids : undefined;
   return {
+    config: { ...cross },
     tokensPerTile,
     tagTokens: keyTags?.[0]?.length ?? 0,
     unseenAttend: fusion.unseen === 'mlp',

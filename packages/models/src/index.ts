@@ -1,11 +1,13 @@
-export { ariaRecipe } from './aria.js';
 export {
   compareFusions,
   type FusionAnswer,
   type FusionCase,
   type FusionQuestion,
 } from './compare-fusions.js';
+export { mllamaNames, qwen2VlNames } from './checkpoint-names.js';
 export { compose, textModel, type Composition, type PartPaths, type VideoComposition } from './compose.js';
+export { configOf, weftConfigOf, type ConfigFacts } from './config-of.js';
+export { configOfParams } from './config-of-params.js';
 export {
   countOperations,
   heldValues,
@@ -14,32 +16,24 @@ export {
   type Sizes,
 } from './count-operations.js';
 export type { CrossComposition, TileTags } from './cross-sight.js';
-export { fuyuRecipe } from './fuyu.js';
 export { textGraph, trainingGraph, visionGraph } from './graphs.js';
-export { idefics3Recipe } from './idefics3.js';
 export { initialValues, initialWeights } from './initialize.js';
-export { internvlChatRecipe, internvlRecipe } from './internvl.js';
-export { janusRecipe } from './janus.js';
-export { llavaNextRecipe } from './llava-next.js';
-export { llavaRecipe } from './llava.js';
+export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';
-export { mllamaNames, mllamaRecipe } from './mllama.js';
-export { mm15Recipe } from './mm15.js';
-export { molmoNames, molmoRecipe, molmoTemplate, readMolmoTower } from './molmo.js';
-export { nvlmRecipe } from './nvlm.js';
+export { molmoNames, molmoTemplate, molmoTower } from './molmo-files.js';
+export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
+export { findDefinition, type FoundDefinition, type PartSources } from './parts.js';
 export {
   presetBackbone,
   presetConnector,
   presetConnectorNames,
   presetEncoder,
   presetEncoderNames,
-} from './part-presets.js';
-export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
-export { configOfParams, pixtralNativeRecipe } from './pixtral-native.js';
-export { pixtralRecipe } from './pixtral.js';
-export { qwen2VlNames, qwen2VlRecipe } from './qwen2-vl.js';
-export { presetModel, presetNames } from './presets.js';
-export { modelOf, type Recipe, type RecipeFiles } from './recipes.js';
-export { backboneOf, textRecipe } from './text.js';
+  presetModel,
+  presetNames,
+} from './presets.js';
+export { readProcessor } from './processor-of.js';
+export type { PresetFiles, RecipeDefinition, RecipeFiles } from './recipe.js';
+export { modelOf } from './recipes.js';
+export { backboneOf, readBackbone, textRecipe, type PublishedBackbone } from './text.js';
 export { tileVisibility, type TileVisibility } from './tile-visibility.js';
-export { configOf, llavaConfigOf, readProcessor, weftRecipe, type ConfigFacts } from './weft-config.js';

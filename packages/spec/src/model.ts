@@ -67,6 +67,8 @@ export interface ImageProcessor {
   readonly id: string;
   /** What its factory was told, as data. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /**
    * @param total pictures of the whole conversation, of which these are some; these are all unless given
    * @throws InputError naming the picture if it cannot be used
@@ -92,6 +94,8 @@ export interface VideoProcessor {
   readonly id: string;
   /** What its factory was told, as data. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /** @throws InputError naming the video if it cannot be used */
   process(videos: readonly Video[]): ProcessedImages;
   /**
@@ -162,6 +166,8 @@ export interface PromptRule {
 
 /** How tokens see pictures by cross-attention. */
 export interface CrossSight {
+  /** What the composition said of it, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** Embeddings of a tile. */
   readonly tokensPerTile: number;
   /** Tokens of the tag that stands before the embeddings of each tile; 0 without tags. */
@@ -196,6 +202,8 @@ export interface PositionRule {
   readonly id: string;
   /** What its factory was told, as data. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /** Numbers that make up a position; M-RoPE has a time, a row and a column. */
   readonly axes: number;
   /**

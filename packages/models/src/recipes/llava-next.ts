@@ -5,10 +5,11 @@ import { unifiedFusion } from '@weft/fusion-unified';
 import { anyresTiles, readAnyresTiles } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
-import { compose } from './compose.js';
-import { canonicalName, tiedHead, visionTower } from './llava.js';
-import type { RecipeFiles } from './recipes.js';
-import { backboneOf, textNames } from './text.js';
+import { compose } from '../compose.js';
+import { sectionOf, sizeOf, textSection } from '../part-sizes.js';
+import { canonicalName, tiedHead, visionTower } from './llava-parts.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
+import { readBackbone } from '../text.js';
 
 /** What tells the two apart where a `config.json` leaves it out. */
 const kinds = {
@@ -52,16 +53,18 @@ const kinds = {
  *                                                                              ├─► Mistral or Qwen2 ──► text
  *   prompt ──────────────────────────────────────────────────► embeddings ─────┘
  */
-export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Model> {
+  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const type = read.string('model_type') as keyof typeof kinds;
   const { paper, defaults, pinpoints } = kinds[type];
   const layer = read.raw('vision_feature_layer') ?? defaults.layer;
   const strategy = read.string('vision_feature_select_strategy', defaults.strategy);
-  const encoder = visionTower(
+  const encoder = await visionTower(
     { model_type: defaults.tower, ...read.section('vision_config') },
     Array.isArray(layer) ? (layer as number[]) : [Number(layer)],
     strategy,
+    files,
   );
   if (encoder.id === 'encoder-clip' && strategy === 'full')
     throw new ConfigError({
@@ -69,11 +72,11 @@ export function llavaNextRecipe(config: Json, { preprocessor = {} }: RecipeFiles
         "config.json: vision_feature_select_strategy 'full' keeps CLIP's class token, which has no place among the tiles' rows.",
       hint: "Set it to 'default'.",
     });
-  const backbone = backboneOf(
+  const { backbone, names } = await readBackbone(
     { model_type: defaults.text, ...read.section('text_config') },
     tiedHead(config),
+    files,
   );
-  const names = textNames(backbone);
   const layout: AnyresConfig = {
     pinpoints: (read.raw('image_grid_pinpoints') ?? pinpoints) as AnyresConfig['pinpoints'],
     tileSize: encoder.pixels.tileSize!,
@@ -128,3 +131,57 @@ function requireSamePinpoints(preprocessor: Json, { pinpoints }: AnyresConfig): 
       hint: 'Both list heights and widths in pixels, in one order: the first of equals is taken.',
     });
 }
+
+/** LLaVA-NeXT on Mistral 7B, with LLaVA-1.5's tower and table. */
+const mistral7b = async (): Promise<PresetFiles> => ({
+  config: {
+    model_type: 'llava_next',
+    vision_config: await sectionOf('encoder', 'encoder-clip', 'large-patch14-336'),
+    text_config: await textSection('backbone-llama', 'mistral-7b-v0.1', {
+      ropeTheta: 1e6,
+      slidingWindow: undefined,
+      vocabSize: 32064,
+    }),
+    image_token_index: 32000,
+    vision_feature_layer: -2,
+    vision_feature_select_strategy: 'default',
+    projector_hidden_act: 'gelu',
+  },
+  preprocessor: { size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 }, resample: 3 },
+});
+
+/** LLaVA-OneVision: SigLIP without its last layer and its pooling, and a Qwen2 whose table has two tokens more, in whole 64s. */
+const onevision = (preset: string) => async (): Promise<PresetFiles> => {
+  const { vocabSize } = await sizeOf<{ readonly vocabSize: number }>('backbone', 'backbone-qwen2', preset);
+  return {
+    config: {
+      model_type: 'llava_onevision',
+      vision_config: await sectionOf('encoder', 'encoder-siglip', 'so400m-patch14-384', {
+        numHiddenLayers: 26,
+        visionUseHead: false,
+      }),
+      text_config: await textSection('backbone-qwen2', preset, {
+        vocabSize: Math.ceil((vocabSize + 2) / 64) * 64,
+      }),
+      image_token_index: 151646,
+      vision_aspect_ratio: 'anyres_max_9',
+    },
+    preprocessor: {
+      size: { height: 384, width: 384 },
+      resample: 3,
+      image_mean: [0.5, 0.5, 0.5],
+      image_std: [0.5, 0.5, 0.5],
+    },
+  };
+};
+
+export const llavaNextRecipe: RecipeDefinition = {
+  name: 'llava-next',
+  types: ['llava_next', 'llava_onevision'],
+  presets: {
+    'llava-1.6-mistral-7b': mistral7b,
+    'llava-onevision-0.5b': onevision('qwen2-0.5b'),
+    'llava-onevision-7b': onevision('qwen2-7b'),
+  },
+  read: readLlavaNext,
+};

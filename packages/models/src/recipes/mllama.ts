@@ -1,14 +1,19 @@
-import { llama, type LlamaConfig } from '@weft/backbone-llama';
+import { llama, llamaPart, llamaPresets, type LlamaConfig } from '@weft/backbone-llama';
 import { linearConnector } from '@weft/connector-linear';
-import { mllamaVision, readMllamaVisionConfig } from '@weft/encoder-mllama';
+import {
+  mllamaVision,
+  mllamaVisionPart,
+  mllamaVisionPresets,
+  readMllamaVisionConfig,
+} from '@weft/encoder-mllama';
 import { ConfigError } from '@weft/errors';
 import { crossAttention } from '@weft/fusion-cross-attention';
 import { readActivation, readRope } from '@weft/nn';
 import { canvasTiles, readCanvasTiles } from '@weft/processors';
-import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
-import { compose } from './compose.js';
-import type { RecipeFiles } from './recipes.js';
-import { textNames } from './text.js';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { mllamaNames } from '../checkpoint-names.js';
+import { compose } from '../compose.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 
 /** Tokens that have an embedding but no logit: `<|image|>`, and seven that no file names. */
 const extraTokens = 8;
@@ -27,7 +32,7 @@ const extraTokens = 8;
  * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what stays out of tokens that see no image,
  * `mlp` or `attention-and-mlp`.
  */
-export function mllamaRecipe(config: Json, { preprocessor = {}, options = {} }: RecipeFiles = {}): Model {
+function readMllama(config: Json, { preprocessor = {}, options = {} }: RecipeFiles = {}): Model {
   const read = configReader(config, 'config');
   const choose = <C extends string>(name: string, values: readonly [C, C], usual: C): C => {
     const value = options[name] ?? read.raw(`weft_${name}`) ?? usual;
@@ -106,15 +111,30 @@ function readText(section: Json, crossLayers: number): LlamaConfig {
   };
 }
 
-/**
- * The parts' own names, which are those of the published checkpoints, from those and from the ones inside transformers 4.52
- * and later.
- */
-export const mllamaNames = (backbone: Backbone): CheckpointNames => ({
-  ...textNames(backbone),
-  rename: (name) =>
-    name
-      .replace(/^model\.(?=vision_model\.|multi_modal_projector\.|language_model\.)/, '')
-      .replace(/^lm_head\./, 'language_model.lm_head.')
-      .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.'),
-});
+/** Llama 3.2 Vision: a Llama 3.1 with a cross-attention layer before every fourth of its layers. */
+const llamaVision = (backbone: LlamaConfig) => async (): Promise<PresetFiles> => {
+  const crossLayers = Array.from({ length: backbone.numHiddenLayers / 4 }, (_, i) => 3 + 5 * i);
+  return {
+    config: {
+      model_type: 'mllama',
+      vision_config: mllamaVisionPart.write!(mllamaVisionPresets['llama-3.2-vision'])!,
+      text_config: {
+        ...llamaPart.write!(backbone),
+        num_hidden_layers: backbone.numHiddenLayers + crossLayers.length,
+        cross_attention_layers: crossLayers,
+      },
+      image_token_index: 128256,
+    },
+    preprocessor: { size: { height: 560, width: 560 }, max_image_tiles: 4, resample: 2 },
+  };
+};
+
+export const mllamaRecipe: RecipeDefinition = {
+  name: 'mllama',
+  types: ['mllama'],
+  presets: {
+    'llama-3.2-11b-vision': llamaVision(llamaPresets['llama-3.1-8b']),
+    'llama-3.2-90b-vision': llamaVision(llamaPresets['llama-3.1-70b']),
+  },
+  read: readMllama,
+};

@@ -12,9 +12,10 @@ import {
   type Model,
   type TensorSlice,
 } from '@weft/spec';
-import { compose } from './compose.js';
-import type { RecipeFiles } from './recipes.js';
-import { backboneOf, textNames } from './text.js';
+import { compose } from '../compose.js';
+import { textSection } from '../part-sizes.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
+import { readBackbone } from '../text.js';
 
 /**
  * Janus and Janus-Pro (Wu et al. 2024, Chen et al. 2025), as far as they understand pictures: SigLIP sees, two linear
@@ -26,13 +27,18 @@ import { backboneOf, textNames } from './text.js';
  *
  * Reads transformers' layout (`janus`) and that of the original repository (`multi_modality`).
  */
-export function janusRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> {
+  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const isOriginal = read.string('model_type', 'janus') === 'multi_modality';
   const vision = isOriginal ? originalTower(config) : portedTower(read.section('vision_config', {}));
   const text = read.section(isOriginal ? 'language_config' : 'text_config');
   const tied = read.boolean('tie_word_embeddings', text['tie_word_embeddings'] === true);
-  const backbone = backboneOf({ model_type: 'llama', ...text }, { tie_word_embeddings: tied });
+  const { backbone, names } = await readBackbone(
+    { model_type: 'llama', ...text },
+    { tie_word_embeddings: tied },
+    files,
+  );
   const encoder = siglip(vision, { postNorm: true });
 
   return compose({
@@ -53,7 +59,7 @@ export function janusRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {
     placeholder: '<image_placeholder>',
     processor: singleTile(readJanusProcessor(preprocessor, isOriginal ? 'down' : 'half-even')),
     paths: { encoder: 'model.vision_model', connector: 'model.aligner', backbone: '' },
-    checkpoint: janusNames(textNames(backbone)),
+    checkpoint: janusNames(names),
     config,
   });
 }
@@ -143,3 +149,31 @@ function splitOriginal(name: string, shape: readonly number[]): readonly TensorS
     shape: own,
   }));
 }
+
+/** Janus without the parts that draw: SigLIP large and a DeepSeek-LLM. */
+const janus = (backbone: string) => async (): Promise<PresetFiles> => ({
+  config: {
+    model_type: 'janus',
+    vision_config: {},
+    text_config: await textSection('backbone-llama', backbone),
+    image_token_id: 100581,
+    tie_word_embeddings: false,
+  },
+  preprocessor: {
+    size: { height: 384, width: 384 },
+    min_size: 14,
+    image_mean: [0.5, 0.5, 0.5],
+    image_std: [0.5, 0.5, 0.5],
+  },
+});
+
+export const janusRecipe: RecipeDefinition = {
+  name: 'janus',
+  types: ['janus', 'multi_modality'],
+  presets: {
+    'janus-1.3b': janus('deepseek-llm-1.3b'),
+    'janus-pro-1b': janus('deepseek-llm-1.3b'),
+    'janus-pro-7b': janus('deepseek-llm-7b'),
+  },
+  read: readJanus,
+};

@@ -1,16 +1,15 @@
 import { shuffleMlpConnector } from '@weft/connector-pixel-shuffle';
-import { internVit, readOriginalInternVitConfig } from '@weft/encoder-intern-vit';
+import { internVit, internVitPresets, readOriginalInternVitConfig } from '@weft/encoder-intern-vit';
 import { ConfigError } from '@weft/errors';
-import { crossAttention } from '@weft/fusion-cross-attention';
-import { hybrid } from '@weft/fusion-hybrid';
-import { unifiedFusion } from '@weft/fusion-unified';
 import { dynamicTiles, readDynamicTiles } from '@weft/processors';
 import { configReader, type Fusion, type Json, type Model } from '@weft/spec';
-import { compose } from './compose.js';
-import type { CrossComposition } from './cross-sight.js';
+import { compose } from '../compose.js';
+import { textSection } from '../part-sizes.js';
+import { findDefinition, type PartSources } from '../parts.js';
+import type { CrossComposition } from '../cross-sight.js';
 import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
-import type { RecipeFiles } from './recipes.js';
-import { backboneOf } from './text.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
+import { readBackbone } from '../text.js';
 
 /** What stands around a picture, and the tag of each of its tiles; a single tile is the thumbnail. */
 const text = {
@@ -35,7 +34,8 @@ const methods: Readonly<Record<string, Fusion['method']>> = { NVLM_D: 'A', nvlm_
  * `cross_attention_every` and, so that tags are found among ids, `tile_tag_ids`: the ids of the tags of the tiles, that
  * of the thumbnail last; without them there are no tags among the keys, and tokens of tags see all tiles.
  */
-export function nvlmRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+async function readNvlm(config: Json, files: RecipeFiles = {}): Promise<Model> {
+  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const type = read.string('model_type');
   const method = methods[type]!;
@@ -43,7 +43,11 @@ export function nvlmRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     image_size: read.number('force_image_size', 448),
     ...read.section('vision_config'),
   });
-  const backbone = backboneOf({ model_type: 'qwen2', ...read.section('llm_config') });
+  const { backbone, names } = await readBackbone(
+    { model_type: 'qwen2', ...read.section('llm_config') },
+    {},
+    files,
+  );
   const tags = readTags(read.raw('tile_tag_ids'));
   const tiles = readDynamicTiles(preprocessor, {
     minTiles: read.number('min_dynamic_patch', 1),
@@ -66,21 +70,22 @@ export function nvlmRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
       bias: false,
     }),
     backbone,
-    fusion: fusionOf(method, config),
+    fusion: await fusionOf(method, config, files),
     cross: crossOf(method, tags),
     imageTokenId: read.number('image_token_id', 151654),
     placeholder: '<|vision_pad|>',
     processor: dynamicTiles(tiles),
     paths: originalInternVlPaths,
-    checkpoint: originalInternVlNames(backbone),
+    checkpoint: originalInternVlNames(names),
     config,
   });
 }
 
-function fusionOf(method: Fusion['method'], config: Json): Fusion {
-  if (method === 'A') return unifiedFusion();
+async function fusionOf(method: Fusion['method'], config: Json, sources: PartSources): Promise<Fusion> {
+  if (method === 'A') return (await findDefinition('fusion', 'fusion-unified', sources)).create({});
   const every = configReader(config, 'config').number('cross_attention_every');
-  return method === 'B' ? crossAttention({ every, visibility: 'all' }) : hybrid({ every, visibility: 'all' });
+  const id = method === 'B' ? 'fusion-cross-attention' : 'fusion-hybrid';
+  return (await findDefinition('fusion', id, sources)).create({ every, visibility: 'all' });
 }
 
 function crossOf(method: Fusion['method'], tags: Tags | undefined): CrossComposition {
@@ -104,3 +109,50 @@ function readTags(value: unknown): Tags | undefined {
     });
   return value as Tags;
 }
+
+/**
+ * NVLM on Qwen2-72B, or on Yi-34B in the smaller experiments of the paper. Only D has weights; its tower has seven heads
+ * of zeros. The paper's ten cross-attention layers are one before every eighth layer, or every sixth.
+ */
+const nvlm =
+  (type: 'NVLM_D' | 'nvlm_x' | 'nvlm_h', language: () => Promise<Json>, layers: number) =>
+  async (): Promise<PresetFiles> => {
+    const c = internVitPresets['internvit-6b'];
+    const section = await language();
+    return {
+      config: {
+        model_type: type,
+        force_image_size: c.imageSize,
+        max_dynamic_patch: 6,
+        use_thumbnail: true,
+        vision_config: {
+          hidden_size: c.hiddenSize,
+          intermediate_size: c.intermediateSize,
+          num_hidden_layers: c.numHiddenLayers,
+          num_attention_heads: c.numAttentionHeads,
+          image_size: c.imageSize,
+          ...(type === 'NVLM_D' ? { num_dummy_heads: 7 } : {}),
+        },
+        llm_config: section,
+        ...(type === 'NVLM_D' ? {} : { cross_attention_every: layers / 10 }),
+        // Yi has no such token; a vocabulary's last row stands for one that would be added.
+        ...(section['model_type'] === 'llama' ? { image_token_id: Number(section['vocab_size']) - 1 } : {}),
+      },
+    };
+  };
+
+const qwen72b = (): Promise<Json> => textSection('backbone-qwen2', 'qwen2-72b');
+const yi34b = (): Promise<Json> => textSection('backbone-llama', 'yi-34b');
+
+export const nvlmRecipe: RecipeDefinition = {
+  name: 'nvlm',
+  types: ['NVLM_D', 'nvlm_x', 'nvlm_h'],
+  presets: {
+    'nvlm-d-72b': nvlm('NVLM_D', qwen72b, 80),
+    'nvlm-x-72b': nvlm('nvlm_x', qwen72b, 80),
+    'nvlm-h-72b': nvlm('nvlm_h', qwen72b, 80),
+    'nvlm-x-34b': nvlm('nvlm_x', yi34b, 60),
+    'nvlm-h-34b': nvlm('nvlm_h', yi34b, 60),
+  },
+  read: readNvlm,
+};

@@ -1,13 +1,19 @@
 import { queryPoolConnector } from '@weft/connector-resampler';
-import { anyShapeSiglip, readAnyShapeSiglipConfig } from '@weft/encoder-siglip';
+import {
+  anyShapeSiglip,
+  anyShapeSiglipPart,
+  readAnyShapeSiglipConfig,
+  siglipPresets,
+} from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { cornerTiles, readCornerTiles } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
-import { compose } from './compose.js';
-import { llavaName, tiedHead } from './llava.js';
-import type { RecipeFiles } from './recipes.js';
-import { backboneOf, textNames } from './text.js';
+import { compose } from '../compose.js';
+import { textSection } from '../part-sizes.js';
+import { llavaName, tiedHead } from './llava-parts.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
+import { readBackbone } from '../text.js';
 
 /**
  * Aria (Li et al. 2024): SigLIP sees a picture of any shape, learnt queries ask it what it saw, a mixture of experts
@@ -17,14 +23,19 @@ import { backboneOf, textNames } from './text.js';
  *                                                                             ├─► decoder with experts ──► text
  *   prompt ────────────────────────────────────────────► embeddings ──────────┘
  */
-export function ariaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+async function readAria(config: Json, files: RecipeFiles = {}): Promise<Model> {
+  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const vision = read.section('vision_config', {});
   const layer = read.number('vision_feature_layer', -1);
   const tower = readAnyShapeSiglipConfig(vision);
   const { numAttentionHeads: numHeads, patchSize } = tower;
   const encoder = anyShapeSiglip(tower, { featureLayers: [layer] });
-  const backbone = backboneOf({ model_type: 'aria_text', ...read.section('text_config') }, tiedHead(config));
+  const { backbone, names } = await readBackbone(
+    { model_type: 'aria_text', ...read.section('text_config') },
+    tiedHead(config),
+    files,
+  );
   const queriesOfPatches = queriesOf(config);
   const largest = patchSize * Math.sqrt(Math.max(...Object.keys(queriesOfPatches).map(Number)));
 
@@ -41,7 +52,7 @@ export function ariaRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 9)),
     placeholder: '<|img|>',
     processor: cornerTiles(readCornerTiles(preprocessor, largest)),
-    checkpoint: { ...textNames(backbone), rename: llavaName },
+    checkpoint: { ...names, rename: llavaName },
     config,
   });
 }
@@ -58,3 +69,22 @@ function queriesOf(config: Json): Readonly<Record<string, number>> {
     hint: 'It holds a number of queries for each number of patches, such as {"1225": 128, "4900": 256}.',
   });
 }
+
+/** Aria: a SigLIP for tiles of 980 pixels, and a decoder of its own. */
+const aria = async (): Promise<PresetFiles> => ({
+  config: {
+    model_type: 'aria',
+    vision_config: anyShapeSiglipPart.write!({ ...siglipPresets['so400m-patch14-384'], imageSize: 980 })!,
+    text_config: await textSection('backbone-aria', 'aria-text'),
+    projector_patch_to_query_dict: { 1225: 128, 4900: 256 },
+    image_token_index: 9,
+  },
+  preprocessor: { max_image_size: 980, min_image_size: 336, split_image: false, resample: 3 },
+});
+
+export const ariaRecipe: RecipeDefinition = {
+  name: 'aria',
+  types: ['aria'],
+  presets: { aria },
+  read: readAria,
+};

@@ -1,7 +1,6 @@
 import { originalInternVitNames } from '@weft/encoder-intern-vit';
-import type { Backbone, CheckpointNames } from '@weft/spec';
-import type { PartPaths } from './compose.js';
-import { textNames } from './text.js';
+import type { CheckpointNames } from '@weft/spec';
+import type { PartPaths } from '../compose.js';
 
 /** Paths of the parts in the original repositories of InternVL and NVLM-D. */
 export const originalInternVlPaths: Partial<PartPaths> = { encoder: 'vision_model', connector: 'mlp1' };
@@ -9,9 +8,12 @@ export const originalInternVlPaths: Partial<PartPaths> = { encoder: 'vision_mode
 /** Places in the original's list of layers, and the names that transformers gives them. */
 const connectorNames: Readonly<Record<string, string>> = { 0: 'layer_norm', 1: 'linear_1', 3: 'linear_2' };
 
-/** How names of the original repositories become those of the parts. */
-export function originalInternVlNames(backbone: Backbone): CheckpointNames {
-  const text = textNames(backbone);
+/**
+ * How names of the original repositories become those of the parts.
+ *
+ * @param text how the tensors of the language model are found
+ */
+export function originalInternVlNames(text: CheckpointNames): CheckpointNames {
   const tower = originalInternVitNames('vision_model');
   return {
     ...text,

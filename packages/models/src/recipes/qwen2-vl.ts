@@ -1,13 +1,21 @@
 import { patchMergerConnector } from '@weft/connector-patch-merger';
-import { qwen2Vision, readQwen25VisionConfig, readQwen2VisionConfig } from '@weft/encoder-qwen2-vl';
+import {
+  qwen2Vision,
+  qwen2VisionPart,
+  qwen2VisionPresets,
+  readQwen25VisionConfig,
+  readQwen2VisionConfig,
+} from '@weft/encoder-qwen2-vl';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { mropePositions, type VideoAdvance } from '@weft/positions-mrope';
 import { packedPatches, packedVideo, readPackedPatches, videoLimits } from '@weft/processors';
-import { configReader, type Backbone, type CheckpointNames, type Json, type Model } from '@weft/spec';
-import { compose } from './compose.js';
-import type { RecipeFiles } from './recipes.js';
-import { backboneOf, textNames } from './text.js';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { qwen2VlNames } from '../checkpoint-names.js';
+import { compose } from '../compose.js';
+import { sizeOf, textSection } from '../part-sizes.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
+import { backboneOf } from '../text.js';
 
 const papers = {
   qwen2_vl: 'https://arxiv.org/abs/2409.12191',
@@ -26,7 +34,7 @@ const papers = {
  * The option `positionRule` says where text goes on after a video: `largest`, as the published checkpoints were
  * trained, unless given; or `side`, as transformers 5 does.
  */
-export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
+async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model> {
   const { preprocessor = {}, videoPreprocessor = preprocessor, options = {} } = files;
   const read = configReader(config, 'config');
   const type = read.string('model_type') as keyof typeof papers;
@@ -36,14 +44,11 @@ export function qwen2VlRecipe(config: Json, files: RecipeFiles = {}): Model {
   // Published files hold the fields of the text model at the top.
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
-  const backbone = backboneOf({
-    rms_norm_eps: 1e-5,
-    rope_theta: 1e6,
-    ...text,
-    ...sections(text),
-    model_type: 'qwen2',
-    tie_word_embeddings: tied,
-  });
+  const backbone = await backboneOf(
+    { rms_norm_eps: 1e-5, rope_theta: 1e6, ...text, ...sections(text), model_type: 'qwen2' },
+    { tie_word_embeddings: tied },
+    files,
+  );
   const [imageTokenId, videoTokenId] = [
     read.number('image_token_id', 151655),
     read.number('video_token_id', 151656),
@@ -94,11 +99,39 @@ function advanceOf(options: Json): VideoAdvance {
   });
 }
 
-/**
- * The parts' own names, which are those of the published checkpoints, from those and from the ones inside transformers 4.52
- * and later.
- */
-export const qwen2VlNames = (backbone: Backbone): CheckpointNames => ({
-  ...textNames(backbone),
-  rename: (name) => name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.'),
-});
+/** Qwen2-VL and Qwen2.5-VL: one tower for all sizes, and a Qwen2 whose positions have a time, a row and a column. */
+const qwen2Vl = (type: 'qwen2_vl' | 'qwen2_5_vl', preset: string) => async (): Promise<PresetFiles> => {
+  const tower = qwen2VisionPresets[type === 'qwen2_vl' ? 'qwen2-vl' : 'qwen2.5-vl'];
+  const { tieWordEmbeddings } = await sizeOf<{ readonly tieWordEmbeddings: boolean }>(
+    'backbone',
+    'backbone-qwen2',
+    preset,
+  );
+  return {
+    config: {
+      model_type: type,
+      vision_config: {
+        ...qwen2VisionPart.write!(tower),
+        ...(type === 'qwen2_vl' ? {} : { tokens_per_second: 2 }),
+      },
+      text_config: await textSection('backbone-qwen2', preset, { mropeSection: [16, 24, 24] }),
+      tie_word_embeddings: tieWordEmbeddings,
+      image_token_id: 151655,
+      video_token_id: 151656,
+    },
+    preprocessor: { min_pixels: 3136, max_pixels: 12845056 },
+  };
+};
+
+export const qwen2VlRecipe: RecipeDefinition = {
+  name: 'qwen2-vl',
+  types: ['qwen2_vl', 'qwen2_5_vl'],
+  presets: {
+    'qwen2-vl-2b': qwen2Vl('qwen2_vl', 'qwen2-1.5b'),
+    'qwen2-vl-7b': qwen2Vl('qwen2_vl', 'qwen2-7b'),
+    'qwen2-vl-72b': qwen2Vl('qwen2_vl', 'qwen2-72b'),
+    'qwen2.5-vl-3b': qwen2Vl('qwen2_5_vl', 'qwen2.5-3b'),
+    'qwen2.5-vl-7b': qwen2Vl('qwen2_5_vl', 'qwen2-7b'),
+  },
+  read: readQwen2Vl,
+};

@@ -1,34 +1,14 @@
 import { llama } from '@weft/backbone-llama';
 import { ConfigError } from '@weft/errors';
 import { configReader, type Json, type Model } from '@weft/spec';
-import { composePixtral } from './pixtral.js';
-import type { RecipeFiles } from './recipes.js';
-
-/**
- * A `config.json` for Mistral's own layout of Pixtral, a `params.json` beside a `consolidated.safetensors`.
- *
- * @throws ConfigError if the file describes a model without sight
- */
-export function configOfParams(params: Json): Json {
-  if (typeof params['vision_encoder'] !== 'object')
-    throw new ConfigError({
-      message: 'params.json describes a model without a vision encoder.',
-      hint: "Of Mistral's own layout Pixtral is read; use the transformers layout of text models.",
-    });
-  const length = params['max_seq_len'] ?? params['max_position_embeddings'];
-  return {
-    ...params,
-    model_type: 'pixtral_native',
-    eos_token_id: 2,
-    ...(length === undefined ? {} : { max_position_embeddings: length }),
-  };
-}
+import { composePixtral } from './pixtral-parts.js';
+import type { RecipeFiles } from '../recipe.js';
 
 /**
  * Pixtral from Mistral's own files. Queries and keys keep their order there: neighbouring channels turn together,
  * where transformers turns channels half a head apart. Scores are the same, so no weight is moved.
  */
-export function pixtralNativeRecipe(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+export function readNative(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
   const read = configReader(config, 'params');
   const section = read.section('vision_encoder');
   const vision = configReader(section, 'params.vision_encoder');
