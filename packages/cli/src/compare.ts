@@ -33,12 +33,12 @@ export interface Comparison {
  * @throws ConfigError if a name is not known, or the parts do not go together
  */
 export async function compare(flags: CompareFlags, stream: TerminalStream): Promise<string> {
-  const comparison = comparisonOf(flags);
+  const comparison = await comparisonOf(flags);
   if (flags.svg !== undefined) await writeFileAtomic(flags.svg, comparisonChart(comparison));
   return flags.json ? `${JSON.stringify(comparison, null, 2)}\n` : `${comparisonText(comparison, stream)}\n`;
 }
 
-function comparisonOf({
+async function comparisonOf({
   encoder,
   backbone,
   every,
@@ -46,14 +46,14 @@ function comparisonOf({
   image,
   promptTokens,
   ...flags
-}: CompareFlags): Comparison {
-  const tower = presetEncoder(encoder);
+}: CompareFlags): Promise<Comparison> {
+  const tower = await presetEncoder(encoder);
   const connector = flags.connector ?? usualConnector(tower);
   const bytesPerNumber = 2;
-  const methods = compareFusions({
+  const methods = await compareFusions({
     encoder: tower,
-    connector: presetConnector(connector),
-    backbone: presetBackbone(backbone),
+    connector: await presetConnector(connector),
+    backbone: await presetBackbone(backbone),
     processor: dynamicTiles(readDynamicTiles({ max_patches: maxTiles })),
     layers: { every },
     images: image ?? [

@@ -79,7 +79,7 @@ async function modelOfParts(
   const imageTokenId = tokenizer.tokenToId(placeholder) ?? tokenizer.vocabSize;
   const rows = Number(backbone!.config['vocabSize']);
   const isGrown = imageTokenId >= rows;
-  const parts = modelOf(
+  const parts = await modelOf(
     {
       model_type: 'weft',
       name,
@@ -96,7 +96,10 @@ async function modelOfParts(
     { preprocessor },
   );
   // Read anew from its config.json, which is LLaVA's where that can express the model.
-  return { model: modelOf(configOf(parts, { maxPositionEmbeddings }), { preprocessor }), isGrown };
+  return {
+    model: await modelOf(await configOf(parts, { maxPositionEmbeddings }), { preprocessor }),
+    isGrown,
+  };
 }
 
 /** A part as `model_type: weft` describes it. */
@@ -106,7 +109,7 @@ async function partSection(
 ): Promise<{ readonly id: string; readonly config: Json }> {
   if (from === undefined) return { id: id!, config };
   const files = await readCheckpointFiles(from);
-  const found = partOf(files.config, part, { preprocessor: files.preprocessor }).part;
+  const found = (await partOf(files.config, part, { preprocessor: files.preprocessor })).part;
   if (id !== undefined && id !== found.id)
     throw new ConfigError({
       message: `The ${part} of the folder is ${found.id}, not ${id}.`,

@@ -13,7 +13,7 @@ import { describe, expect, it } from 'vitest';
 import { compareFusions } from './compare-fusions.js';
 import { compose } from './compose.js';
 import { textGraph, visionGraph } from './graphs.js';
-import { presetBackbone, presetConnector, presetEncoder } from './part-presets.js';
+import { presetBackbone, presetConnector, presetEncoder } from './presets.js';
 
 /** Operations of the products that stand in a graph as it is emitted without fused operators. */
 function emittedFlops(graph: Graph, sizes: Readonly<Record<string, number>>): number {
@@ -63,9 +63,9 @@ const parts = {
   processor: dynamicTiles(readDynamicTiles({ size: { height: 32, width: 32 }, max_patches: 6 })),
 };
 const published = {
-  encoder: presetEncoder('internvit-300m'),
-  backbone: presetBackbone('qwen2-7b'),
-  connector: presetConnector('shuffle-mlp'),
+  encoder: await presetEncoder('internvit-300m'),
+  backbone: await presetBackbone('qwen2-7b'),
+  connector: await presetConnector('shuffle-mlp'),
   processor: dynamicTiles(readDynamicTiles({ max_patches: 6 })),
 };
 
@@ -88,9 +88,14 @@ describe('a comparison of the three fusions', () => {
     ['published parts', 'A', large],
     ['published parts', 'B', large],
     ['published parts', 'H', large],
-  ] as const)('counts what the emitted graphs compute and keep (%s, method %s)', (_, method, given) => {
+  ] as const)('counts what the emitted graphs compute and keep (%s, method %s)', async (_, method, given) => {
     const { layers, image, perTile, tiles } = given;
-    const answers = compareFusions({ ...given.parts, layers, images: [image], textTokens: [textTokens] });
+    const answers = await compareFusions({
+      ...given.parts,
+      layers,
+      images: [image],
+      textTokens: [textTokens],
+    });
     const fusion = { A: unifiedFusion(), B: crossAttention(layers), H: hybrid(layers) }[method];
     const placed = { A: tiles, B: 0, H: 1 }[method] * perTile;
     const crossTokens = { A: 0, B: tiles, H: tiles - 1 }[method] * perTile;
@@ -122,10 +127,10 @@ describe('a comparison of the three fusions', () => {
     );
   });
 
-  it("shows NVLM's ordering for a large picture", () => {
+  it("shows NVLM's ordering for a large picture", async () => {
     const mlp = (intermediateSize: number | null) =>
       shuffleMlpConnector({ scaleFactor: 2, intermediateSize, bias: false });
-    const nvlm = compareFusions({
+    const nvlm = await compareFusions({
       encoder: internVit('internvit-6b'),
       backbone: qwen2('qwen2-72b'),
       connector: { A: mlp(29568), B: mlp(null), H: mlp(29568) },

@@ -22,7 +22,7 @@ import { compose, type Composition } from './compose.js';
 import { textGraph, trainingGraph } from './graphs.js';
 import { initialWeights } from './initialize.js';
 import { modelOf } from './recipes.js';
-import { configOf } from './weft-config.js';
+import { configOf } from './config-of.js';
 
 const tower = {
   hiddenSize: 6,
@@ -178,11 +178,11 @@ describe('a composition by cross-attention', () => {
   it.each([
     ['B', crossAttention({ every: 2, visibility: 'all' })],
     ['H', hybrid({ at: [0, 4], numKeyValueHeads: 2 })],
-  ] as const)('is written as a configuration and read back (method %s)', (_, fusion) => {
+  ] as const)('is written as a configuration and read back (method %s)', async (_, fusion) => {
     const model = composed(fusion);
-    const config = configOf(model);
+    const config = await configOf(model);
     expect(config['model_type']).toBe('weft');
-    const again = modelOf(JSON.parse(JSON.stringify(config)) as typeof config, { preprocessor });
+    const again = await modelOf(JSON.parse(JSON.stringify(config)) as typeof config, { preprocessor });
     expect([...namedParameters(again.module).keys()]).toEqual([...namedParameters(model.module).keys()]);
     expect(again.fusion).toMatchObject({
       id: fusion.id,

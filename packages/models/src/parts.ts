@@ -35,7 +35,7 @@ export async function findDefinition<K extends PartKind>(
   if (found) return found as unknown as FoundDefinition<K>;
   throw new ConfigError({
     message: `config.json: there is no ${kind} '${idOrType}'.`,
-    hint: `Known: ${knownNames(kind, sources).join(', ')}. Parts of other packages are given as { parts }, or named by "package".`,
+    hint: `Known: ${[...knownNames(kind, sources), ...knownTypes(kind, sources)].join(', ')}. Parts of other packages are given as { parts }, or named by "package".`,
   });
 }
 

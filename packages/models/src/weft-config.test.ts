@@ -21,7 +21,8 @@ import {
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { modelOf } from './recipes.js';
-import { configOf, readProcessor } from './weft-config.js';
+import { configOf } from './config-of.js';
+import { readProcessor } from './processor-of.js';
 
 /** `preprocessor_config.json` of each processor that is tried. */
 const files = {
@@ -31,13 +32,13 @@ const files = {
 };
 type Kind = keyof typeof files;
 
-function made(
+async function made(
   encoder: VisionEncoder,
   connector: ConnectorFactory,
   backbone: Backbone,
   kind: Kind,
   add = false,
-): Model {
+): Promise<Model> {
   const fusion = unifiedFusion({ mode: add ? 'add' : 'replace' });
   return compose({
     name: 'by-hand',
@@ -45,7 +46,7 @@ function made(
     connector,
     backbone,
     fusion,
-    processor: readProcessor(files[kind]),
+    processor: await readProcessor(files[kind]),
     imageTokenId: 7,
   });
 }
@@ -67,34 +68,43 @@ const facts = (model: Model): unknown =>
 const small = llama('llama-2-7b', { numHiddenLayers: 1 });
 const tower = siglip('base-patch16-224');
 const models: [string, Model, Kind][] = [
-  ...Object.keys(llamaPresets).map((name): [string, Model, Kind] => [
-    'llava',
-    made(
-      clip('large-patch14-336', { featureLayers: [-2] }),
-      mlpConnector(),
-      llama(name as 'llama-2-7b', { numHiddenLayers: 1 }),
+  ...(await Promise.all(
+    Object.keys(llamaPresets).map(async (name): Promise<[string, Model, Kind]> => [
+      'llava',
+      await made(
+        clip('large-patch14-336', { featureLayers: [-2] }),
+        mlpConnector(),
+        llama(name as 'llama-2-7b', { numHiddenLayers: 1 }),
+        'clip',
+      ),
       'clip',
-    ),
-    'clip',
-  ]),
-  ...Object.keys(qwen2Presets).map((name): [string, Model, Kind] => [
-    'llava',
-    made(
-      tower,
-      mlpConnector({ hiddenAct: 'gelu_pytorch_tanh', bias: false }),
-      qwen2(name as 'qwen2-7b', { numHiddenLayers: 1 }),
+    ]),
+  )),
+  ...(await Promise.all(
+    Object.keys(qwen2Presets).map(async (name): Promise<[string, Model, Kind]> => [
+      'llava',
+      await made(
+        tower,
+        mlpConnector({ hiddenAct: 'gelu_pytorch_tanh', bias: false }),
+        qwen2(name as 'qwen2-7b', { numHiddenLayers: 1 }),
+        'siglip',
+      ),
       'siglip',
-    ),
-    'siglip',
-  ]),
+    ]),
+  )),
   [
     'llava',
-    made(clip('base-patch32', { classToken: 'keep', featureLayers: [0, -1] }), mlpConnector(), small, 'clip'),
+    await made(
+      clip('base-patch32', { classToken: 'keep', featureLayers: [0, -1] }),
+      mlpConnector(),
+      small,
+      'clip',
+    ),
     'clip',
   ],
   [
     'llava',
-    made(
+    await made(
       tower,
       mlpConnector(),
       qwen2('qwen2-7b', { numHiddenLayers: 1, slidingWindow: 99, layerTypes: ['sliding_attention'] }),
@@ -102,10 +112,10 @@ const models: [string, Model, Kind][] = [
     ),
     'siglip',
   ],
-  ['weft', made(tower, linearConnector({ bias: false }), small, 'siglip'), 'siglip'],
+  ['weft', await made(tower, linearConnector({ bias: false }), small, 'siglip'), 'siglip'],
   [
     'weft',
-    made(
+    await made(
       siglip('base-patch16-512', { postNorm: true }),
       pixelShuffleConnector({ scaleFactor: 4 }),
       small,
@@ -113,16 +123,16 @@ const models: [string, Model, Kind][] = [
     ),
     'split-tiles',
   ],
-  ['weft', made(tower, mlpConnector(), small, 'clip'), 'clip'],
-  ['weft', made(tower, mlpConnector(), small, 'siglip', true), 'siglip'],
+  ['weft', await made(tower, mlpConnector(), small, 'clip'), 'clip'],
+  ['weft', await made(tower, mlpConnector(), small, 'siglip', true), 'siglip'],
   [
     'weft',
-    made(tower, mlpConnector(), llama('llama-2-7b', { numHiddenLayers: 1, qkvBias: true }), 'siglip'),
+    await made(tower, mlpConnector(), llama('llama-2-7b', { numHiddenLayers: 1, qkvBias: true }), 'siglip'),
     'siglip',
   ],
   [
     'weft',
-    made(
+    await made(
       rawPatches({ patchSize: 8, numChannels: 3, imageSize: [32, 32] }),
       linearConnector(),
       small,
@@ -135,10 +145,10 @@ const models: [string, Model, Kind][] = [
 describe('configOf', () => {
   it.each(models.map((given, i) => [i, ...given] as const))(
     'describes a composition so that the same parts come back, %i as %s',
-    (_, type, model, processor) => {
-      const config = JSON.parse(JSON.stringify(configOf(model, { maxPositionEmbeddings: 77 }))) as Json;
+    async (_, type, model, processor) => {
+      const config = JSON.parse(JSON.stringify(await configOf(model, { maxPositionEmbeddings: 77 }))) as Json;
       expect(config['model_type']).toBe(type);
-      const again = modelOf(config, { preprocessor: files[processor] });
+      const again = await modelOf(config, { preprocessor: files[processor] });
       expect(facts(again)).toEqual(facts(model));
       const { rename = (name: string) => name } = again.checkpoint;
       expect([...namedParameters(model.module).keys()].map(rename)).toEqual([
@@ -147,21 +157,21 @@ describe('configOf', () => {
     },
   );
 
-  it('is for models with vision only', () => {
-    expect(() => configOf({ ...models[0]![1], senses: [] })).toThrow(ConfigError);
+  it('is for models with vision only', async () => {
+    await expect(configOf({ ...models[0]![1], senses: [] })).rejects.toThrow(ConfigError);
   });
 });
 
 describe('weftRecipe', () => {
-  it('lists the parts that exist when one does not', () => {
-    const config = configOf(models.find(([type]) => type === 'weft')![1]);
-    expect(() => modelOf({ ...config, connector: { id: 'connector-wire' } })).toThrow(
+  it('lists the parts that exist when one does not', async () => {
+    const config = await configOf(models.find(([type]) => type === 'weft')![1]);
+    await expect(modelOf({ ...config, connector: { id: 'connector-wire' } })).rejects.toThrow(
       /no connector 'connector-wire'[^]*connector-mlp/,
     );
-    expect(() => modelOf({ ...config, processor: undefined })).toThrow(/image_processor_type/);
+    await expect(modelOf({ ...config, processor: undefined })).rejects.toThrow(/image_processor_type/);
   });
 
-  it('knows the processor of a preprocessor file by its type', () => {
+  it('knows the processor of a preprocessor file by its type', async () => {
     const types = [
       'CLIPImageProcessor',
       'LlavaImageProcessorPil',
@@ -169,13 +179,15 @@ describe('weftRecipe', () => {
       'Idefics3ImageProcessor',
       'SmolVLMImageProcessor',
     ];
-    const config = configOf(models.find(([type]) => type === 'weft')![1]);
-    const ids = types.map(
-      (image_processor_type) =>
-        senseOf(
-          modelOf({ ...config, processor: undefined }, { preprocessor: { image_processor_type } }),
-          'image',
-        )!.processor.id,
+    const config = await configOf(models.find(([type]) => type === 'weft')![1]);
+    const ids = await Promise.all(
+      types.map(
+        async (image_processor_type) =>
+          senseOf(
+            await modelOf({ ...config, processor: undefined }, { preprocessor: { image_processor_type } }),
+            'image',
+          )!.processor.id,
+      ),
     );
     expect(ids).toEqual([
       'processor-single-tile',

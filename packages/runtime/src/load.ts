@@ -1,7 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { modelOf, type RecipeFiles } from '@weft/models';
-import type { Json, Model } from '@weft/spec';
+import { modelOf } from '@weft/models';
+import type { Json, Model, PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import {
@@ -12,6 +12,7 @@ import {
 } from './checkpoint-files.js';
 import { setUpEngine } from './engine-setup.js';
 import { shapeOf } from './generator.js';
+import { importPackage } from './import-package.js';
 import { LoadedModel } from './loaded-model.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
@@ -33,6 +34,11 @@ export interface LoadOptions {
   readonly threads?: number | undefined;
   /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
   readonly recipe?: Json | undefined;
+  /**
+   * Definitions of parts that are not Weft's, or take the place of one that is. They cannot be sent to another thread, so
+   * pictures are then prepared in the one that calls.
+   */
+  readonly parts?: readonly PartDefinition[] | undefined;
   /**
    * Bytes of keys and values that are kept of the beginnings of prompts, so that others that begin alike need not read
    * them again; 256 MiB unless given, 0 keeps none.
@@ -58,13 +64,13 @@ export interface LoadOptions {
  */
 export async function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   checkLoadOptions(options);
-  const { worker = true, threads, recipe = {}, signal } = options;
+  const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
   const files = await readCheckpointFiles(folder);
   const { preprocessor, videoPreprocessor } = files;
-  const recipeFiles: RecipeFiles = { preprocessor, videoPreprocessor, options: recipe };
-  const model = options.model ?? modelOf(files.config, recipeFiles);
+  const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
+  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, parts, importPackage }));
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
@@ -72,8 +78,9 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
-  // A worker makes its own model from the files; one made by hand cannot be sent.
-  const preparer = options.model ? null : { config: files.config, files: recipeFiles };
+  // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
+  const isKnown = options.model === undefined && parts.length === 0;
+  const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
   const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries);
   signal?.throwIfAborted();
   const { engine, eye } = await startEngine(setup, model, worker);
@@ -106,6 +113,7 @@ function checkLoadOptions(options: LoadOptions): void {
     'worker',
     'threads',
     'recipe',
+    'parts',
     'prefixCacheBytes',
     'pictureCacheBytes',
     'tokenizer',
@@ -118,11 +126,11 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
         hint: `Options are ${known.join(', ')}.`,
       });
-  if (options.model && options.recipe)
+  if (options.model && (options.recipe || options.parts))
     throw new InputError({
-      message: 'Both a model and options of a recipe were given, but the model is made already.',
+      message: `Both a model and ${options.recipe ? 'options of a recipe' : 'parts'} were given, but the model is made already.`,
       where: 'load',
-      hint: 'Compose the model with what the options say, and leave `recipe` out.',
+      hint: `Compose the model with them, and leave \`${options.recipe ? 'recipe' : 'parts'}\` out.`,
     });
   const { threads } = options;
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {

@@ -14,7 +14,7 @@ describe('partWeights', () => {
   it('gives the experts of a checkpoint that keeps them as one tensor as tensors of their own', async () => {
     const [vlm, llm] = [fixture('llava-clip'), fixture('text-olmoe-merged')];
     const text = await configOf(llm);
-    const model = modelOf({ ...(await configOf(vlm)), text_config: text, image_token_index: 3 });
+    const model = await modelOf({ ...(await configOf(vlm)), text_config: text, image_token_index: 3 });
     const weights = new Map(
       (await partWeights(llm, 'backbone', model)).map((tensor) => [tensor.name, tensor]),
     );

@@ -31,7 +31,7 @@ export interface VerifyReport {
 /** Of float32 results, relative to the largest value of the reference. */
 const relativeTolerance = 1e-4;
 
-export interface VerifyOptions extends Pick<LoadOptions, 'model' | 'signal'> {}
+export interface VerifyOptions extends Pick<LoadOptions, 'model' | 'parts' | 'signal'> {}
 
 /**
  * Compares a checkpoint folder with the reference outputs in its `golden.safetensors`: every check that the file's
@@ -41,13 +41,17 @@ export interface VerifyOptions extends Pick<LoadOptions, 'model' | 'signal'> {}
  * @throws ConfigError if there is no `golden.safetensors`
  * @throws InputError if its inputs do not fit the model
  */
-export async function verify(folder: string, { model, signal }: VerifyOptions = {}): Promise<VerifyReport> {
+export async function verify(
+  folder: string,
+  { model, parts, signal }: VerifyOptions = {},
+): Promise<VerifyReport> {
   const path = resolve(folder);
   const { tensors: golden, metadata } = await readGolden(path);
   const hasTexts = (await readdir(path)).includes('tokenizer.json') || 'expected_input_ids' in golden;
   const loaded = await load(path, {
     model,
     recipe: model ? undefined : recipeOptions(path, metadata),
+    parts,
     signal,
     // Nothing is asked of it.
     tokenizer: hasTexts ? undefined : createTokenizer({ model: { type: 'BPE', vocab: {}, merges: [] } }),

@@ -47,9 +47,9 @@ async function composed({
   imageTokenId = 313,
 }: Choice = {}): Promise<Model> {
   const preprocessor = await preprocessorOf(vlm);
-  const sight = partAt(modelOf(await readJson(vlm, 'config.json'), { preprocessor }), 'encoder');
-  const text = partAt(modelOf(await readJson(llm, 'config.json')), 'backbone');
-  const parts = modelOf(
+  const sight = partAt(await modelOf(await readJson(vlm, 'config.json'), { preprocessor }), 'encoder');
+  const text = partAt(await modelOf(await readJson(llm, 'config.json')), 'backbone');
+  const parts = await modelOf(
     {
       model_type: 'weft',
       encoder: { id: sight.id, config: { ...sight.config, ...encoder } },

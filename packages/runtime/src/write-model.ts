@@ -2,11 +2,12 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, WeightError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { configOf, modelOf, readProcessor } from '@weft/models';
-import { senseOf, type Json, type Model } from '@weft/spec';
+import { configOf, modelOf, readProcessor, type RecipeFiles } from '@weft/models';
+import { senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
 import { configText } from './config-text.js';
+import { importPackage } from './import-package.js';
 
 /** A weight under its path in the model: float32 values, or stored bytes. */
 export type WeightToWrite = TensorToWrite | readonly [path: string, values: Float32Array];
@@ -23,6 +24,8 @@ export interface ModelToWrite {
   readonly generationConfig?: Json | undefined;
   /** Most tokens that the backbone was made for; that of `tokenizerFrom` unless given. */
   readonly maxPositionEmbeddings?: number | undefined;
+  /** Definitions of parts that are not Weft's, of which the model is made. */
+  readonly parts?: readonly PartDefinition[] | undefined;
   /** Bytes of a shard; 5e9 unless given. */
   readonly maxShardBytes?: number | undefined;
 }
@@ -49,7 +52,7 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   const root = resolve(folder);
   const tensors = collect(model, given.weights);
   const config = await configFor(given);
-  checkReadsBack(model, config, preprocessor);
+  await checkReadsBack(model, config, { preprocessor, parts: given.parts, importPackage });
   const tokenizer = tokenizerFrom === undefined ? undefined : await tokenizerWith(model, tokenizerFrom);
   const generation =
     given.generationConfig ??
@@ -115,6 +118,7 @@ async function configFor({
   preprocessor,
   tokenizerFrom,
   maxPositionEmbeddings,
+  parts,
 }: ModelToWrite): Promise<Json> {
   if ('model_type' in model.config) return model.config;
   if (!preprocessor)
@@ -123,18 +127,20 @@ async function configFor({
       where: model.name,
       hint: "Pass { preprocessor }, for example { image_processor_type: 'SiglipImageProcessor', size: { height: 224, width: 224 } }.",
     });
-  readProcessor(preprocessor);
+  await readProcessor(preprocessor, { parts });
   const source =
     tokenizerFrom === undefined ? undefined : await readJsonObject(join(tokenizerFrom, 'config.json'));
   const most = maxPositionEmbeddings ?? maxPositionsOf(source ?? {});
   return configOf(model, {
     maxPositionEmbeddings: Number.isFinite(most) ? most : undefined,
+    parts,
+    importPackage,
   });
 }
 
 /** @throws ConfigError if a model made from the configuration would not take these weights */
-function checkReadsBack(model: Model, config: Json, preprocessor: Json): void {
-  const again = modelOf(JSON.parse(JSON.stringify(config)) as Json, { preprocessor });
+async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): Promise<void> {
+  const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json, files);
   const { rename = (name: string) => name } = again.checkpoint;
   const shapes = (named: Iterable<readonly [string, { readonly shape: readonly number[] }]>): string =>
     [...named]

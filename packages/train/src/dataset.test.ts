@@ -25,9 +25,9 @@ describe('the order of samples', () => {
   });
 });
 
-describe('a batch', () => {
+describe('a batch', async () => {
   const text = { senses: [] };
-  const { senses } = composed({ id: 'fusion-unified', config: {} });
+  const { senses } = await composed({ id: 'fusion-unified', config: {} });
   const seeing = { senses: senses.map((sense) => ({ ...sense, tokenId: 2 })) };
   const sample = (inputIds: number[], labels: number[]) => ({ inputIds, labels, images: null });
 

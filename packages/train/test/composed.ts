@@ -2,9 +2,9 @@ import { modelOf } from '@weft/models';
 import type { Json, Model } from '@weft/spec';
 
 /** A SigLIP of 2 x 2 patches and a Qwen2, joined by a fusion; a picture of one tile, unless it is wide. */
-export function composed(fusion: { readonly id: string; readonly config: Json }): Model {
+export async function composed(fusion: { readonly id: string; readonly config: Json }): Promise<Model> {
   const sizes = { hiddenSize: 12, intermediateSize: 20, numAttentionHeads: 2, hiddenAct: 'gelu' };
-  return modelOf(
+  return await modelOf(
     {
       model_type: 'weft',
       encoder: {
