@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { qwen2, readQwen2Config } from '@weft/backbone-qwen2';
 import { attentionPoolConnector, cropArranger } from '@weft/connector-attention-pool';
-import { clip } from '@weft/encoder-clip';
+import { clip, clipPresets } from '@weft/encoder-clip';
 import { unifiedFusion } from '@weft/fusion-unified';
-import { compose, molmoNames, molmoTemplate, readMolmoTower, type Composition } from '@weft/models';
+import { compose, molmoNames, molmoTemplate, molmoTower, type Composition } from '@weft/models';
 import { overlapCrops, readOverlapCrops } from '@weft/processors';
 import { readCheckpointFiles, verify, type CheckpointFiles } from '@weft/runtime';
 import type { Model } from '@weft/spec';
@@ -23,7 +23,8 @@ export function molmo({ config, preprocessor }: Files, swapped: Partial<Composit
   const intermediateSize = number('intermediate_size') / 2;
   const text = { ...config, intermediate_size: intermediateSize, rms_norm_eps: number('layer_norm_eps') };
   const backbone = qwen2({ ...readQwen2Config(text), extraTokens: 128, extraTable: true });
-  const sight = readMolmoTower(config);
+  // OpenAI's CLIP without its last block, unless the file says otherwise.
+  const sight = molmoTower(config, { ...clipPresets['large-patch14-336'], numHiddenLayers: 23 });
   return compose({
     name: 'molmo',
     encoder: clip(sight, { featureLayers: [-2, -9], postNorm: false, patchWeight: 'matrix' }),
@@ -37,8 +38,7 @@ export function molmo({ config, preprocessor }: Files, swapped: Partial<Composit
     backbone,
     fusion: unifiedFusion({ mode: 'add' }),
     processor: overlapCrops(readOverlapCrops(preprocessor)),
-    // The tokens of pictures follow the vocabulary: start, end, patch, column.
-    imageTokenId: number('vocab_size') + 2,
+    imageTokenId: number('vocab_size') + 2, // Start, end, patch and column follow the vocabulary.
     placeholder: '<im_patch>',
     prompt: { chatTemplate: molmoTemplate() },
     paths: { encoder: 'model.vision_backbone.image_vit', connector: 'model.vision_backbone', backbone: '' },
