@@ -157,8 +157,8 @@ describe('the recipe of Aria', () => {
   });
 
   it('refuses tiles without queries, sides that do not fit and pictures without pixels', async () => {
-    const place = async () =>
-      senseOf(await tiny({ max_image_size: 10 }), 'image')!.processor.place({ width: 4, height: 4 });
+    const { processor } = senseOf(await tiny({ max_image_size: 10 }), 'image')!;
+    const place = () => processor.place({ width: 4, height: 4 });
     expect(place).toThrow(ShapeError);
     expect(place).toThrow(/tile of 5 x 5 patches has no number of queries/);
     await expect(tiny({ min_image_size: 9 })).rejects.toThrow(

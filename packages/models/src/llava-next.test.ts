@@ -141,7 +141,10 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
     await expect(modelOf(config, { preprocessor })).rejects.toThrow(message);
   });
 
-  it('is not saved as a plain composition, which would lose the newline', async () => {
-    await expect(configOf(await modelOf(next))).rejects.toThrow(/has an arranger/);
+  it('is saved as a composition with its arranger, which has the newline', async () => {
+    const config = await configOf(await modelOf(next));
+    expect([config['model_type'], config['arranger']]).toMatchObject(['weft', { id: 'arranger-anyres' }]);
+    const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json);
+    expect([...namedParameters(again.module).keys()]).toContain('image_newline');
   });
 });

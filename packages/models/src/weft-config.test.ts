@@ -19,7 +19,7 @@ import {
   type VisionEncoder,
 } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { compose } from './compose.js';
+import { compose, textModel } from './compose.js';
 import { modelOf } from './recipes.js';
 import { configOf } from './config-of.js';
 import { readProcessor } from './processor-of.js';
@@ -157,8 +157,18 @@ describe('configOf', () => {
     },
   );
 
-  it('is for models with vision only', async () => {
-    await expect(configOf({ ...models[0]![1], senses: [] })).rejects.toThrow(ConfigError);
+  it('describes a text model by its backbone alone', async () => {
+    const config = await configOf(textModel({ name: 'alone', backbone: small, fusion: unifiedFusion() }));
+    expect(Object.keys(config).toSorted()).toEqual([
+      'backbone',
+      'fusion',
+      'model_type',
+      'name',
+      'paths',
+      'source',
+    ]);
+    const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json);
+    expect([again.name, again.senses, part(again, 'backbone').config]).toEqual(['alone', [], small.config]);
   });
 });
 
