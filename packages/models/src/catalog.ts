@@ -386,6 +386,7 @@ export const catalog: readonly PartEntry[] = [
     types: [
       'CLIPImageProcessor',
       'LlavaImageProcessor',
+      'BitImageProcessor',
       'SiglipImageProcessor',
       'JanusImageProcessor',
       'VLMImageProcessor',
