@@ -8,6 +8,13 @@ import { foldersOf, readManifest, root } from './manifest.mjs';
 const problems = [];
 let files = 0;
 
+/** What a browser lacks, or has in another form. */
+const isOfMachine = (specifier) => /^(node:|sharp$|onnxruntime-(node|web)$)/.test(specifier);
+
+/** Commands and test kits run in Node only; libraries keep what depends on the machine behind `#backend`. */
+const programs = ['cli', 'tiny', 'testing', 'runtime', 'train'];
+const mayUseMachine = (name, file) => programs.includes(name) || /^src\/backend\/(node|web)\//.test(file);
+
 for (const { name, folder } of foldersOf('packages')) {
   if (!layerOf(name)) problems.push(`packages/${name}: no rule in tools/layers.mjs names this package`);
   const manifest = readManifest(folder);
@@ -18,6 +25,8 @@ for (const { name, folder } of foldersOf('packages')) {
     const isTest = isTestFile(relative(folder, file));
     const where = relative(root, file);
     for (const specifier of imports(readFileSync(file, 'utf8'))) {
+      if (!isTest && isOfMachine(specifier) && !mayUseMachine(name, relative(folder, file)))
+        problems.push(`${where}: imports ${specifier} outside of a folder backend/node or backend/web`);
       const target = packageOf(specifier);
       if (target === undefined) continue;
       if (target.startsWith('@weft/')) {

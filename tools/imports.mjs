@@ -20,9 +20,9 @@ export function* imports(text) {
   for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) yield match[1];
 }
 
-/** The package of a specifier: `@weft/graph` of `@weft/graph/x`; `undefined` for files and built-in modules. */
+/** The package of a specifier: `@weft/graph` of `@weft/graph/x`; `undefined` for files, `#backend`, and modules of Node. */
 export function packageOf(specifier) {
-  if (specifier.startsWith('.') || specifier.startsWith('node:')) return undefined;
+  if (/^(\.|#|node:)/.test(specifier)) return undefined;
   return specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0];
 }
 

@@ -149,6 +149,11 @@ async function problems() {
   const sighted = Object.values(results).filter(({ encoder }) => encoder);
   for (const recipe of new Set(sighted.map((result) => result.recipe)))
     if (!shown.has(recipe)) found.push(`no page shows the recipe ${recipe}`);
+  const list = all.find(({ name }) => name === 'README.md').text;
+  for (const { name } of all.filter((page) => page.name !== 'README.md')) {
+    const rows = list.split(`](${name}) |`).length - 1;
+    if (rows !== 1) found.push(`docs/models/README.md lists ${name} ${rows} times`);
+  }
   for (const { name, text, wanted } of all)
     if (text !== wanted) found.push(`docs/models/${name} is out of date`);
   return found;

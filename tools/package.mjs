@@ -21,7 +21,7 @@ if (name === '--prune') {
   for (const { name, folder } of foldersOf('packages'))
     if (added.length === 0 || added.includes(name)) prune(folder);
 } else if (name) {
-  if (!/^[a-z]+(-[a-z0-9]+)*$/.test(name)) throw new Error(`'${name}' is no name of a package.`);
+  if (!/^[a-z]+(-[a-z0-9]+)*$/.test(name)) throw new Error(`'${name}' is not a name of a package.`);
   const folder = join(root, 'packages', name);
   mkdirSync(join(folder, 'src'), { recursive: true });
   const manifest = existsSync(join(folder, 'package.json')) ? readManifest(folder) : {};

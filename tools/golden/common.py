@@ -256,7 +256,7 @@ FAMILIES = [
     "phi-norm",
     "phi3",
 ]
-"""Kinds of decoders beside Llama and plain Qwen2; what follows the dash is a setting of the family."""
+"""Kinds of decoders besides Llama and plain Qwen2; what follows the dash is a setting of the family."""
 
 
 def text_config(seed, vocab_size, kind="llama", **changes):

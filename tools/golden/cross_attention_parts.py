@@ -91,7 +91,7 @@ def without_config(model):
 
 
 def randomize_plain(model, seed):
-    """`randomize` for a module that is no model of transformers."""
+    """`randomize` for a module that is not a model of transformers."""
     model.config, model.tie_weights = SimpleNamespace(), lambda: None
     return randomize(model, seed)
 

@@ -56,6 +56,7 @@ FIXTURES = {
     "text-bf16": ["text.py", "--variant", "bf16", "--seed", "4"],
     "qwen2-vl-two": ["qwen2_vl.py", "--small", "--variant", "two", "--seed", "1"],
     "qwen2.5-vl-hub": ["qwen2_vl.py", "--small", "--model", "qwen2_5_vl", "--variant", "hub-names", "--tied", "--seed", "1"],
+    "qwen2.5-vl-uneven": ["qwen2_vl.py", "--small", "--model", "qwen2_5_vl", "--variant", "two", "--tied", "--uneven", "--seed", "2"],
     "qwen2.5-vl-video": ["qwen2_vl.py", "--small", "--model", "qwen2_5_vl", "--variant", "video", "--tied", "--seed", "1"],
     "pixtral-hub": ["pixtral.py", "--variant", "hub-names", "--seed", "3"],
     "pixtral-native": ["pixtral.py", "--variant", "native", "--seed", "3"],

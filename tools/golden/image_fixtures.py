@@ -72,7 +72,7 @@ def resizes():
 
 
 def float_resizes():
-    """PyTorch's antialiased bilinear resampling of float32; of large results every so-manieth sample.
+    """PyTorch's antialiased bilinear resampling of float32; of large results every nth sample.
 
     A result one pixel wide and several high is wrong in PyTorch 2.13, which repeats its first row, so none is asked for.
     """

@@ -28,7 +28,7 @@ SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|pad|>", IMAGE]
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 EVERY = 2
-"""Experts stand in every so-manieth layer."""
+"""Experts stand in every nth layer."""
 
 
 def grid_of(width, height, side, least, most):

@@ -76,7 +76,7 @@ class Mlp(nn.Module):
 
 
 class GatedCrossAttentionLayer(nn.Module):
-    """Before every so-manieth layer of the language model; a token that sees no tile passes unchanged."""
+    """Before every nth layer of the language model; a token that sees no tile passes unchanged."""
 
     def __init__(self, config, head_dim):
         super().__init__()

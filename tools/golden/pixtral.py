@@ -57,7 +57,7 @@ def vision_config(draw, patch_size, longest, native):
         "hidden_act": "silu" if native else draw.choice(["silu", "silu", "gelu"]),
         "rope_parameters": {"rope_type": "axial", "rope_theta": draw.choice([300.0, 10000.0])},
     }
-    # Rows take the frequencies of even number, columns the others: there must be as many.
+    # Rows take the frequencies with even numbers, columns the others: there must be as many.
     assert head_dim % 4 == 0
     return config
 

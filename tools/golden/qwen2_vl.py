@@ -204,6 +204,7 @@ def main(arguments=None):
     parser.add_argument("--variant", choices=VARIANTS, default="two")
     parser.add_argument("--tied", action="store_true", help="tie the head to the embedding table")
     parser.add_argument("--patch", type=int, choices=[4, 6, 14], default=4, help="side of a patch")
+    parser.add_argument("--uneven", action="store_true", help="windows that are no whole blocks wide: the rest is left out")
     parser.add_argument("--small", action="store_true", help="few heads, as in the committed fixtures")
     arguments = parser.parse_args(arguments)
     seed, variant, out = arguments.seed, arguments.variant, arguments.out
@@ -229,6 +230,8 @@ def main(arguments=None):
         vision_end_token_id=ids["vision_end"],
         tie_word_embeddings=arguments.tied,
     )
+    if arguments.uneven:
+        config.vision_config.window_size += size
     blocks = {"limits": [3, 12], "video": [1, 40], "video-side": [1, 40]}.get(variant, [4, 40])
     limits = {"shortest_edge": blocks[0] * (2 * size) ** 2, "longest_edge": blocks[1] * (2 * size) ** 2}
     image_processor = Qwen2VLImageProcessorPil(patch_size=size, temporal_patch_size=2, merge_size=2, size=limits)
@@ -311,7 +314,7 @@ def main(arguments=None):
                 config,
                 sample,
                 seed,
-                f"qwen2_vl.py --model {arguments.model} --variant {variant} --patch {size}{' --small' if arguments.small else ''}",
+                f"qwen2_vl.py --model {arguments.model} --variant {variant} --patch {size}{' --small' if arguments.small else ''}{' --uneven' if arguments.uneven else ''}",
                 save=save,
                 avoid={tokenizer.eos_token_id, tokenizer.pad_token_id, *ids.values()},
                 dtype=torch.bfloat16 if variant == "bf16" else torch.float32,
@@ -320,7 +323,7 @@ def main(arguments=None):
 
 
 def video_section(value):
-    """The video processor's settings beside those for pictures, as transformers 5 writes them."""
+    """The video processor's settings besides those for pictures, as transformers 5 writes them."""
     shared = ("size", "patch_size", "temporal_patch_size", "merge_size", "image_mean", "image_std", "resample")
     image = value["image_processor"]
     value["video_processor"] = {"video_processor_type": "Qwen2VLVideoProcessor"} | {name: image[name] for name in shared if name in image}

@@ -114,7 +114,7 @@ def main():
     table_grid = tile_grid + (3 if variant == "stretch" else 0)
     tile = tile_grid * patch
     sequence = (tile_grid // scale) ** 2
-    # A longest edge that is no multiple of the tile makes every picture pass all three resizes.
+    # A longest edge that is not a multiple of the tile makes every picture pass all three resizes.
     longest = 2 * tile if variant not in ("uneven",) else 2 * tile - 3
 
     vocab_size = 309 + seed % 11

@@ -22,7 +22,7 @@ export const gradientName = (path: string): string => `gradient:${path}`;
  * @param loss name of a scalar output
  * @param wanted paths of parameters, or names of float inputs; everything else costs no backward pass
  * @returns the graph with an output `gradient:{path}` for each of `wanted`; zeros where the loss does not depend on it
- * @throws ConfigError if a path is not in the graph or the loss is no scalar
+ * @throws ConfigError if a path is not in the graph or the loss is not a scalar
  * @throws UnsupportedError if the loss depends on a wanted path through an operation without gradient
  */
 export function differentiate(graph: Graph, loss: string, wanted: readonly string[]): Graph {

@@ -7,7 +7,7 @@ export interface MuonOptions {
   readonly momentum: number;
 }
 
-/** Steps of the Newton-Schulz iteration, and its coefficients, chosen for speed rather than for an exact end. */
+/** Steps of the Newton-Schulz iteration, and its coefficients, chosen for speed rather than for exact convergence. */
 const steps = 5;
 const [linear, cubic, quintic] = [3.4445, -4.775, 2.0315];
 

@@ -80,7 +80,7 @@ export const updateScalars = (
  * Outputs: the new values and moments under `next:{name}`, and `gradient_norm` or `gradient_norm:{group}` before
  * clipping.
  *
- * @throws ShapeError if a parameter that learns by Muon is no matrix
+ * @throws ShapeError if a parameter that learns by Muon is not a matrix
  */
 export function updateGraph(parameters: readonly TrainedParameter[], options: UpdateOptions): Graph {
   const { maxGradientNorm, clip } = options;

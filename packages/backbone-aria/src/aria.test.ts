@@ -37,6 +37,17 @@ const golden: Golden<Backbone> = {
 
 testBackbone({
   tiny: () => aria(tiny),
+  variants: {
+    'a window': () => aria({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => aria({ ...tiny, hiddenAct: 'silu' }),
+    'larger norms': () => aria({ ...tiny, rmsNormEps: 1e-2 }),
+    'other frequencies': () => aria({ ...tiny, ropeTheta: 500 }),
+    'a head of its own, or a tied one': () => aria({ ...tiny, tieWordEmbeddings: !tiny.tieWordEmbeddings }),
+    'biases of queries, keys and values, or none': () => aria({ ...tiny, qkvBias: !tiny.qkvBias }),
+    'a bias behind attention': () => aria({ ...tiny, outputBias: true }),
+    'biases of the MLP': () => aria({ ...tiny, mlpBias: true }),
+    'channels that turn in pairs': () => aria({ ...tiny, ropeInterleaved: true }),
+  },
   golden: [golden],
   sizes: [{ name: 'aria-text', create: () => aria('aria-text'), parameters: 24_869_091_840, tensors: 3867 }],
 });

@@ -33,7 +33,7 @@ const source: Source = {
 };
 
 /**
- * Aria's decoder: pre-norm, rotary positions, and in every layer a mixture of fine experts beside shared ones.
+ * Aria's decoder: pre-norm, rotary positions, and in every layer a mixture of fine experts alongside shared ones.
  *
  * @param config preset name or full configuration
  * @param changes fields that differ from the preset
@@ -59,7 +59,7 @@ export function aria(
   });
 }
 
-/** Matrices of experts lie transposed, gate and up side by side. */
+/** Matrices of experts are stored transposed, gate and up side by side. */
 const matrix = (inSize: number, outSize: number) => ({ weight: new Parameter([inSize, outSize]) });
 
 /**

@@ -6,7 +6,7 @@ import { configReader, type Json } from '@weft/spec';
 export interface AriaConfig extends Omit<DecoderConfig, 'experts'> {
   readonly numExperts: number;
   readonly numExpertsPerTok: number;
-  /** Experts that every token passes: together one MLP, so many times as wide as a routed expert. */
+  /** Experts that every token passes: together one MLP, as many times as wide as a routed expert. */
   readonly numSharedExperts: number;
 }
 

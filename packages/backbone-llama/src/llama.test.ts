@@ -51,6 +51,18 @@ const totals = {
 
 testBackbone({
   tiny: () => llama(tiny),
+  variants: {
+    'a window': () => llama({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => llama({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => llama({ ...tiny, rmsNormEps: 1e-2 }),
+    'other frequencies': () => llama({ ...tiny, ropeTheta: 500 }),
+    'a head of its own, or a tied one': () => llama({ ...tiny, tieWordEmbeddings: !tiny.tieWordEmbeddings }),
+    'biases of queries, keys and values, or none': () => llama({ ...tiny, qkvBias: !tiny.qkvBias }),
+    'a bias behind attention': () => llama({ ...tiny, outputBias: true }),
+    'biases of the MLP': () => llama({ ...tiny, mlpBias: true }),
+    'channels that turn in pairs': () => llama({ ...tiny, ropeInterleaved: true }),
+    'scaled frequencies': () => llama({ ...tiny, ropeScaling: { type: 'linear', factor: 4 } }),
+  },
   create: () => llama('llama-3.1-8b'),
   checkpoint: fixture('llama-3.1-8b.header.json'),
   golden: ['llama', 'llama3-scaled', 'llama-linear', 'mistral-window'].map((name) =>

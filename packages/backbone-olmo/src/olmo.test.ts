@@ -57,6 +57,20 @@ const sizes = (names: readonly (keyof typeof olmoPresets)[], parameters: number,
 describe('OLMo 1', () => {
   testBackbone({
     tiny: () => olmo(first),
+    variants: {
+      'no clamp': () => olmo({ ...first, clipQkv: undefined }),
+      'norms with weights': () => olmo({ ...first, normType: 'rms' }),
+      'norms after the layers': () => olmo({ ...second, normPlacement: 'after' }),
+      'normed queries and keys': () => olmo({ ...first, normType: 'rms', qkNorm: true }),
+      'another activation': () => olmo({ ...first, hiddenAct: 'gelu' }),
+      'larger norms': () => olmo({ ...first, normEps: 1e-2 }),
+      'other frequencies': () => olmo({ ...first, ropeTheta: 500 }),
+      'a tied head': () => olmo({ ...first, tieWordEmbeddings: true }),
+      biases: () => olmo({ ...first, attentionBias: true }),
+      experts: () => olmo(mixture),
+      'experts whose shares add up to one': () =>
+        olmo({ ...mixture, experts: { ...experts, normTopkProb: true } }),
+    },
     golden: [golden('olmo.safetensors')],
     sizes: sizes(['olmo-7b', 'olmo-1.7-7b'], 6_888_095_744, 226),
   });

@@ -39,6 +39,14 @@ const golden = (name: string): Golden<Backbone> => ({
 
 testBackbone({
   tiny: () => persimmon(tiny),
+  variants: {
+    'a window': () => persimmon({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => persimmon({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => persimmon({ ...tiny, layerNormEps: 1e-2 }),
+    'other frequencies': () => persimmon({ ...tiny, ropeTheta: 500 }),
+    'queries and keys as they are': () => persimmon({ ...tiny, qkLayernorm: false }),
+    'a tied head': () => persimmon({ ...tiny, tieWordEmbeddings: true }),
+  },
   create: () => persimmon('persimmon-8b'),
   checkpoint: fixture('persimmon-8b.header.json'),
   golden: [golden('persimmon.safetensors'), golden('persimmon-plain.safetensors')],

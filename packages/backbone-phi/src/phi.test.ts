@@ -33,6 +33,14 @@ const golden = (name: string): Golden<Backbone> => ({
 
 testBackbone({
   tiny: () => phi(tiny),
+  fixed: { tieWordEmbeddings: 'the head has a bias' },
+  variants: {
+    'a window': () => phi({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => phi({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => phi({ ...tiny, layerNormEps: 1e-2 }),
+    'other frequencies': () => phi({ ...tiny, ropeTheta: 500 }),
+    'queries and keys as they are': () => phi({ ...tiny, qkLayernorm: false }),
+  },
   create: () => phi('phi-2'),
   checkpoint: fixture('phi-2.header.json'),
   golden: [golden('phi.safetensors'), golden('phi-normed.safetensors')],

@@ -33,6 +33,13 @@ const golden = (name: string): Golden<Backbone> => ({
 
 testBackbone({
   tiny: () => phi3(tiny),
+  variants: {
+    'no window': () => phi3({ ...tiny, slidingWindow: undefined }),
+    'another activation': () => phi3({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => phi3({ ...tiny, rmsNormEps: 1e-2 }),
+    'other frequencies': () => phi3({ ...tiny, ropeTheta: 500 }),
+    'a tied head': () => phi3({ ...tiny, tieWordEmbeddings: true }),
+  },
   create: () => phi3('phi-3-mini-4k'),
   checkpoint: fixture('phi-3-mini-4k.header.json'),
   golden: [golden('phi3.safetensors'), golden('phi3-partial.safetensors')],

@@ -51,6 +51,18 @@ const totals = {
 
 testBackbone({
   tiny: () => qwen2(tiny),
+  variants: {
+    'a window': () => qwen2({ ...tiny, slidingWindow: 3 }),
+    'another activation': () => qwen2({ ...tiny, hiddenAct: 'gelu' }),
+    'larger norms': () => qwen2({ ...tiny, rmsNormEps: 1e-2 }),
+    'other frequencies': () => qwen2({ ...tiny, ropeTheta: 500 }),
+    'a head of its own, or a tied one': () => qwen2({ ...tiny, tieWordEmbeddings: !tiny.tieWordEmbeddings }),
+    'biases of queries, keys and values, or none': () => qwen2({ ...tiny, qkvBias: !tiny.qkvBias }),
+    'a bias behind attention': () => qwen2({ ...tiny, outputBias: true }),
+    'biases of the MLP': () => qwen2({ ...tiny, mlpBias: true }),
+    'channels that turn in pairs': () => qwen2({ ...tiny, ropeInterleaved: true }),
+    'tokens beyond the table': () => qwen2(tiny, { extraTokens: 3, extraTable: true }),
+  },
   create: () => qwen2('qwen2-0.5b'),
   checkpoint: fixture('qwen2-0.5b.header.json'),
   golden: [
@@ -77,6 +89,10 @@ describe('qwen2 with extra tokens in a table of their own', () => {
       })),
     feeds: { ids: { shape: [2, 2], data: ids } },
     output: 'embeds',
+    unread: {
+      'model.layers': 'only the tables are read here',
+      'model.norm': 'only the tables are read here',
+    },
   }));
 
   it('looks each token up in its table', () => {

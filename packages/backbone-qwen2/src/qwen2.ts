@@ -129,7 +129,8 @@ function readWindow(
   numHiddenLayers: number,
 ): Pick<Qwen2Config, 'slidingWindow' | 'layerTypes'> {
   const read = configReader(section, 'text_config');
-  const window = read.boolean('use_sliding_window', false) ? read.number('sliding_window', 4096) : undefined;
+  const isOn = read.boolean('use_sliding_window', false) && read.raw('sliding_window') !== null;
+  const window = isOn ? read.number('sliding_window', 4096) : undefined;
   if (window === undefined) return {};
   const given = read.raw('layer_types');
   const first = read.number('max_window_layers', 28);

@@ -1,5 +1,5 @@
 import type { FusionAnswer, FusionCase } from '@weft/models';
-import type { Comparison } from './compare.js';
+import type { Comparison } from './comparison.js';
 import { methods as described } from './draw-model.js';
 
 /** A bar in two pieces: what tokens of the decoder cost, and what pictures that are seen aside cost on top of it. */

@@ -3,29 +3,15 @@ import {
   presetBackbone,
   presetConnector,
   presetEncoder,
-  type FusionAnswer,
   type FusionCase,
 } from '@weft/models';
 import { dynamicTiles, readDynamicTiles } from '@weft/processors';
 import type { VisionEncoder } from '@weft/spec';
 import { writeFileAtomic } from '@weft/weights';
-import type { CompareFlags } from './commands/compare.js';
 import { comparisonChart } from './compare-chart.js';
+import type { CompareFlags, Comparison } from './comparison.js';
 import { methods as described } from './draw-model.js';
 import { bytesText, grouped, styleOf, table, type TerminalStream } from './terminal.js';
-
-/** What `weft compare --json` prints. */
-export interface Comparison {
-  readonly encoder: string;
-  readonly connector: string;
-  readonly backbone: string;
-  /** Under B and H a cross-attention layer stands before every Nth layer. */
-  readonly every: number;
-  readonly maxTiles: number;
-  /** Of the caches. */
-  readonly bytesPerNumber: number;
-  readonly methods: readonly FusionAnswer[];
-}
 
 /**
  * What `weft compare` writes.

@@ -95,7 +95,7 @@ async function modelOfParts(
     },
     { preprocessor },
   );
-  // Read anew from its config.json, which is LLaVA's where that can express the model.
+  // Read again from its config.json, which is LLaVA's where that can express the model.
   return {
     model: await modelOf(await configOf(parts, { maxPositionEmbeddings }), { preprocessor }),
     isGrown,

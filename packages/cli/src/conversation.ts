@@ -1,9 +1,9 @@
 import { createInterface, type Interface } from 'node:readline';
 import { decodeImage, type Raster } from '@weft/image';
 import type { Chat } from '@weft/runtime';
-import { commandsText } from './commands/chat.js';
+import { commandsText } from './chat-commands.js';
 import { reportFailure, UsageError } from './failure.js';
-import type { Context } from './run.js';
+import type { Context } from './context.js';
 import { printable, styleOf } from './terminal.js';
 
 /** A conversation with the reader of standard input, line by line. */

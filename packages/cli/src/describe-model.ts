@@ -27,7 +27,7 @@ export interface ImageSize {
 export interface ImageDescription extends ImageSize {
   readonly tiles: number;
   readonly tokens: number;
-  /** How `tokens` comes about. */
+  /** How `tokens` is counted. */
   readonly formula: string;
 }
 

@@ -9,7 +9,7 @@ import { drawModel } from './draw-model.js';
 import { openFolder } from './open-folder.js';
 import { bytesText, grouped, printable, styleOf, table, type TerminalStream } from './terminal.js';
 
-/** What a checkpoint folder holds beside the model's description. */
+/** What a checkpoint folder holds besides the model's description. */
 interface FolderDescription {
   readonly folder: string;
   /** Safetensors files; `null` where the folder has none. */

@@ -7,15 +7,8 @@ import { addDemoCommand } from './commands/demo.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addTrainCommand } from './commands/train.js';
 import { addVerifyCommand } from './commands/verify.js';
+import type { Context } from './context.js';
 import { reportFailure, UsageError } from './failure.js';
-
-/** What commands get beside their arguments. */
-export interface Context {
-  /** Aborted by Ctrl-C. Results so far may still be written. */
-  readonly signal: AbortSignal;
-  /** Says that a check failed or a part of the work did not succeed: exit code 1. */
-  readonly fail: () => void;
-}
 
 /**
  * Runs the command `weft`.

@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 
-/** What of a stream the functions here look at. */
+/** What the functions here look at in a stream. */
 export type TerminalStream = Pick<WriteStream, 'write'> &
   Partial<Pick<WriteStream, 'isTTY' | 'columns' | 'hasColors'>>;
 
@@ -63,7 +63,7 @@ export interface StatusLine {
   clear(): void;
 }
 
-/** A status line for long work; silent where the stream is no terminal. */
+/** A status line for long work; silent where the stream is not a terminal. */
 export function statusLine(stream: TerminalStream): StatusLine {
   if (!stream.isTTY) return { show: () => undefined, clear: () => undefined };
   const { dim } = styleOf(stream);

@@ -17,7 +17,7 @@ import {
 import { fromFloat32, writeFileAtomic, type FloatDtype } from '@weft/weights';
 import { composeFolder } from './compose-folder.js';
 import { openFolder, readWeights, type OpenFolder } from './open-folder.js';
-import type { Context } from './run.js';
+import type { Context } from './context.js';
 import { maskText } from './show-mask.js';
 import { statusLine, styleOf } from './terminal.js';
 import type { DataConfig, StoredType, TrainConfig } from './train-config.js';

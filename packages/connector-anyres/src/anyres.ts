@@ -25,16 +25,16 @@ const source: Source = {
  * the connector's rows; which rows, the size of each picture decides.
  *
  * Graph inputs: int64 `row_index` `[tokens]`; where features may be shrunk `[tokens, taps]`, with float32
- * `row_weights` `[tokens, taps, 1]`. `prepare` makes them of `pixel_values`, `image_sizes` and, on demand,
+ * `row_weights` `[tokens, taps, 1]`. `prepare` makes them of `pixel_values`, `image_sizes` and, on request,
  * `batch_num_images`: pictures that share a sample are single views.
  *
- * @throws ConfigError if a resolution is no multiple of the tile
+ * @throws ConfigError if a resolution is not a multiple of the tile
  */
 export function anyresArranger(c: AnyresConfig): ArrangerFactory {
   for (const [height, width] of c.pinpoints)
     if (!(height > 0 && width > 0) || height % c.tileSize !== 0 || width % c.tileSize !== 0)
       throw new ConfigError({
-        message: `The resolution ${height} x ${width} is no multiple of the tile of ${c.tileSize} x ${c.tileSize} pixels.`,
+        message: `The resolution ${height} x ${width} is not a multiple of the tile of ${c.tileSize} x ${c.tileSize} pixels.`,
         where: 'image_grid_pinpoints',
         hint: 'Resolutions are heights and widths in pixels, in whole tiles.',
       });

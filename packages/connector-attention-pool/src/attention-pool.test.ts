@@ -32,6 +32,16 @@ const published = (intermediateSize: number, textSize: number) =>
 
 testConnector({
   tiny: attentionPoolConnector({ hiddenSize: 4, numHeads: 2, intermediateSize: 3, padEmbed: true }),
+  variants: {
+    'nothing for borders': attentionPoolConnector({ hiddenSize: 4, numHeads: 2, intermediateSize: 3 }),
+    'windows of one row': attentionPoolConnector({
+      hiddenSize: 4,
+      numHeads: 2,
+      intermediateSize: 3,
+      padEmbed: true,
+      poolSize: [1, 3],
+    }),
+  },
   context: { visionSize: 6, textSize: 5, grid: [2, 3] },
   // None is 0 or 1, where what comes out jumps.
   feeds: {

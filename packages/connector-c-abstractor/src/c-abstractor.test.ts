@@ -40,15 +40,23 @@ const block = (path: string, from: number, to: number, squeezed: number) => ({
   [`${path}.se.fc2.bias`]: [to],
 });
 
+const tiny = {
+  numQueryTokens: 4,
+  hiddenSize: 6,
+  depth: 1,
+  mlpDepth: 2,
+  numEosTokens: 1,
+  prenorm: true,
+} as const;
+
 testConnector({
-  tiny: cAbstractorConnector({
-    numQueryTokens: 4,
-    hiddenSize: 6,
-    depth: 1,
-    mlpDepth: 2,
-    numEosTokens: 1,
-    prenorm: true,
-  }),
+  tiny: cAbstractorConnector(tiny),
+  variants: {
+    'no blocks': cAbstractorConnector({ ...tiny, depth: 0 }),
+    'no table of positions': cAbstractorConnector({ ...tiny, posEmb: false }),
+    'no learnt tokens': cAbstractorConnector({ ...tiny, numEosTokens: 0 }),
+    'features as they are': cAbstractorConnector({ ...tiny, prenorm: false }),
+  },
   context: { visionSize: 5, textSize: 7, grid: [3, 5] },
   names: {
     eos_tokens: [1, 1, 7],
@@ -114,7 +122,7 @@ describe('cAbstractorConnector', () => {
     expect([1024, 1280, 10, 14, 9].map(squeezedSize)).toEqual([256, 320, 2, 4, 2]);
   });
 
-  it('refuses a number of tokens that is no square', () => {
+  it('refuses a number of tokens that is not a square', () => {
     expect(() => cAbstractorConnector({ numQueryTokens: 150 })).toThrow(ConfigError);
     expect(() => cAbstractorConnector({ numQueryTokens: 150 })).toThrow(
       /square of tokens, but numQueryTokens is 150/,

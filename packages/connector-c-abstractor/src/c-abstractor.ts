@@ -49,7 +49,7 @@ const defaults = {
  * C-Abstractor of Honeybee, which MM1 and MM1.5 took over: RegNet blocks, adaptive average pooling to a square of
  * tokens, RegNet blocks, and linear layers. Neighbourhoods stay neighbourhoods, and the number of tokens is free.
  *
- * @throws ConfigError if the number of tokens is no square
+ * @throws ConfigError if the number of tokens is not a square
  * @throws ShapeError if the encoder has no fixed grid
  */
 export function cAbstractorConnector(options: CAbstractorOptions = {}): ConnectorFactory {

@@ -18,7 +18,7 @@ import { layerNorm } from '@weft/nn';
 /** `[T, rows, columns, C]` to the same rows and columns, other channels. */
 export type Block = AnyModule & ((x: Value) => Value);
 
-/** Of the norms that timm makes of `LayerNorm2d` for its blocks; that class itself has 1e-6. */
+/** Eps of the norms that timm makes from `LayerNorm2d` for its blocks; that class itself has 1e-6. */
 const normEps = 1e-5;
 
 /** Channels of the squeezed picture: a quarter, halves rounded to even as Python does. */

@@ -7,6 +7,12 @@ const context = { visionSize: 6, textSize: 5, grid: [5, 7] } as const;
 
 testConnector({
   tiny: convPoolConnector({ fill: 'columns' }),
+  variants: {
+    'what fills no square left out': convPoolConnector(),
+    'rows and columns filled up': convPoolConnector({ fill: 'both' }),
+    'larger squares': convPoolConnector({ fill: 'columns', kernelSize: 3 }),
+    'another activation': convPoolConnector({ fill: 'columns', hiddenAct: 'silu' }),
+  },
   context,
   names: {
     'conv.weight': [6, 6, 2, 2],

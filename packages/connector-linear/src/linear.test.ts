@@ -7,6 +7,9 @@ const context = { visionSize: 7, textSize: 5, grid: [3, 5] } as const;
 
 testConnector({
   tiny: linearConnector(),
+  variants: {
+    'no bias': linearConnector({ bias: false }),
+  },
   context,
   names: { weight: [5, 7], bias: [5] },
   sizes: [

@@ -7,6 +7,10 @@ const matrices = { 'linear_1.weight': [5, 7], 'linear_2.weight': [5, 5] };
 
 testConnector({
   tiny: mlpConnector(),
+  variants: {
+    'no biases': mlpConnector({ bias: false }),
+    'another activation': mlpConnector({ hiddenAct: 'silu' }),
+  },
   context,
   names: { ...matrices, 'linear_1.bias': [5], 'linear_2.bias': [5] },
   sizes: [

@@ -29,6 +29,10 @@ const published = (visionSize: number, textSize: number) => () =>
 
 testConnector({
   tiny: patchMergerConnector({ mergeSize: 2 }),
+  variants: {
+    'norms without a mean': patchMergerConnector({ mergeSize: 2, norm: 'rms' }),
+    'larger norms': patchMergerConnector({ mergeSize: 2, eps: 1e-2 }),
+  },
   context,
   names: { 'ln_q.weight': [5], 'ln_q.bias': [5], ...layers },
   golden: [golden('qwen2-vl', 'layer')],

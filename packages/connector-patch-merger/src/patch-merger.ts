@@ -67,7 +67,7 @@ export function patchMergerConnector({
   };
 }
 
-/** Patches with those of a block after one another. */
+/** Patches in such an order that those of a block follow one another. */
 function inBlocks({ hiddenStates, grid, blockSize }: ImageFeatures, size: number): Value {
   if (blockSize === size || size === 1) return hiddenStates;
   if (!grid || (blockSize ?? 1) !== 1)

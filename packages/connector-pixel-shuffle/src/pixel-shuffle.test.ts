@@ -6,6 +6,9 @@ import { pixelShuffle, pixelShuffleConnector, pixelShufflePart } from './pixel-s
 
 testConnector({
   tiny: pixelShuffleConnector({ scaleFactor: 3 }),
+  variants: {
+    'patches as they are': pixelShuffleConnector({ scaleFactor: 1 }),
+  },
   context: { visionSize: 5, textSize: 7, grid: [3, 6] },
   names: { 'modality_projection.proj.weight': [7, 45] },
   sizes: [

@@ -7,6 +7,12 @@ const norm = { 'layer_norm.weight': [12], 'layer_norm.bias': [12] };
 
 testConnector({
   tiny: shuffleMlpConnector({ scaleFactor: 2 }),
+  variants: {
+    'one linear layer': shuffleMlpConnector({ scaleFactor: 2, intermediateSize: null }),
+    'no biases': shuffleMlpConnector({ scaleFactor: 2, bias: false }),
+    'another activation': shuffleMlpConnector({ scaleFactor: 2, hiddenAct: 'silu' }),
+    'larger norms': shuffleMlpConnector({ scaleFactor: 2, normEps: 1e-2 }),
+  },
   context,
   names: {
     ...norm,

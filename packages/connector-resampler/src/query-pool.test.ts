@@ -9,6 +9,9 @@ const tiny = { queriesOfPatches: { 6: 3, 8: 5 }, numHeads: 2 };
 
 testConnector({
   tiny: queryPoolConnector(tiny),
+  variants: {
+    'more queries': queryPoolConnector({ queriesOfPatches: { 6: 4, 8: 5 }, numHeads: 2 }),
+  },
   context: { visionSize: 6, textSize: 5, grid: [2, 3] },
   names: {
     query: [5, 6],

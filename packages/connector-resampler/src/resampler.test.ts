@@ -6,6 +6,9 @@ const tiny = { numLatents: 3, depth: 2, numHeads: 2, headDim: 4, mlpRatio: 2 };
 
 testConnector({
   tiny: resamplerConnector({ ...tiny, depth: 1 }),
+  variants: {
+    'two layers': resamplerConnector(tiny),
+  },
   context: { visionSize: 6, textSize: 5, grid: [2, 3] },
   names: {
     latents: [3, 6],

@@ -25,6 +25,8 @@ const tiny: ClipConfig = {
   layerNormEps: 1e-5,
 };
 
+const post_layernorm = 'it stands in checkpoints, and norms the class token, which no language model reads';
+
 /** Every entry of `hidden_states`, class token included, side by side in one encoder's features. */
 const golden = (name: string): Golden<VisionEncoder> => ({
   file: fixture(name),
@@ -40,6 +42,15 @@ const golden = (name: string): Golden<VisionEncoder> => ({
 
 testVisionEncoder({
   tiny: () => clip(tiny, { featureLayers: [1, -2] }),
+  unread: { post_layernorm, 'encoder.layers.2': 'it comes after the last layer whose states are read' },
+  variants: {
+    'the last layer': () => clip(tiny),
+    'its class token': () => clip(tiny, { featureLayers: [1, -2], classToken: 'keep' }),
+    'no norm of the class token': () => clip(tiny, { featureLayers: [1, -2], postNorm: false }),
+    'patches by a matrix': () => clip(tiny, { featureLayers: [1, -2], patchWeight: 'matrix' }),
+    'another activation': () => clip({ ...tiny, hiddenAct: 'gelu' }, { featureLayers: [1, -2] }),
+    'larger norms': () => clip({ ...tiny, layerNormEps: 1e-2 }, { featureLayers: [1, -2] }),
+  },
   create: () => clip('large-patch14-336'),
   checkpoint: fixture('clip-large-patch14-336.header.json'),
   golden: [golden('clip-quick-gelu.safetensors'), golden('clip-gelu.safetensors')],
@@ -76,12 +87,15 @@ testVisionEncoder({
 });
 
 describe('clip with its class token', () => {
-  testVisionEncoder({ tiny: () => clip(tiny, { classToken: 'keep' }) });
+  testVisionEncoder({ tiny: () => clip(tiny, { classToken: 'keep' }), unread: { post_layernorm } });
 });
 
 describe('clip as Molmo has it', () => {
   const molmo = () => clip(tiny, { featureLayers: [-2], postNorm: false, patchWeight: 'matrix' });
-  testVisionEncoder({ tiny: molmo });
+  testVisionEncoder({
+    tiny: molmo,
+    unread: { 'encoder.layers.2': 'it comes after the last layer whose states are read' },
+  });
 
   it('has a matrix over rows, columns and channels, and no norm of the class token', () => {
     const shapes = namedParameters(molmo());

@@ -37,6 +37,16 @@ const tiny: InternVitConfig = {
 
 testVisionEncoder({
   tiny: () => internVit(tiny, { featureLayers: [0, -1] }),
+  variants: {
+    'the last layer': () => internVit(tiny),
+    'its class token': () => internVit(tiny, { featureLayers: [0, -1], classToken: 'keep' }),
+    'centred norms': () => internVit({ ...tiny, norm: 'layer' }, { featureLayers: [0, -1] }),
+    biases: () => internVit({ ...tiny, qkvBias: true }, { featureLayers: [0, -1] }),
+    'queries and keys as they are': () => internVit({ ...tiny, qkNorm: false }, { featureLayers: [0, -1] }),
+    'heads of zeros': () => internVit({ ...tiny, numDummyHeads: 1 }, { featureLayers: [0, -1] }),
+    'another activation': () => internVit({ ...tiny, hiddenAct: 'quick_gelu' }, { featureLayers: [0, -1] }),
+    'larger norms': () => internVit({ ...tiny, layerNormEps: 1e-2 }, { featureLayers: [0, -1] }),
+  },
   create: () => internVit('internvit-6b'),
   checkpoint: fixture('internvit-6b.header.json'),
   sizes: [

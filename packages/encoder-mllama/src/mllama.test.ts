@@ -48,6 +48,14 @@ const feeds = {
 
 testVisionEncoder({
   tiny: () => mllamaVision(tiny),
+  variants: {
+    'states from after their layers': () => mllamaVision(tiny, { capture: 'after' }),
+    'states of no layer but the last': () => mllamaVision({ ...tiny, intermediateLayersIndices: [] }),
+    'another activation': () => mllamaVision({ ...tiny, hiddenAct: 'quick_gelu' }),
+    'larger norms': () => mllamaVision({ ...tiny, normEps: 1e-2 }),
+    'more shapes of pictures': () =>
+      mllamaVision({ ...tiny, supportedAspectRatios: [...tiny.supportedAspectRatios, [2, 2]] }),
+  },
   feeds,
   axes: ['2*pictures', 'tokens'],
   create: () => mllamaVision('llama-3.2-vision'),

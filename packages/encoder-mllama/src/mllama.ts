@@ -6,11 +6,14 @@ import {
   concat,
   constant,
   currentPath,
+  dimsOf,
   expand,
   gather,
   matmul,
   module,
+  mostNegative,
   mul,
+  multiplyDims,
   pad,
   Parameter,
   printShape,
@@ -108,9 +111,6 @@ const source: Source = {
   paper: 'https://arxiv.org/abs/2407.21783',
   code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/mllama/modeling_mllama.py',
 };
-
-/** The most negative finite float32. */
-const lowest = -3.4028234663852886e38;
 
 /** The reference leaves the norms around the first stack at PyTorch's default. */
 const outerEps = 1e-5;
@@ -246,11 +246,12 @@ function requireShape(name: string, { shape }: Value, expected: Shape): void {
  * @param mask int64 `[pictures, tiles]`
  */
 function fillerBias(mask: Value, [tokens, padded]: readonly [number, number]): Value {
-  const [pictures, tiles] = mask.shape as [number, number];
+  const [pictures, tiles] = dimsOf(mask, 2);
+  const length = multiplyDims(tiles, padded);
   const exists = expand(reshape(cast(mask, 'float32'), [pictures, tiles, 1]), [pictures, tiles, tokens]);
-  const filler = reshape(sub(1, pad(exists, 2, 0, padded - tokens)), [pictures, tiles * padded, 1]);
-  const bias = mul(matmul(filler, filler, { transposeB: true }), constant(lowest, 'float32'));
-  return reshape(bias, [pictures, 1, tiles * padded, tiles * padded]);
+  const filler = reshape(sub(1, pad(exists, 2, 0, padded - tokens)), [pictures, length, 1]);
+  const bias = mul(matmul(filler, filler, { transposeB: true }), constant(mostNegative, 'float32'));
+  return reshape(bias, [pictures, 1, length, length]);
 }
 
 type TableModule = AnyModule & ((x: Value, aspectRatioIds: Value) => Value);
@@ -355,7 +356,7 @@ export function readMllamaVisionConfig(section: Json): MllamaVisionConfig {
   };
 }
 
-/** All arrangements of at most so many tiles, rows in the outer loop, as the reference numbers them. */
+/** All arrangements of at most this many tiles, rows in the outer loop, as the reference numbers them. */
 export function aspectRatiosOf(maxNumTiles: number): (readonly [rows: number, columns: number])[] {
   const sides = Array.from({ length: maxNumTiles }, (_, i) => i + 1);
   return sides.flatMap((rows) =>

@@ -1,7 +1,15 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import type { EncoderRun } from '@weft/spec';
-import type { MllamaVisionConfig } from './mllama.js';
+
+/** What the tensors of the processor must agree with. */
+export interface TileSizes {
+  /** Side of a tile, pixels. */
+  readonly imageSize: number;
+  readonly numChannels: number;
+  readonly maxNumTiles: number;
+  readonly supportedAspectRatios: readonly unknown[];
+}
 
 /**
  * The runs for the tensors of the reference's processor, one for each picture: `pixel_values` `[B, I, T, C, H, W]`,
@@ -12,7 +20,7 @@ import type { MllamaVisionConfig } from './mllama.js';
  */
 export function prepareRuns(
   given: Readonly<Record<string, TensorData>>,
-  c: MllamaVisionConfig,
+  c: TileSizes,
   tokens: number,
 ): EncoderRun[] {
   const names = ['pixel_values', 'aspect_ratio_ids', 'aspect_ratio_mask'];

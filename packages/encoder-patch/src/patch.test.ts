@@ -5,6 +5,10 @@ import { rawPatches, rawPatchesPart } from './patch.js';
 
 testVisionEncoder({
   tiny: () => rawPatches({ patchSize: 3, numChannels: 2, imageSize: [7, 11] }),
+  symbols: { tiles: 2, patches: 3 },
+  variants: {
+    'free resolution': () => rawPatches({ patchSize: 3, numChannels: 2, imageSize: null }),
+  },
   sizes: [
     {
       name: 'Fuyu',

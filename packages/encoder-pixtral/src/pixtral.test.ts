@@ -48,6 +48,13 @@ const feeds = {
 
 testVisionEncoder({
   tiny: () => pixtralVision(tiny, { featureLayers: [0, -1] }),
+  variants: {
+    'the last layer': () => pixtralVision(tiny),
+    'the channels of native checkpoints': () =>
+      pixtralVision(tiny, { featureLayers: [0, -1], ropeInterleaved: true }),
+    'another activation': () => pixtralVision({ ...tiny, hiddenAct: 'gelu' }, { featureLayers: [0, -1] }),
+    'other frequencies': () => pixtralVision({ ...tiny, ropeTheta: 0.5e3 }, { featureLayers: [0, -1] }),
+  },
   feeds,
   create: () => pixtralVision('pixtral-12b'),
   checkpoint: fixture('pixtral-12b.header.json'),

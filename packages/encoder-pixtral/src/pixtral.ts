@@ -58,7 +58,7 @@ const source: Source = {
   code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/pixtral/modeling_pixtral.py',
 };
 
-/** The reference writes it into its code. */
+/** The reference has it in its code, not in its configuration. */
 const eps = 1e-5;
 
 export interface PixtralVisionOptions {
@@ -129,7 +129,7 @@ export function pixtralVision(
   ) as unknown as VisionEncoder;
 }
 
-/** Of a head's frequencies rows turn with those of even number, columns with the others. */
+/** Of a head's frequencies, those with even numbers turn with the row, the others with the column. */
 function anglesOf(x: Value, positions: Value, c: PixtralVisionConfig): RotaryAngles {
   const all = ropeFrequencies({ ropeTheta: c.ropeTheta, rotaryDim: c.hiddenSize / c.numAttentionHeads });
   const [rows, columns] = [0, 1].map((rest) => all.filter((_, i) => i % 2 === rest)) as [

@@ -3,7 +3,7 @@ import type { TensorData } from '@weft/graph';
 import type { EncoderRun, VisualLayout } from '@weft/spec';
 import { cutWindows } from './windows.js';
 
-/** What of the encoder decides how pictures lie in its inputs. */
+/** Facts of the encoder that decide how pictures lie in its inputs. */
 export interface Packing {
   /** Numbers of a patch. */
   readonly patchLength: number;

@@ -75,7 +75,15 @@ const axes = ['frames', '4*blocks'] as const;
 
 testVisionEncoder({
   tiny: () => qwen2Vision(tiny),
-  feeds: numbers(tiny),
+  feeds: numbers(windowed),
+  variants: {
+    windows: () => qwen2Vision({ ...tiny, windowSize: 8 }),
+    'windows but in one layer': () => qwen2Vision({ ...tiny, windowSize: 8, fullAttentionLayers: [1] }),
+    'norms without a mean': () => qwen2Vision({ ...tiny, norm: 'rms' }),
+    gates: () => qwen2Vision({ ...tiny, mlp: 'gated' }),
+    'another activation': () => qwen2Vision({ ...tiny, hiddenAct: 'silu' }),
+    'other frequencies': () => qwen2Vision({ ...tiny, ropeTheta: 500 }),
+  },
   axes,
   create: () => qwen2Vision('qwen2-vl'),
   checkpoint: fixture('qwen2-vl.header.json'),

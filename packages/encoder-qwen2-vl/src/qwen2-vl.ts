@@ -8,6 +8,7 @@ import {
   less,
   maximum,
   module,
+  mostNegative,
   multiplyDims,
   repeat,
   reshape,
@@ -51,7 +52,7 @@ export interface Qwen2VisionConfig {
   readonly numChannels: number;
   /** Side of a patch, pixels. */
   readonly patchSize: number;
-  /** Frames of a patch; a picture is repeated so often. */
+  /** Frames of a patch; a picture is repeated this many times. */
   readonly temporalPatchSize: number;
   /** Side of the blocks of patches that follow one another, and that the connector merges. */
   readonly spatialMergeSize: number;
@@ -104,7 +105,7 @@ const source: Source = {
   code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/qwen2_vl/modeling_qwen2_vl.py',
 };
 
-/** The reference writes it into its code. */
+/** The reference has it in its code, not in its configuration. */
 const eps = 1e-6;
 
 /** Which patches see one another. */
@@ -216,7 +217,7 @@ function divided({ cos, sin }: Neighbourhood, x: Value, windows: Value, slots: V
   const divide = (value: Value): Value => reshape(gather(value, chosen, 1), [all, length!, value.shape[2]!]);
   const join = (value: Value): Value =>
     gather(reshape(value, [frames!, multiplyDims(count!, length!), value.shape[2]!]), slots, 1);
-  const empty = where(less(windows, 0), constant(lowest, 'float32'), constant(0, 'float32'));
+  const empty = where(less(windows, 0), constant(mostNegative, 'float32'), constant(0, 'float32'));
   const bias = expand(reshape(empty, [1, count!, 1, 1, length!]), [frames!, count!, 1, length!, length!]);
   return {
     cos: divide(cos),
@@ -226,9 +227,6 @@ function divided({ cos, sin }: Neighbourhood, x: Value, windows: Value, slots: V
     bias: reshape(bias, [all, 1, length!, length!]),
   };
 }
-
-/** The most negative finite float32. */
-const lowest = -3.4028234663852886e38;
 
 type VisionLayer = AnyModule & ((x: Value, neighbourhood: Neighbourhood) => Value);
 

@@ -19,6 +19,15 @@ const tiny: AnyShapeSiglipConfig = {
 
 testVisionEncoder({
   tiny: () => anyShapeSiglip(tiny, { featureLayers: [0, -2] }),
+  unread: {
+    'encoder.layers.2': 'it comes after the last layer whose states are read',
+    post_layernorm: 'it stands in checkpoints, and Aria reads states from before it',
+  },
+  variants: {
+    'the last layer': () => anyShapeSiglip(tiny),
+    'another activation': () => anyShapeSiglip({ ...tiny, hiddenAct: 'gelu' }, { featureLayers: [0, -2] }),
+    'larger norms': () => anyShapeSiglip({ ...tiny, layerNormEps: 1e-2 }, { featureLayers: [0, -2] }),
+  },
   feeds: {
     patches: { shape: [2, 6, 12], data: Array.from({ length: 144 }, (_, i) => Math.sin(i)) },
     patch_positions: { shape: [2, 6], data: [0, 2, 10, 12, 20, 22, 0, 1, 3, 5, 6, 8] },
@@ -114,7 +123,7 @@ describe('anyShapeSiglip', () => {
       data: Uint8Array.from({ length: 64 }, (_, i) => Number(i >= 32)),
     };
     expect(prepare({ pixel_values: pixel_values!, pixel_mask: moved })).toThrow(
-      /picture in tile 0 of pixel_mask is no rectangle at its upper left corner/,
+      /picture in tile 0 of pixel_mask is not a rectangle at its upper left corner/,
     );
     expect(prepare(tiles([0, 0]))).toThrow(/no rectangle/);
     expect(prepare({ pixel_values: { ...pixel_values!, shape: [1, 1, 3, 8, 8] } })).toThrow(

@@ -15,7 +15,7 @@ interface TileFacts {
  * The runs for `pixel_values` `[T, C, H, W]` and `pixel_mask` `[T, H, W]`, which is not 0 where there is picture: in a
  * rectangle at the upper left corner. Without a mask there is picture everywhere.
  *
- * @throws InputError if the two do not fit each other, or the picture is no such rectangle
+ * @throws InputError if the two do not fit each other, or the picture is not such a rectangle
  */
 export function prepareTiles(
   given: Readonly<Record<string, TensorData>>,
@@ -93,7 +93,7 @@ function seenPatches(
   });
   if (fits < rows * columns || own.rows * own.columns === 0)
     throw new InputError({
-      message: `The picture in tile ${tile} of pixel_mask is no rectangle at its upper left corner.`,
+      message: `The picture in tile ${tile} of pixel_mask is not a rectangle at its upper left corner.`,
       hint: 'Make pixel_mask with the processor.',
     });
   return own;

@@ -24,6 +24,19 @@ const withoutHead = () =>
 
 testVisionEncoder({
   tiny: () => siglip(tiny, { featureLayers: [0, -2] }),
+  unread: {
+    'encoder.layers.2': 'it comes after the last layer whose states are read',
+    post_layernorm: 'it stands in checkpoints, and norms what the pooling head reads',
+    head: 'it stands in checkpoints, and pools all patches for contrastive training',
+  },
+  variants: {
+    'the last layer': () => siglip(tiny),
+    'no pooling head': () => siglip({ ...tiny, visionUseHead: false }, { featureLayers: [0, -2] }),
+    'its last norm': () => siglip(tiny, { postNorm: true }),
+    'pictures larger than its table': () => siglip(tiny, { featureLayers: [0, -2], inputSize: 16 }),
+    'another activation': () => siglip({ ...tiny, hiddenAct: 'quick_gelu' }, { featureLayers: [0, -2] }),
+    'larger norms': () => siglip({ ...tiny, layerNormEps: 1e-2 }, { featureLayers: [0, -2] }),
+  },
   create: () => siglip('so400m-patch14-384'),
   checkpoint: fixture('siglip-so400m-patch14-384.header.json'),
   golden: [

@@ -36,7 +36,19 @@ const config = {
 } as const;
 const backbone = () => decoder(config, { id: 'backbone-tiny', source });
 
-testFusion({ create: () => crossAttention({ every: 2 }), backbone });
+testFusion({
+  create: () => crossAttention({ every: 2 }),
+  backbone,
+  variants: {
+    'other places': () => crossAttention({ at: [0, 2] }),
+    'one list of layers': () => crossAttention({ every: 2, naming: 'merged' }),
+    'fewer heads for keys': () => crossAttention({ every: 2, numKeyValueHeads: 1 }),
+    'narrower heads': () => crossAttention({ every: 2, headDim: 3 }),
+    'a narrower MLP': () => crossAttention({ every: 2, intermediateSize: 5 }),
+    'larger norms': () => crossAttention({ every: 2, eps: 1e-2 }),
+    'tokens that see nothing attend to all': () => crossAttention({ every: 2, unseen: 'mlp' }),
+  },
+});
 
 describe('crossAttention as transformers computes it, in one list', () => {
   testFusion({
@@ -86,7 +98,7 @@ describe('crossAttention', () => {
       .filter((path) => path.endsWith('attn_gate'))
       .map((path) => path.replace('.cross_attn_attn_gate', ''));
 
-  it('stands before every so-manieth layer, or where it is told', () => {
+  it('stands before every nth layer, or where it is told', () => {
     expect(gates(crossAttention({ every: 2 }))).toEqual([
       'model.cross_attn_layers.1',
       'model.cross_attn_layers.3',

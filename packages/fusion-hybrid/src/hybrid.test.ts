@@ -29,7 +29,19 @@ const backbone = () =>
     },
   );
 
-testFusion({ create: () => hybrid({ every: 2 }), backbone });
+testFusion({
+  create: () => hybrid({ every: 2 }),
+  backbone,
+  variants: {
+    'other places': () => hybrid({ at: [0, 2] }),
+    'one list of layers': () => hybrid({ every: 2, naming: 'merged' }),
+    'fewer heads for keys': () => hybrid({ every: 2, numKeyValueHeads: 1 }),
+    'narrower heads': () => hybrid({ every: 2, headDim: 3 }),
+    'a narrower MLP': () => hybrid({ every: 2, intermediateSize: 5 }),
+    'larger norms': () => hybrid({ every: 2, eps: 1e-2 }),
+    'tokens that see nothing attend to all': () => hybrid({ every: 2, unseen: 'mlp' }),
+  },
+});
 
 describe('hybrid', () => {
   it('lets a token see the tiles of all pictures before it, unless told otherwise', () => {

@@ -29,7 +29,11 @@ const backbone = () =>
     },
   );
 
-testFusion({ create: () => unifiedFusion(), backbone });
+testFusion({
+  create: () => unifiedFusion(),
+  backbone,
+  variants: { 'embeddings added': () => unifiedFusion({ mode: 'add' }) },
+});
 
 describe('unifiedFusion in add mode', () => {
   testFusion({ create: () => unifiedFusion({ mode: 'add' }), backbone });

@@ -5,6 +5,7 @@ import { ShapeError } from '@weft/errors';
  * canonical sums of products, such as `past+sequence` or `4*patches`, so equal sizes are equal strings.
  */
 export type Dim = number | string;
+/** Sizes of all axes, outermost first. */
 export type Shape = readonly Dim[];
 
 /** Product terms with their factors, for example `4*a*b+2` as `{ 'a*b': 4, '': 2 }`. */
@@ -124,5 +125,6 @@ export function broadcastShapes(a: Shape, b: Shape, what: string): Shape {
 /** `[batch, 3, 224]`, for messages. */
 export const printShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
+/** Whether two shapes have the same sizes, names included. */
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((dim, i) => dim === b[i]);

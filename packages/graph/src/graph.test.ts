@@ -1,11 +1,12 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, ShapeError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
 import { makeGraph, rewrite, substitute, topologicalOrder } from './graph.js';
-import { add, mul, topK } from './ops.js';
+import { add, cast, dimsOf, exp, mul, relabel, slice, topK } from './ops.js';
+import { withPath } from './path.js';
 import { decompose } from './reference.js';
 import { relu2, rmsNorm } from './semantic.js';
 import { input } from './trace.js';
-import { isOp } from './value.js';
+import { isOp, type Value } from './value.js';
 
 const f32 = { dtype: 'float32', shape: ['n', 3] } as const;
 
@@ -54,6 +55,55 @@ describe('rewrite', () => {
     const node = changed.outputs['values']!.node;
     expect(isOp(node, 'TopK') && node.outputs[1] === changed.outputs['indices']).toBe(true);
     expect(node.inputs[0]!.node.op).toBe('Add');
+  });
+});
+
+describe('types in a rewrite', () => {
+  const x = input('x', { dtype: 'float32', shape: ['n', 3, 'n'] });
+  const graph = makeGraph({ y: withPath('tower.norm', () => exp(x)) });
+
+  it('may rename symbolic sizes, and give them numbers', () => {
+    for (const shape of [
+      ['m', 3, 'm'],
+      [5, 3, 5],
+    ]) {
+      const changed = rewrite(graph, { Exp: (_, [value]) => [relabel(value!, shape)] });
+      expect(changed.outputs['y']!.shape).toEqual(shape);
+    }
+  });
+
+  it.each([
+    ['another element type', 'float64', ['n', 3, 'n'], (value: Value) => cast(value, 'float64')],
+    ['another size', 'float32', ['n', 2, 'n'], (value: Value) => slice(value, 1, 0, 2)],
+    ['another rank', 'float32', ['3*n', 'n'], (value: Value) => relabel(value, ['3*n', 'n'])],
+    ['a name for a number', 'float32', ['n', 'c', 'n'], (value: Value) => relabel(value, ['n', 'c', 'n'])],
+    ['two names for one', 'float32', ['m', 3, 'k'], (value: Value) => relabel(value, ['m', 3, 'k'])],
+  ] as const)('may not be %s', (_name, dtype, shape, change) => {
+    const run = () => rewrite(graph, { Exp: (_, [value]) => [change(value!)] });
+    expect(run).toThrow(ShapeError);
+    expect(run).toThrow(
+      `A rule replaces Exp, which gives float32 [n, 3, n], by values that are ${dtype} [${shape.join(', ')}].`,
+    );
+    expect(run).toThrow(/tower\.norm/);
+  });
+
+  it('are as many as before', () => {
+    expect(() => rewrite(graph, { Exp: () => [] })).toThrow(/by values that are nothing/);
+    expect(() => rewrite(graph, { Exp: (_, [value]) => [value!, value!] })).toThrow(ShapeError);
+  });
+});
+
+describe('dimsOf', () => {
+  it('gives as many sizes as were asked for, or says how many there are', () => {
+    const x = input('x', f32);
+    expect(dimsOf(x, 2)).toEqual(['n', 3]);
+    expect(() => dimsOf(x, 3)).toThrow(/A value with 3 axes is needed here, but got \[n, 3\]/);
+    expect(() =>
+      dimsOf(
+        withPath('tower', () => add(x, 1)),
+        1,
+      ),
+    ).toThrow(/It comes from tower/);
   });
 });
 

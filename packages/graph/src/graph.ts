@@ -1,4 +1,5 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, ShapeError } from '@weft/errors';
+import { printShape, type Dim } from './dim.js';
 import type { Op } from './op-table.js';
 import { withPath } from './path.js';
 import { isOp, makeNode, type Node, type Value } from './value.js';
@@ -59,10 +60,13 @@ export type RewriteRule<O extends Op = Op> = (
   node: Node<O>,
   inputs: readonly Value[],
 ) => readonly Value[] | undefined;
+/** Rules by operation. */
 export type RewriteRules = { readonly [O in Op]?: RewriteRule<O> };
 
 /**
  * A graph with nodes replaced by rules until no rule applies. Rules may return nodes that have rules themselves.
+ *
+ * @throws ShapeError if a rule returns other types than those of the node's outputs; symbolic sizes may have new names
  */
 export function rewrite(graph: Graph, rules: RewriteRules): Graph {
   let current = graph;
@@ -74,6 +78,7 @@ export function rewrite(graph: Graph, rules: RewriteRules): Graph {
       const rule = rules[node.op] as RewriteRule | undefined;
       const replaced = rule && withPath(node.path, () => rule(node, inputs));
       changed ||= replaced !== undefined;
+      if (replaced) checkReplacement(node, replaced);
       const outputs = replaced ?? copy(node, inputs);
       for (const [i, output] of node.outputs.entries()) done.set(output, outputs[i]!);
     }
@@ -95,6 +100,32 @@ export function substitute(graph: Graph, values: Readonly<Record<string, Value>>
       const value = Object.hasOwn(values, node.attributes.name) ? values[node.attributes.name] : undefined;
       return value && !replaced.has(node.outputs[0]!) ? [value] : undefined;
     },
+  });
+}
+
+/**
+ * Refuses values that are not of the types that the users of the node were made for. A rule may rename a symbolic size,
+ * but the same one everywhere, and may give it a number; it may not change a number.
+ */
+function checkReplacement(node: Node, values: readonly Value[]): void {
+  const renamed = new Map<Dim, Dim>();
+  const keeps = (dim: Dim, next: Dim | undefined): boolean => {
+    if (next === undefined || typeof dim === 'number') return dim === next;
+    const known = renamed.get(dim);
+    renamed.set(dim, next);
+    return known === undefined || known === next;
+  };
+  const fits = ({ dtype, shape }: Value, i: number): boolean =>
+    dtype === values[i]?.dtype &&
+    shape.length === values[i].rank &&
+    shape.every((dim, axis) => keeps(dim, values[i]!.shape[axis]));
+  if (node.outputs.length === values.length && node.outputs.every(fits)) return;
+  const print = (list: readonly Value[]): string =>
+    list.map(({ dtype, shape }) => `${dtype} ${printShape(shape)}`).join(' and ') || 'nothing';
+  throw new ShapeError({
+    message: `A rule replaces ${node.op}, which gives ${print(node.outputs)}, by values that are ${print(values)}.`,
+    where: node.path || undefined,
+    hint: 'A rewrite must keep element types and sizes; only names of symbolic sizes may change, each everywhere.',
   });
 }
 

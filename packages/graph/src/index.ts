@@ -1,4 +1,17 @@
-export * from './dim.js';
+export {
+  addDims,
+  broadcastShapes,
+  countElements,
+  dimNames,
+  dimTerms,
+  divideDims,
+  evaluateDim,
+  multiplyDims,
+  printShape,
+  sameShape,
+  type Dim,
+  type Shape,
+} from './dim.js';
 export {
   makeGraph,
   rewrite,
@@ -9,12 +22,96 @@ export {
   type RewriteRules,
 } from './graph.js';
 export { mapModules, replaceAt, type ChangePart, type MapOptions } from './map-modules.js';
-export * from './module.js';
+export {
+  isModule,
+  module,
+  namedParameters,
+  repeat,
+  walk,
+  type Bound,
+  type FunctionModule,
+  type Method,
+  type MethodModule,
+  type Methods,
+  type ModuleOptions,
+} from './module.js';
 export type * from './op-table.js';
-export * from './ops.js';
-export * from './parameter.js';
+export {
+  add,
+  and,
+  cast,
+  concat,
+  constant,
+  cos,
+  cumSum,
+  dimSize,
+  dimsOf,
+  div,
+  equal,
+  erf,
+  exp,
+  expand,
+  floor,
+  full,
+  gather,
+  iota,
+  less,
+  lessOrEqual,
+  log,
+  matmul,
+  maximum,
+  minimum,
+  mostNegative,
+  mul,
+  neg,
+  not,
+  onnx,
+  or,
+  pad,
+  pow,
+  reciprocal,
+  reduceMax,
+  reduceMean,
+  reduceSum,
+  relabel,
+  relu,
+  reshape,
+  scatterRows,
+  sigmoid,
+  sin,
+  slice,
+  sqrt,
+  sub,
+  tanh,
+  topK,
+  transpose,
+  where,
+  type Dims,
+  type Operand,
+} from './ops.js';
+export { Parameter, type Initializer } from './parameter.js';
+export type { AnyModule, Part, Parts } from './part.js';
 export { currentPath, joinPath, withPath } from './path.js';
 export { convWindows, decompose, oneHot, reference, type ConvWindow } from './reference.js';
-export * from './semantic.js';
+export {
+  attend,
+  conv,
+  crossEntropy,
+  embedding,
+  gelu,
+  groupedLinear,
+  layerNorm,
+  linear,
+  patchEmbed,
+  placeAtToken,
+  quickGelu,
+  relu2,
+  rmsNorm,
+  rope,
+  silu,
+  softmax,
+  type ConvOptions,
+} from './semantic.js';
+export { isFloat, type DType, type TensorType } from './tensor-type.js';
 export { input, trace } from './trace.js';
-export { isFloat, isOp, makeNode, Value, type DType, type Node, type TensorType } from './value.js';
+export { isOp, makeNode, Value, type Node } from './value.js';

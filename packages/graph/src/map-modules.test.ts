@@ -1,7 +1,8 @@
 import { ConfigError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
 import { mapModules, replaceAt } from './map-modules.js';
-import { isModule, module, namedParameters, repeat, type AnyModule } from './module.js';
+import { isModule, module, namedParameters, repeat } from './module.js';
+import type { AnyModule } from './part.js';
 import { add, mul } from './ops.js';
 import { Parameter } from './parameter.js';
 import { linear as linearOp } from './semantic.js';

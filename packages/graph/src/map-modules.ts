@@ -1,6 +1,7 @@
 import { ConfigError } from '@weft/errors';
-import { isModule, walk, type AnyModule, type Part } from './module.js';
+import { isModule, walk } from './module.js';
 import { Parameter } from './parameter.js';
+import type { AnyModule, Part } from './part.js';
 import { joinPath } from './path.js';
 
 /** Returns the part to use instead, or the part itself. */

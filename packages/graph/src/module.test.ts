@@ -108,7 +108,7 @@ describe('paths', () => {
 });
 
 describe('facts of a module', () => {
-  it('are told anew when its parts or its paths change', () => {
+  it('are told again when its parts or its paths change', () => {
     const named = module(
       'Named',
       { weight: new Parameter([2]) },

@@ -1,12 +1,9 @@
 import { ConfigError } from '@weft/errors';
 import { Parameter } from './parameter.js';
+import type { AnyModule, Part, Parts } from './part.js';
 import { joinPath, withPath } from './path.js';
 import { currentTrace } from './trace-context.js';
 import type { Value } from './value.js';
-
-/** What a module may be made of. Keys are the names of the checkpoint, verbatim. */
-export type Part = Parameter | AnyModule | null | readonly Part[] | { readonly [name: string]: Part };
-export type Parts = Readonly<Record<string, Part>>;
 
 /** Parts as the functions of a module see them: parameters have become values of the graph being traced. */
 export type Bound<P> = P extends Parameter
@@ -19,21 +16,10 @@ export type Bound<P> = P extends Parameter
         ? { readonly [K in keyof P]: Bound<P[K]> }
         : P;
 
+/** A function of a module's parts, followed by its own arguments. */
 export type Method<P> = (parts: Bound<P>, ...args: never[]) => unknown;
+/** Functions of a module's parts, by name. */
 export type Methods<P> = Readonly<Record<string, Method<P>>>;
-
-/** Everything generic code may ask of a module. */
-export interface AnyModule {
-  /** Name of the idea, for example `Attention`. */
-  readonly kind: string;
-  readonly parts: Parts;
-  /** Paths of parts that differ from their keys; an empty path adds no segment. */
-  readonly paths: Readonly<Record<string, string>>;
-  /** The same module over other parts. */
-  readonly withParts: (parts: Parts) => AnyModule;
-  /** The same module with other paths for some of its parts. */
-  readonly withPaths: (paths: Readonly<Record<string, string>>) => AnyModule;
-}
 
 type Call<F> = F extends (parts: never, ...args: infer A) => infer R ? (...args: A) => R : never;
 type Called<M> = { readonly [K in keyof M]: Call<M[K]> };
@@ -44,9 +30,10 @@ export type FunctionModule<P extends Parts, F> = AnyModule & { readonly parts: P
 export type MethodModule<P extends Parts, M, Facts> = AnyModule & { readonly parts: P } & Called<M> &
   Readonly<Facts>;
 
+/** What a module may state besides its parts and functions. */
 export interface ModuleOptions<P extends Parts, Facts extends object> {
   readonly paths?: Readonly<Partial<Record<keyof P & string, string>>>;
-  /** What others may ask of the module without tracing; computed anew when parts or paths are replaced. */
+  /** What others may ask of the module without tracing; computed again when parts or paths are replaced. */
   readonly facts?: (parts: P, paths: Readonly<Record<string, string>>) => Facts;
 }
 
@@ -103,13 +90,14 @@ export function module(
   return self;
 }
 
-/** `Object.assign` would fail on `name` and `length`, which functions have already. */
+/** `Object.assign` would fail on `name` and `length`, which functions already have. */
 function define(target: object, properties: object): AnyModule {
   for (const [key, value] of Object.entries(properties))
     Object.defineProperty(target, key, { value, enumerable: true });
   return target as AnyModule;
 }
 
+/** Whether something is a module. */
 export const isModule = (part: unknown): part is AnyModule =>
   (typeof part === 'function' || typeof part === 'object') &&
   part !== null &&

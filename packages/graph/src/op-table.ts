@@ -1,9 +1,10 @@
 import type { Dim, Shape } from './dim.js';
 import type { Parameter } from './parameter.js';
-import type { DType, TensorType } from './value.js';
+import type { DType, TensorType } from './tensor-type.js';
 
 type None = Readonly<Record<never, never>>;
 
+/** Arrays that hold the elements of a constant. */
 export type TypedArray =
   | Float32Array
   | Float64Array
@@ -56,7 +57,7 @@ export interface PrimitiveAttributes {
   Or: None;
   Where: None;
   Cast: { readonly to: DType };
-  /** Batched product of the last two axes, each side transposed on demand, times `alpha`. */
+  /** Batched product of the last two axes, each side transposed on request, times `alpha`. */
   MatMul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number };
   Reshape: { readonly shape: Shape };
   Transpose: { readonly permutation: readonly number[] };
@@ -82,6 +83,7 @@ export interface PrimitiveAttributes {
   };
 }
 
+/** Attribute of an ONNX node: a whole number, a text, a float, or a list of whole numbers. */
 export type OnnxAttribute = number | string | { readonly float: number } | readonly number[];
 
 /** Operations that name one idea of the field. Each has a reference decomposition into primitives. */
@@ -116,18 +118,20 @@ export interface SemanticAttributes {
   PlaceAtToken: { readonly mode: 'replace' | 'add' };
 }
 
+/** How a convolution steps over a picture. */
 export interface ConvAttributes {
   /** Step of the kernel along rows and columns. */
   readonly strides: readonly [rows: number, columns: number];
   /** Zeros around the picture. */
   readonly padding: readonly [top: number, left: number, bottom: number, right: number];
-  /** Channels are cut into so many groups, each with kernels of its own; as many as channels: a depthwise convolution. */
+  /** Channels are cut into this many groups, each with kernels of its own; as many as channels: a depthwise convolution. */
   readonly groups: number;
 }
 
 /** Order of a weight's axes: `out-in` as linear layers store it, or transposed. */
 export type MatrixLayout = 'out-in' | 'in-out';
 
+/** What attention means, besides its inputs. */
 export interface AttentionAttributes {
   /** `causal`: a query sees keys at and before its own position. */
   readonly mask: 'none' | 'causal';
@@ -142,9 +146,13 @@ export interface AttentionAttributes {
   readonly window?: number;
 }
 
+/** Names of the operations that targets emit one by one. */
 export type PrimitiveOp = keyof PrimitiveAttributes;
+/** Names of the operations that have a reference. */
 export type SemanticOp = keyof SemanticAttributes;
+/** Names of all operations. */
 export type Op = PrimitiveOp | SemanticOp;
+/** Attributes of one operation. */
 export type Attributes<O extends Op = Op> = O extends PrimitiveOp
   ? PrimitiveAttributes[O]
   : O extends SemanticOp

@@ -10,16 +10,19 @@ import {
   type Dim,
   type Shape,
 } from './dim.js';
+import { fail } from './fail.js';
 import type { OnnxAttribute, PrimitiveAttributes, TypedArray } from './op-table.js';
-import { currentPath } from './path.js';
-import { makeNode, Value, type DType, type TensorType } from './value.js';
+import type { DType, TensorType } from './tensor-type.js';
+import { makeNode, Value } from './value.js';
+
+/**
+ * The most negative finite float32. As a bias on scores it hides a key, and a row with nothing but hidden keys stays
+ * finite, as in the reference implementations.
+ */
+export const mostNegative = -3.4028234663852886e38;
 
 /** A value, or a number that takes the type of the other operand. */
 export type Operand = Value | number;
-
-export function fail(message: string, hint?: string): never {
-  throw new ShapeError({ message, where: currentPath() || undefined, hint });
-}
 
 const arrays = {
   float32: Float32Array,
@@ -31,6 +34,25 @@ const arrays = {
   int8: Int8Array,
   bool: Uint8Array,
 } as const;
+
+/** The sizes of `rank` axes. */
+export type Dims<R extends number, Sizes extends readonly Dim[] = []> = Sizes['length'] extends R
+  ? Sizes
+  : Dims<R, readonly [...Sizes, Dim]>;
+
+/**
+ * The sizes of a value's axes, as a tuple. They may be symbolic: `batch` is not a number.
+ *
+ * @throws ShapeError if the value has another number of axes
+ */
+export function dimsOf<const R extends number>(x: Value, rank: R): Dims<R> {
+  if (x.rank !== rank)
+    fail(
+      `A value with ${rank} axes is needed here, but got ${printShape(x.shape)}.`,
+      `It comes from ${x.node.path || 'a graph input'}.`,
+    );
+  return x.shape as unknown as Dims<R>;
+}
 
 /**
  * A constant tensor. Numbers are converted to the element type, those of typed arrays of another type too; float16 takes bit
@@ -79,12 +101,19 @@ function shapeOfBoth(x: Value, y: Value, op: string): Shape {
   }
 }
 
+/** `a + b`, with broadcasting. */
 export const add = (a: Operand, b: Operand): Value => binary('Add', a, b);
+/** `a - b`, with broadcasting. */
 export const sub = (a: Operand, b: Operand): Value => binary('Sub', a, b);
+/** `a * b` element by element, with broadcasting. */
 export const mul = (a: Operand, b: Operand): Value => binary('Mul', a, b);
+/** `a / b`, with broadcasting; of integers the whole part, rounded toward zero. */
 export const div = (a: Operand, b: Operand): Value => binary('Div', a, b);
+/** `a` to the power of `b`, with broadcasting. */
 export const pow = (a: Operand, b: Operand): Value => binary('Pow', a, b);
+/** The larger of `a` and `b`, with broadcasting. */
 export const maximum = (a: Operand, b: Operand): Value => binary('Maximum', a, b);
+/** The smaller of `a` and `b`, with broadcasting. */
 export const minimum = (a: Operand, b: Operand): Value => binary('Minimum', a, b);
 
 type Unary =
@@ -102,17 +131,29 @@ type Unary =
   | 'Floor';
 const unary = (op: Unary, x: Value): Value => makeNode(op, {}, [x], [x])[0]!;
 
+/** `-x`. */
 export const neg = (x: Value): Value => unary('Neg', x);
+/** `e` to the power of `x`. */
 export const exp = (x: Value): Value => unary('Exp', x);
+/** Natural logarithm. */
 export const log = (x: Value): Value => unary('Log', x);
+/** Square root. */
 export const sqrt = (x: Value): Value => unary('Sqrt', x);
+/** `1 / x`. */
 export const reciprocal = (x: Value): Value => unary('Reciprocal', x);
+/** Hyperbolic tangent. */
 export const tanh = (x: Value): Value => unary('Tanh', x);
+/** `1 / (1 + exp(-x))`. */
 export const sigmoid = (x: Value): Value => unary('Sigmoid', x);
+/** Error function of the normal distribution. */
 export const erf = (x: Value): Value => unary('Erf', x);
+/** `max(x, 0)`. */
 export const relu = (x: Value): Value => unary('Relu', x);
+/** Sine; radians. */
 export const sin = (x: Value): Value => unary('Sin', x);
+/** Cosine; radians. */
 export const cos = (x: Value): Value => unary('Cos', x);
+/** The largest whole number that is not above `x`. */
 export const floor = (x: Value): Value => unary('Floor', x);
 
 function compare(op: 'Equal' | 'Less' | 'LessOrEqual', a: Operand, b: Operand): Value {
@@ -123,14 +164,20 @@ function compare(op: 'Equal' | 'Less' | 'LessOrEqual', a: Operand, b: Operand): 
   return makeNode(op, {}, [x, y], [{ dtype: 'bool', shape: shapeOfBoth(x, y, op) }])[0]!;
 }
 
+/** Whether `a` equals `b`, as bool, with broadcasting. */
 export const equal = (a: Operand, b: Operand): Value => compare('Equal', a, b);
+/** Whether `a < b`, as bool, with broadcasting. */
 export const less = (a: Operand, b: Operand): Value => compare('Less', a, b);
+/** Whether `a <= b`, as bool, with broadcasting. */
 export const lessOrEqual = (a: Operand, b: Operand): Value => compare('LessOrEqual', a, b);
 
 const logical = (op: 'And' | 'Or', a: Value, b: Value): Value =>
   makeNode(op, {}, [a, b], [{ dtype: 'bool', shape: shapeOfBoth(a, b, op) }])[0]!;
+/** Whether both hold, of two bool values, with broadcasting. */
 export const and = (a: Value, b: Value): Value => logical('And', a, b);
+/** Whether at least one holds, of two bool values, with broadcasting. */
 export const or = (a: Value, b: Value): Value => logical('Or', a, b);
+/** The opposite of a bool value. */
 export const not = (x: Value): Value => makeNode('Not', {}, [x], [x])[0]!;
 
 /** `condition ? a : b`, elementwise with broadcasting. */
@@ -141,6 +188,7 @@ export function where(condition: Value, a: Operand, b: Operand): Value {
   return makeNode('Where', {}, [condition, x, y], [{ dtype, shape }])[0]!;
 }
 
+/** The value in another element type. From floating-point numbers to integers the fraction is cut off; to bool, all but 0 is true. */
 export const cast = (x: Value, to: DType): Value =>
   x.dtype === to ? x : makeNode('Cast', { to }, [x], [{ dtype: to, shape: x.shape }])[0]!;
 
@@ -275,13 +323,17 @@ function reduce(
   return makeNode(op, { axes: list, keepDims }, [x], [{ dtype: x.dtype, shape }])[0]!;
 }
 
+/** Sum over the axes, all of them unless given; `keepDims` leaves them in place with size 1. */
 export const reduceSum = (x: Value, axes?: readonly number[], keepDims = false): Value =>
   reduce('ReduceSum', x, axes, keepDims);
+/** Mean over the axes, all of them unless given; `keepDims` leaves them in place with size 1. */
 export const reduceMean = (x: Value, axes?: readonly number[], keepDims = false): Value =>
   reduce('ReduceMean', x, axes, keepDims);
+/** Largest element over the axes, all of them unless given; `keepDims` leaves them in place with size 1. */
 export const reduceMax = (x: Value, axes?: readonly number[], keepDims = false): Value =>
   reduce('ReduceMax', x, axes, keepDims);
 
+/** Running sum along one axis, each element included in its own sum. */
 export const cumSum = (x: Value, axis: number): Value =>
   makeNode('CumSum', { axis: axisOf(x, axis) }, [x], [x])[0]!;
 

@@ -100,12 +100,12 @@ export const reference: {
   },
   Conv: ({ attributes, outputs }, [x, weight, bias]) => {
     const { groups } = attributes;
-    const [tiles, out, rows, columns] = outputs[0]!.shape as [Dim, number, Dim, Dim];
+    const [tiles, out, rows, columns] = o.dimsOf(outputs[0]!, 4);
     const perGroup = numberOf(weight!.shape[1]);
     const products = convWindows(x!, weight!, attributes, [rows, columns]).map(({ row, column, window }) => {
       const kernel = o.slice(o.slice(weight!, 2, row, row + 1), 3, column, column + 1);
       const inputs = o.reshape(window, [tiles, groups, perGroup, multiplyDims(rows, columns)]);
-      return o.matmul(o.reshape(kernel, [groups, out / groups, perGroup]), inputs);
+      return o.matmul(o.reshape(kernel, [groups, numberOf(out) / groups, perGroup]), inputs);
     });
     const sum = o.reshape(
       products.reduce((all, product) => o.add(all, product)),
@@ -202,9 +202,6 @@ function splitHeads(bias: Value, keyHeads: number, group: number): Value {
   return o.reshape(bias, [batch!, heads === 1 ? 1 : keyHeads, heads === 1 ? 1 : group, length!, keys!]);
 }
 
-/** The most negative finite float32, as the reference implementations use: fully masked rows stay finite. */
-const blocked = -3.4028234663852886e38;
-
 /** `[L, S]`: 0 where a query sees a key, else the most negative float. The last query sees the last key. */
 function causalBias(length: Dim, keys: Dim, like: Value, window?: number): Value {
   const offset = o.sub(o.dimSize(keys), o.dimSize(length));
@@ -215,7 +212,7 @@ function causalBias(length: Dim, keys: Dim, like: Value, window?: number): Value
   return o.where(
     visible,
     o.constant(0, like.dtype),
-    o.constant(like.dtype === 'float16' ? -65504 : blocked, like.dtype),
+    o.constant(like.dtype === 'float16' ? -65504 : o.mostNegative, like.dtype),
   );
 }
 

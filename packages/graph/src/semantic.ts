@@ -1,6 +1,6 @@
 import { addDims, printShape, sameShape, type Dim } from './dim.js';
+import { fail } from './fail.js';
 import type { AttentionAttributes, MatrixLayout, SemanticAttributes } from './op-table.js';
-import { fail } from './ops.js';
 import { makeNode, type Value } from './value.js';
 
 /** `x W^T + b`: x `[…, in]`, weight `[out, in]`, bias `[out]` to `[…, out]`. */
@@ -159,6 +159,7 @@ export function patchEmbed(pixels: Value, weight: Value, bias?: Value | null): V
   )[0]!;
 }
 
+/** How a convolution steps over a picture; what is left out is neutral. */
 export interface ConvOptions {
   /** One number for both axes, or that of rows and that of columns; 1 unless given. */
   readonly stride?: number | readonly [rows: number, columns: number];

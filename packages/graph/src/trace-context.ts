@@ -1,6 +1,6 @@
 import { WeftError } from '@weft/errors';
-import type { AnyModule } from './module.js';
 import type { Parameter } from './parameter.js';
+import type { AnyModule } from './part.js';
 import type { Value } from './value.js';
 
 /** What the code of modules needs while a graph is traced. */

@@ -1,10 +1,12 @@
 import { ConfigError } from '@weft/errors';
 import { makeGraph, type Graph } from './graph.js';
-import { walk, type AnyModule, type Part } from './module.js';
+import { walk } from './module.js';
 import { Parameter } from './parameter.js';
+import type { AnyModule, Part } from './part.js';
 import { withPath } from './path.js';
+import type { TensorType } from './tensor-type.js';
 import { withTrace } from './trace-context.js';
-import { makeNode, type TensorType, type Value } from './value.js';
+import { makeNode, type Value } from './value.js';
 
 /** A graph input: its type, and its name in the ONNX file. */
 export function input(name: string, { dtype, shape }: TensorType): Value {

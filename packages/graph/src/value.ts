@@ -1,11 +1,7 @@
 import type { Shape } from './dim.js';
 import type { Attributes, Op } from './op-table.js';
 import { currentPath } from './path.js';
-
-/** Element types of graph values. Storage types of weights (bf16, int4) never appear here: targets handle them. */
-export type DType = 'float32' | 'float64' | 'float16' | 'int64' | 'int32' | 'uint8' | 'int8' | 'bool';
-
-export const isFloat = (dtype: DType): boolean => dtype.startsWith('float');
+import type { DType, TensorType } from './tensor-type.js';
 
 /** One operation. Nodes are immutable and point to their inputs, so any set of values is a graph. */
 export interface Node<O extends Op = Op> {
@@ -29,11 +25,6 @@ export class Value {
   get rank(): number {
     return this.shape.length;
   }
-}
-
-export interface TensorType {
-  readonly dtype: DType;
-  readonly shape: Shape;
 }
 
 /** Makes a node and returns its outputs. Shape rules live in the functions of `ops` and `semantic`. */

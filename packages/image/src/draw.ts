@@ -43,7 +43,7 @@ interface Area {
  * and with its label. Lines and letters grow with the picture; labels avoid each other, and are cut where they are longer
  * than the picture is wide. Letters beyond ASCII lose their accents or become question marks.
  *
- * @throws InputError if a coordinate is no number
+ * @throws InputError if a coordinate is not a number
  */
 export function drawMarks(picture: Raster, marks: readonly Mark[]): Raster {
   requireRaster('drawMarks', picture);
@@ -158,7 +158,7 @@ const overlaps = (a: Area, b: Area): boolean =>
 const contrastTo = ([red, green, blue]: Rgb): Rgb =>
   0.299 * red + 0.587 * green + 0.114 * blue > 140 ? black! : white!;
 
-/** Fills what of an area lies within the picture. */
+/** Fills the part of an area that lies within the picture. */
 function fill(target: Raster, { left, top, right, bottom }: Area, colour: Rgb): void {
   const [from, to] = [Math.max(0, left), Math.min(target.width, right)];
   for (let y = Math.max(0, top); y < Math.min(target.height, bottom); y++)

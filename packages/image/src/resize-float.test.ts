@@ -8,7 +8,7 @@ interface Case {
   readonly from: [number, number];
   readonly to: [number, number];
   readonly offset: number;
-  /** Every so-manieth sample is stored. */
+  /** Every nth sample is stored. */
   readonly step: number;
   readonly samples: string;
 }

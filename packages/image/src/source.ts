@@ -76,7 +76,7 @@ function dataUrlBytes(url: string, name: string, maxBytes: number): Uint8Array {
   } catch (cause) {
     throw new InputError({
       message: `${name} is not written in base64 after its comma.`,
-      hint: 'Encode the bytes of the image file anew.',
+      hint: 'Encode the bytes of the image file again.',
       cause,
     });
   }

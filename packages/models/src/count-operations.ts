@@ -1,4 +1,5 @@
-import { evaluateDim, isOp, type Dim, type Node, type Value } from '@weft/graph';
+import { UnsupportedError } from '@weft/errors';
+import { evaluateDim, isOp, type Dim, type Node, type Op, type Value } from '@weft/graph';
 
 /** Values of the symbolic sizes of a graph. */
 export type Sizes = Readonly<Record<string, number>>;
@@ -25,6 +26,7 @@ export interface OperationCount {
  * of attention. Everything else, such as norms and activations, is left out; it is a share of a percent.
  *
  * @throws ShapeError if a symbolic size has no value
+ * @throws UnsupportedError if there is an ONNX operator that the graph only names
  */
 export function countOperations(
   values: Iterable<Value>,
@@ -35,45 +37,120 @@ export function countOperations(
   const size = (...dims: readonly (Dim | undefined)[]): number =>
     dims.reduce<number>((product, dim) => product * evaluateDim(dim ?? 1, sizes), 1);
   for (const node of needed(values, held)) {
-    if (!isOp(node, 'Attention')) {
-      flops += 2 * productsOf(node, size);
-      continue;
-    }
-    const [q, k, v] = node.inputs;
-    const [batch, length, heads, headSize] = q!.shape;
+    flops += 2 * productsOf(node, { size, past });
+    if (!isOp(node, 'Attention')) continue;
     const { cache } = node.attributes;
-    const keys = size(k!.shape[1]) + (cache === 'append' ? past : 0);
-    flops += 2 * size(batch, length, heads) * keys * (size(headSize) + size(v!.shape[3]));
-    const kept = size(batch, k!.shape[2]) * keys * (size(k!.shape[3]) + size(v!.shape[3]));
+    const [, k, v] = node.inputs;
+    const kept =
+      size(k!.shape[0], k!.shape[2]) * keysOf(node, { size, past }) * (size(k!.shape[3]) + size(v!.shape[3]));
     if (cache === 'append') tokenCache += kept;
     if (cache === 'hold') imageCache += kept;
   }
   return { flops, tokenCache, imageCache };
 }
 
-/** Multiplications of one node. */
-function productsOf(node: Node, size: (...dims: readonly (Dim | undefined)[]) => number): number {
-  const [x, weight] = node.inputs;
-  const [result] = node.outputs;
-  switch (node.op) {
-    case 'Linear':
-      return size(...x!.shape, weight!.shape[0]);
-    case 'GroupedLinear':
-      return size(...x!.shape, result!.shape[1]);
-    case 'PatchEmbed':
-    case 'Conv':
-      return size(...result!.shape, ...weight!.shape.slice(1));
-    case 'MatMul':
-      return size(
-        ...result!.shape,
-        x!.shape.at(isOp(node, 'MatMul') && node.attributes.transposeA ? -2 : -1),
-      );
-    default:
-      return 0;
-  }
+interface Context {
+  /** Product of sizes. */
+  readonly size: (...dims: readonly (Dim | undefined)[]) => number;
+  /** Earlier tokens whose keys a cache holds. */
+  readonly past: number;
 }
 
-/** Nodes that values need; those before held keys are left out on demand. */
+/** Multiplications of one node. */
+function productsOf(node: Node, context: Context): number {
+  const count = products[node.op];
+  return count === 0 ? 0 : count(node as never, context);
+}
+
+/** Keys of each head. */
+const keysOf = ({ inputs: [, k], attributes }: Node<'Attention'>, { size, past }: Context): number =>
+  size(k!.shape[1]) + (attributes.cache === 'append' ? past : 0);
+
+type Products = { readonly [O in Op]: 0 | ((node: Node<O>, context: Context) => number) };
+
+const perOutput = ({ inputs, outputs }: Node, { size }: Context): number =>
+  size(...outputs[0]!.shape, ...inputs[1]!.shape.slice(1));
+
+/** What each operation multiplies and adds up; 0 for what is left out. */
+const products: Products = {
+  Linear: ({ inputs: [x, weight] }, { size }) => size(...x!.shape, weight!.shape[0]),
+  GroupedLinear: ({ inputs: [x], outputs: [result] }, { size }) => size(...x!.shape, result!.shape[1]),
+  PatchEmbed: perOutput,
+  Conv: perOutput,
+  MatMul: ({ inputs: [x], outputs: [result], attributes }, { size }) =>
+    size(...result!.shape, x!.shape.at(attributes.transposeA ? -2 : -1)),
+  Attention: (node, context) => {
+    const [q, , v] = node.inputs;
+    const [batch, length, heads, headSize] = q!.shape;
+    const { size } = context;
+    return size(batch, length, heads) * keysOf(node, context) * (size(headSize) + size(v!.shape[3]));
+  },
+  Onnx: ({ attributes: { type } }) => {
+    throw new UnsupportedError({
+      message: `The operations of the ONNX operator ${type} cannot be counted.`,
+      hint: 'Count the graph before it is made into one for a target.',
+    });
+  },
+  // Each is a share of a percent, or no arithmetic at all.
+  Input: 0,
+  Parameter: 0,
+  Constant: 0,
+  Iota: 0,
+  DimSize: 0,
+  Add: 0,
+  Sub: 0,
+  Mul: 0,
+  Div: 0,
+  Pow: 0,
+  Maximum: 0,
+  Minimum: 0,
+  Neg: 0,
+  Exp: 0,
+  Log: 0,
+  Sqrt: 0,
+  Reciprocal: 0,
+  Tanh: 0,
+  Sigmoid: 0,
+  Erf: 0,
+  Relu: 0,
+  Sin: 0,
+  Cos: 0,
+  Floor: 0,
+  Not: 0,
+  Equal: 0,
+  Less: 0,
+  LessOrEqual: 0,
+  And: 0,
+  Or: 0,
+  Where: 0,
+  Cast: 0,
+  Reshape: 0,
+  Transpose: 0,
+  Expand: 0,
+  Concat: 0,
+  Slice: 0,
+  Pad: 0,
+  ReduceSum: 0,
+  ReduceMean: 0,
+  ReduceMax: 0,
+  CumSum: 0,
+  Gather: 0,
+  ScatterRows: 0,
+  TopK: 0,
+  Embedding: 0,
+  RmsNorm: 0,
+  LayerNorm: 0,
+  Rope: 0,
+  Gelu: 0,
+  QuickGelu: 0,
+  Silu: 0,
+  Relu2: 0,
+  Softmax: 0,
+  CrossEntropy: 0,
+  PlaceAtToken: 0,
+};
+
+/** Nodes that values need; those before held keys are left out on request. */
 function needed(values: Iterable<Value>, held: boolean): Set<Node> {
   const found = new Set<Node>();
   const waiting = Array.from(values, ({ node }) => node);

@@ -2,7 +2,7 @@ import { ConfigError } from '@weft/errors';
 import type { Arranger, Connector, CrossSight, Fusion, VisionEncoder } from '@weft/spec';
 import { tileVisibility } from './tile-visibility.js';
 
-/** What a fusion by cross-attention needs to know beside its layers. */
+/** What a fusion by cross-attention needs to know besides its layers. */
 export interface CrossComposition {
   /** What one placeholder token stands for under method B: the picture, unless given, or each of its tiles. */
   readonly marks?: 'picture' | 'tile';
@@ -23,7 +23,7 @@ export interface TileTags {
 /**
  * How a composition's cross-attention layers see.
  *
- * @throws ConfigError if the encoder's tiles have no fixed grid, an arranger orders their rows anew, or tags among the
+ * @throws ConfigError if the encoder's tiles have no fixed grid, an arranger reorders their rows, or tags among the
  * keys have different lengths
  */
 export function crossSight(
@@ -44,7 +44,7 @@ export function crossSight(
   arranger: Arranger | undefined,
 ): CrossSight {
   const obstacle = arranger
-    ? `${arranger.id} orders their rows anew`
+    ? `${arranger.id} reorders their rows`
     : `${encoder.id} takes pictures of any size`;
   if (!encoder.grid || arranger)
     throw new ConfigError({

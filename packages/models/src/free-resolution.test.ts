@@ -1,6 +1,5 @@
-import { ConfigError } from '@weft/errors';
 import { namedParameters, type Graph } from '@weft/graph';
-import { senseOf } from '@weft/spec';
+import { senseOf, type Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { textGraph, trainingGraph, visionGraph } from './graphs.js';
 import { configOfParams } from './config-of-params.js';

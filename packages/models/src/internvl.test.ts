@@ -93,7 +93,7 @@ describe('the recipe of InternVL', () => {
       /InternLM2 keeps queries, keys and values in one tensor.*\n.*-hf/,
     ],
   ])('refuses what no published checkpoint has: %j', async (changes, message) => {
-    const make = () => modelOf({ ...fixture('internvl-two'), ...changes });
+    const make = async () => modelOf({ ...fixture('internvl-two'), ...changes });
     await expect(make()).rejects.toThrow(ConfigError);
     await expect(make()).rejects.toThrow(message);
   });

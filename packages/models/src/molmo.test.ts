@@ -7,7 +7,6 @@ import { trainingGraph, visionGraph } from './graphs.js';
 import { partOf } from './part-of.js';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
-import { configOf } from './config-of.js';
 
 const read = (name: string, file: string): Json =>
   JSON.parse(readFileSync(new URL(`../__fixtures__/${name}/${file}.json`, import.meta.url), 'utf8')) as Json;

@@ -33,7 +33,7 @@ describe('NVLM', () => {
     ['nvlm-h-72b', 8],
     ['nvlm-x-34b', 6],
     ['nvlm-h-34b', 6],
-  ])('%s has ten gated layers, one before every so-manieth', async (name, every) => {
+  ])('%s has ten gated layers, one before every nth layer', async (name, every) => {
     expect(gatesOf(await presetModel(name))).toEqual(
       Array.from({ length: 10 }, (_, i) => (i + 1) * every - 1),
     );

@@ -4,7 +4,7 @@ export interface TileVisibility {
   readonly imageTokenId: number;
   readonly visibility: NonNullable<Fusion['visibility']>;
   /**
-   * Tokens of the tags that stand in the text before the image tokens of a picture of so many tiles; tag and token then
+   * Tokens of the tags that stand in the text before the image tokens of a picture of that many tiles; tag and token then
    * stand for one tile and see no other. Image tokens see all tiles of their picture if it is absent.
    */
   readonly textTags?: ((tiles: number) => readonly number[]) | undefined;

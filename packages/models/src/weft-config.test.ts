@@ -6,7 +6,6 @@ import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
 import { clip } from '@weft/encoder-clip';
 import { rawPatches } from '@weft/encoder-patch';
 import { siglip } from '@weft/encoder-siglip';
-import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
 import {

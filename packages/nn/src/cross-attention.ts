@@ -6,11 +6,13 @@ import {
   cast,
   concat,
   constant,
+  dimsOf,
   equal,
   expand,
   gather,
   less,
   module,
+  mostNegative,
   mul,
   multiplyDims,
   or,
@@ -42,27 +44,24 @@ export interface CrossAttentionConfig extends MlpConfig {
   readonly headDim: number;
   readonly eps: number;
   /**
-   * What stays out of a token that sees no image: `attention-and-mlp`, so that the layer leaves it as it is (Meta's
+   * What is kept from a token that sees no image: `attention-and-mlp`, so that the layer leaves it as it is (Meta's
    * code), or the `mlp` only, while its attention goes to all images (transformers).
    */
   readonly unseen: 'attention-and-mlp' | 'mlp';
 }
 
-/** The most negative finite float32, as the reference implementations use. */
-const lowest = -3.4028234663852886e38;
-
 /** Arranges tiles by row, and turns who sees them into what is added to the scores. */
 export function visionContext({ embeds, tiles, mask, tags }: SeenTiles): VisionContext {
-  const [batch, length, count] = mask.shape as [number, number, number];
+  const [batch, length, count] = dimsOf(mask, 3);
   const chosen = gather(embeds, tiles);
   const units = tags ? concat([tags, chosen], 2) : chosen;
-  const [, , rows, size] = units.shape as [number, number, number, number];
+  const [, , rows, size] = dimsOf(units, 4);
   const keys = multiplyDims(count, rows);
 
   const seen = equal(mask, 1);
   const sees = reduceMax(cast(seen, 'float32'), [2], true);
   const open = or(seen, and(less(sees, 0.5), less(-1, mask)));
-  const bias = where(open, constant(0, 'float32'), constant(lowest, 'float32'));
+  const bias = where(open, constant(0, 'float32'), constant(mostNegative, 'float32'));
   const byKey = expand(reshape(bias, [batch, length, count, 1]), [batch, length, count, rows]);
   return {
     states: reshape(units, [batch, keys, size]),
@@ -121,14 +120,14 @@ export const crossAttentionLayer = (c: CrossAttentionConfig): DecoderLayer =>
     },
   );
 
-/** What stays out of a token that sees no image, unless the options say so. */
+/** What is kept from a token that sees no image, unless the options say so. */
 export const usualUnseen = 'attention-and-mlp';
 
 /** Which cross-attention layers a backbone gains, and where; as data. */
 export interface CrossAttentionOptions extends Partial<CrossAttentionConfig> {
   /** Before which of the backbone's layers they stand; its number of layers means after the last. Give this or `every`. */
   readonly at?: readonly number[] | undefined;
-  /** Before every so-manieth layer: 4 means layers 3, 7, 11 and so on. */
+  /** Before every nth layer: 4 means layers 3, 7, 11 and so on. */
   readonly every?: number | undefined;
   /**
    * Where their parameters are: `separate`, `cross_attn_layers.{i}` before layer `i`, so that the backbone's keep their

@@ -29,7 +29,7 @@ export interface DecoderConfig extends DecoderStackConfig {
   /** Bias of the output projection. */
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
-  /** A mixture of experts, each as wide as the MLP, in place of the MLP of every so-manieth layer. */
+  /** A mixture of experts, each as wide as the MLP, in place of the MLP of every nth layer. */
   readonly experts?: (ExpertsConfig & { readonly every: number }) | undefined;
 }
 

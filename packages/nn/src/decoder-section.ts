@@ -35,7 +35,13 @@ export function readDecoderStack(section: Json, defaults: DecoderStackDefaults):
     intermediateSize: read.number('intermediate_size', defaults.intermediateSize),
     numHiddenLayers: read.number('num_hidden_layers', defaults.numHiddenLayers),
     numAttentionHeads,
-    numKeyValueHeads: read.number('num_key_value_heads', defaults.numKeyValueHeads ?? numAttentionHeads),
+    // Where a class has a number of its own, null still means as many as there are attention heads.
+    numKeyValueHeads: read.number(
+      'num_key_value_heads',
+      read.raw('num_key_value_heads') === null
+        ? numAttentionHeads
+        : (defaults.numKeyValueHeads ?? numAttentionHeads),
+    ),
     headDim,
     vocabSize: read.number('vocab_size', defaults.vocabSize),
     hiddenAct: readActivation(read, defaults.hiddenAct),

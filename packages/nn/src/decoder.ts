@@ -53,7 +53,7 @@ export interface DecoderFamily {
   readonly source: Source;
 }
 
-/** What a decoder is assembled from beside the token table and the head. */
+/** What a decoder is assembled from besides the token table and the head. */
 export interface DecoderAssembly extends DecoderFamily {
   readonly layers: readonly DecoderLayer[];
   /** After the last layer. */

@@ -1,4 +1,4 @@
-import { expand, mul, multiplyDims, reduceSum, reshape, type Value } from '@weft/graph';
+import { dimsOf, expand, mul, multiplyDims, reduceSum, reshape, type Value } from '@weft/graph';
 
 /** Which experts a token goes through, and how much each counts. */
 export interface Routing {
@@ -19,8 +19,8 @@ export function mixExperts(
   { experts, weights }: Routing,
   expert: (rows: Value, experts: Value) => Value,
 ): Value {
-  const [tokens, size] = x.shape as [number, number];
-  const chosen = experts.shape[1]!;
+  const [tokens, size] = dimsOf(x, 2);
+  const chosen = dimsOf(experts, 2)[1];
   const rows = multiplyDims(tokens, chosen);
   const repeated = reshape(expand(reshape(x, [tokens, 1, size]), [tokens, chosen, size]), [rows, size]);
   const results = reshape(expert(repeated, reshape(experts, [rows])), [tokens, chosen, size]);

@@ -11,6 +11,7 @@ import {
   iota,
   less,
   lessOrEqual,
+  mostNegative,
   makeGraph,
   matmul,
   multiplyDims,
@@ -64,9 +65,6 @@ export interface InferenceGraph {
   readonly held: HeldGraph | null;
 }
 
-/** The most negative finite float32: a fully masked row stays finite, as in the reference implementations. */
-const blocked = -3.4028234663852886e38;
-
 /** Inputs that the text determines; no held key or value may come from them. */
 const textInputs = /^(input_ids|position_ids|attention_mask|past_key_values\..*)$/;
 
@@ -102,7 +100,7 @@ export function inference(graph: Graph, { past = 'past' }: InferenceOptions = {}
     const keys = reshape(iota(total), [1, 1, 1, total]);
     if (causal) visible = and(visible, lessOrEqual(keys, query));
     if (window !== undefined) visible = and(visible, less(sub(query, keys), window));
-    const bias = where(visible, constant(0, 'float32'), constant(blocked, 'float32'));
+    const bias = where(visible, constant(0, 'float32'), constant(mostNegative, 'float32'));
     masks.set(key, bias);
     return bias;
   };

@@ -1,14 +1,7 @@
 import { ConfigError } from '@weft/errors';
 import { crop, resize, writePixelValues } from '@weft/image';
 import type { ImageProcessor, Json, PartDefinition, PixelLayout, ProcessorFactory } from '@weft/spec';
-import {
-  clipMean,
-  clipStd,
-  readPixelConfig,
-  readSize,
-  writePixelConfig,
-  type PixelConfig,
-} from './pixel-config.js';
+import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { requirePixels, type Size } from './tiles.js';
 
 /** How pictures are laid on a canvas of tiles. */
@@ -144,11 +137,12 @@ function requireCanvases(
 
 /** Reads Llama 3.2 Vision's `preprocessor_config.json`. */
 export function readCanvasTiles(config: Json): CanvasTilesConfig {
+  const half = [0.5, 0.5, 0.5];
   const given = config['size'] ?? null;
   const { height = 0, width = 0 } = given === null ? {} : readSize(given, 'size');
   const most = config['max_image_tiles'] ?? null;
   return {
-    ...readPixelConfig(config, { filter: 2, mean: clipMean, std: clipStd }),
+    ...readPixelConfig(config, { filter: 2, mean: half, std: half }),
     tileSize: given === null ? null : [height, width],
     maxTiles: most === null ? null : Number(most),
   };

@@ -47,7 +47,7 @@ const id = 'processor-overlap-crops';
 /**
  * Molmo's views of a picture: the whole, and crops that overlap. Each is fitted with black borders. In the prompt the whole
  * comes first, then the crops as the one picture that they make up, of each only the middle and what has no neighbour.
- * `image_input_idx` says where each feature stands, `image_masks` which share of each patch is no border.
+ * `image_input_idx` says where each feature stands, `image_masks` which share of each patch is not border.
  *
  * The masks are those of the training: the first is of the first crop, not of the whole, and the last is -1 throughout.
  *

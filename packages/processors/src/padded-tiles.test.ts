@@ -6,7 +6,7 @@ import { paddedTiles, planPadded, readPaddedTiles } from './padded-tiles.js';
 
 const training = { tileSize: 672, minTiles: 4, maxTiles: 9 };
 
-/** Pictures of so many columns and rows of blocks, each of one grey level: 10, 20, and so on, row by row. */
+/** Pictures of this many columns and rows of blocks, each of one grey level: 10, 20, and so on, row by row. */
 function blocks(columns: number, rows: number, side: number): Raster {
   const width = columns * side;
   const data = new Uint8Array(width * rows * side * 3).map((_, i) => {

@@ -17,7 +17,7 @@ export interface PaddedTilesConfig extends PixelConfig {
   /** Fewest tiles of a picture, the view of the whole not counted. */
   readonly minTiles: number;
   readonly maxTiles: number;
-  /** Conversations with so many pictures or more show each of them whole only. */
+  /** Conversations with this many pictures or more show each of them whole only. */
   readonly wholeFrom: number;
   /** Text that tells tiles apart: number of the picture, row and column, `(0,1,2)`, or none. */
   readonly indicators: 'index' | 'none';
@@ -165,7 +165,7 @@ function viewsOf(
  * Reads the `preprocessor_config.json` of an MM1.5: `min_tiles` and `max_tiles` (4 and 9 as in its training),
  * `whole_from`, `indicators`, `fill` (the colour of the mean), and the common fields.
  *
- * @throws ConfigError if there is no grid of so many tiles, or a field is not of its type
+ * @throws ConfigError if there is no grid of that many tiles, or a field is not of its type
  */
 export function readPaddedTiles(config: Json): PaddedTilesConfig {
   const read = configReader(config, 'preprocessor');

@@ -42,7 +42,7 @@ export const patchCuts =
       return {
         tiles: 1,
         tokens: connector.countTokens([rows, columns]),
-        formula: `${rows} x ${columns} patches, beside ${rows} newline tokens,`,
+        formula: `${rows} x ${columns} patches, besides ${rows} newline tokens,`,
         prompt: (placeholder.repeat(columns) + config.newline).repeat(rows),
         layout: { kind: 'image', frames: 1, rows, columns },
       };

@@ -12,7 +12,7 @@ export interface BatchIds {
   readonly mask: BigInt64Array;
 }
 
-/** What a batch sees by cross-attention, and what of it stands among its tokens. */
+/** What a batch sees by cross-attention, and which part of it stands among its tokens. */
 export interface BatchSight {
   /** Pictures that the engine holds for it, in the order of the connector's rows. */
   readonly pictures: readonly number[];

@@ -20,7 +20,7 @@ export interface BeamSearch {
     parents: readonly number[],
     tokenIds: readonly number[],
   ) => Promise<readonly Float32Array[]>;
-  /** Whether an answer ends here, beside end tokens and the length. */
+  /** Whether an answer ends here, besides end tokens and the length. */
   readonly isStopped: (tokenIds: readonly number[]) => boolean;
 }
 

@@ -36,7 +36,7 @@ const nothing: PromptKeys = { ids: [], marks: [] };
 
 /**
  * A conversation. Keys and values of earlier turns stay: a turn reads only what differs from the turns before. The
- * whole conversation is rendered anew for each turn, so the answers are those of a fresh generation over all messages.
+ * whole conversation is rendered afresh for each turn, so the answers are those of a fresh generation over all messages.
  */
 export class Chat {
   readonly #context: GenerationContext;

@@ -8,7 +8,7 @@ import { visualTokenIds } from './place-visuals.js';
 import { cutPieces } from './sequence.js';
 
 /**
- * Forward inputs under their Hugging Face names: `input_ids` int64 `[B, L]`, on demand `attention_mask` of that shape
+ * Forward inputs under their Hugging Face names: `input_ids` int64 `[B, L]`, on request `attention_mask` of that shape
  * and `position_ids`, and the encoder's inputs such as `pixel_values`. Positions are `[B, L]`, or `[axes, B, L]` where
  * the model has a rule for them.
  */

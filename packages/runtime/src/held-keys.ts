@@ -16,7 +16,7 @@ interface Picture {
 }
 
 /**
- * Keys and values of pictures for cross-attention layers: computed once, and arranged anew only when the pictures of a
+ * Keys and values of pictures for cross-attention layers: computed once, and rearranged only when the pictures of a
  * batch change.
  */
 export class HeldKeys {

@@ -114,7 +114,7 @@ describe.each([
     expect((await ask(pictures)).imageTokens).toBe(3 * 9);
   });
 
-  it('cuts the pictures of a chat anew when the third comes, as if all had been there at once', async () => {
+  it('cuts the pictures of a chat again when the third comes, as if all had been there at once', async () => {
     const options = { doSample: false, maxNewTokens: 4 };
     const chat = model.chat(options);
     const images = [picture(1, 60, 30), picture(2, 30, 60), picture(3, 40, 40)];

@@ -6,7 +6,7 @@ import type { Message } from './message.js';
 /**
  * The places of all pictures.
  *
- * @throws InputError if the form has no room for so many
+ * @throws InputError if the form has no room for that many
  */
 export function formedPlaces(
   { before, mostImages }: PromptForm,

@@ -73,7 +73,7 @@ export async function processorChecks(
   return checks;
 }
 
-/** What the processor gives beside pixels. The measure is the number of values that differ. */
+/** What the processor gives besides pixels. The measure is the number of values that differ. */
 function otherChecks(golden: Tensors, { inputs }: ProcessedImages): VerifyCheck[] {
   return Object.entries(inputs).flatMap(([name, { data }]) => {
     const wanted = golden[`expected_${name}`]?.data;

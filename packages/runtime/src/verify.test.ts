@@ -1,11 +1,20 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, InputError, WeightError } from '@weft/errors';
+import { ConfigError, InputError, UnsupportedError, WeightError } from '@weft/errors';
 import { openSafetensors, writeSafetensors, type TensorToWrite } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import stored from '../../models/verified.json' with { type: 'json' };
 import { fixture, fixtureNames } from '../test/fixtures.js';
 import { verify } from './verify.js';
+
+/** Largest differences of earlier runs, by folder and check; `node tools/write-tables.mjs` writes them. */
+const storedDifferences = (name: string): Readonly<Record<string, number>> | undefined =>
+  (stored as Readonly<Record<string, { readonly differences: Readonly<Record<string, number>> }>>)[name]
+    ?.differences;
+
+/** Another processor adds up in another order: four times the stored figure, and never less than 5e-6. */
+const bound = (figure: number): number => Math.max(4 * figure, 5e-6);
 
 let root: string;
 beforeAll(async () => {
@@ -16,16 +25,22 @@ afterAll(() => rm(root, { recursive: true }));
 /** A copy of a fixture whose golden file is changed tensor by tensor. */
 async function changed(
   name: string,
-  change: (tensor: TensorToWrite & { data: Uint8Array }) => TensorToWrite,
+  change: (tensor: TensorToWrite & { data: Uint8Array }) => TensorToWrite | undefined,
+  metadata: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const folder = await mkdtemp(join(root, `${name}-`));
   await cp(fixture(name), folder, { recursive: true });
   const file = await openSafetensors(join(folder, 'golden.safetensors'));
   const tensors: TensorToWrite[] = [];
-  for (const [key, { dtype, shape }] of file.tensors)
-    tensors.push(change({ name: key, dtype, shape, data: await file.read(key) }));
+  for (const [key, { dtype, shape }] of file.tensors) {
+    const tensor = change({ name: key, dtype, shape, data: await file.read(key) });
+    if (tensor) tensors.push(tensor);
+  }
+  const known = file.metadata;
   await file.close();
-  await writeSafetensors(join(folder, 'golden.safetensors'), tensors);
+  await writeSafetensors(join(folder, 'golden.safetensors'), tensors, {
+    metadata: { ...known, ...metadata },
+  });
   return folder;
 }
 
@@ -42,6 +57,14 @@ describe('verify', () => {
     if (!name.includes('batch')) expect(names).toContain('input_ids');
     const pixels = name.startsWith('fuyu') ? 'image_patches' : 'pixel_values';
     if (!name.includes('batch') && !name.startsWith('text')) expect(names).toContain(pixels);
+
+    const figures = storedDifferences(name);
+    const missing = `${name} has no stored figures, or not those of all checks: write them by \`node tools/write-tables.mjs\``;
+    expect(Object.keys(figures ?? {}).toSorted(), missing).toEqual(names.toSorted());
+    for (const { name: what, maxDiff } of checks)
+      expect(maxDiff, `${what} of ${name}, stored as ${figures![what]}`).toBeLessThanOrEqual(
+        bound(figures![what]!),
+      );
   });
 
   it('finds one wrong value in each kind of reference', async () => {
@@ -74,6 +97,35 @@ describe('verify', () => {
     expect(await failing(folder)).toEqual(['logits', 'logits-cached']);
   });
 
+  it.each(['llava-clip', 'llava-next-two', 'molmo-portrait', 'mllama-apart', 'nvlm-x', 'qwen2.5-vl-video'])(
+    'fails on a tensor of %s that is compared with nothing, and names it',
+    async (name) => {
+      const renames: Record<string, string> = {
+        attention_mask: 'attention_masks',
+        generated: 'generated_tokens',
+        expected_input_ids: 'expected_input_ids_v5',
+      };
+      const folder = await changed(name, (tensor) => ({
+        ...tensor,
+        name: renames[tensor.name] ?? tensor.name,
+      }));
+      expect((await failing(folder)).toSorted()).toEqual(
+        [
+          'attention_masks-uncompared',
+          'expected_input_ids_v5-uncompared',
+          'generated_tokens-uncompared',
+          ...(name === 'mllama-apart' ? ['expected_cross_attention_mask-uncompared'] : []),
+        ].toSorted(),
+      );
+    },
+  );
+
+  it('says that it cannot compare a golden file of another kind', async () => {
+    const folder = await changed('text-llama3', (tensor) => tensor, { kind: 'codec' });
+    await expect(verify(folder)).rejects.toThrow(UnsupportedError);
+    await expect(verify(folder)).rejects.toThrow(/The kind of the golden file is 'codec'/);
+  });
+
   it('refuses tiles of another size than the model takes', async () => {
     const folder = await changed('llava-clip', (tensor) =>
       tensor.name === 'expected_pixel_values' ? { ...tensor, shape: [2, 3, 9, 16] } : tensor,
@@ -86,7 +138,7 @@ describe('verify', () => {
 
   it('needs no tokenizer where no ids are expected', async () => {
     const folder = await changed('llava-clip', (tensor) =>
-      tensor.name === 'expected_input_ids' ? { ...tensor, name: 'other' } : tensor,
+      tensor.name === 'expected_input_ids' ? undefined : tensor,
     );
     for (const file of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'prompt.txt'])
       await rm(join(folder, file), { force: true });

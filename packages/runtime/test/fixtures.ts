@@ -1,55 +1,10 @@
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+const folder = fileURLToPath(new URL('../../models/__fixtures__/', import.meta.url));
+
 /** Folder of a tiny checkpoint made by the reference implementation. */
-export const fixture = (name: string): string =>
-  fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
+export const fixture = (name: string): string => `${folder}${name}`;
 
 /** Names of all tiny checkpoints that have golden outputs. */
-export const fixtureNames = [
-  'aria-split',
-  'aria-two',
-  'fuyu-large',
-  'fuyu-small',
-  'idefics3-batch',
-  'idefics3-hub',
-  'idefics3-split',
-  'internvl-large',
-  'internvl-original',
-  'internvl-two',
-  'janus-two',
-  'llava-batch',
-  'llava-clip',
-  'llava-hub-names',
-  'llava-next-two',
-  'llava-onevision-two',
-  'llava-sharded',
-  'llava-siglip-qwen2',
-  'mllama-apart',
-  'mllama-batch',
-  'mllama-two-tiles',
-  'mm1.5-three',
-  'mm1.5-two',
-  'nvlm-d',
-  'nvlm-h',
-  'nvlm-x',
-  'pixtral-hub',
-  'pixtral-native',
-  'qwen2-vl-two',
-  'qwen2.5-vl-hub',
-  'qwen2.5-vl-video',
-  'smolvlm-many',
-  'smolvlm-stretch',
-  'text-bf16',
-  'text-llama-bias',
-  'text-llama3',
-  'text-mistral-window',
-  'text-olmo',
-  'text-olmo2',
-  'text-olmoe',
-  'text-olmoe-merged',
-  'text-persimmon',
-  'text-phi',
-  'text-phi3',
-  'text-qwen2-tied',
-  'text-qwen2-window',
-] as const;
+export const fixtureNames: readonly string[] = readdirSync(folder).toSorted();

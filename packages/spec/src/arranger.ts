@@ -20,7 +20,7 @@ export interface ArrangedPicture {
  * rows are left out, blended, and joined by learnt ones. It knows nothing of pixels.
  */
 export interface Arranger extends Component {
-  /** Graph inputs by name, beside the encoder's. */
+  /** Graph inputs by name, besides the encoder's. */
   readonly inputs: Readonly<Record<string, TensorType>>;
   /**
    * Graph inputs of encoder and arranger from the tensors that the reference implementation takes, views that only

@@ -32,7 +32,7 @@ export interface VisionContext {
   readonly sees: Value;
 }
 
-/** What every layer of a decoder sees beside the hidden states. */
+/** What every layer of a decoder sees besides the hidden states. */
 export interface DecoderContext {
   /** Cosines and sines of the rotary embedding, `[B, L, R/2]`. */
   readonly cos: Value;

@@ -4,7 +4,7 @@ import type { ImageFeatures, PatchGrid, VisualLayout } from './vision-encoder.js
 
 /** Turns features into embeddings that the backbone reads. */
 export interface Connector extends Component {
-  /** Graph inputs by name, beside the encoder's; none unless given. */
+  /** Graph inputs by name, besides the encoder's; none unless given. */
   readonly inputs?: Readonly<Record<string, TensorType>> | undefined;
   /**
    * Image embeddings of all tiles in order, `[numTokens, textSize]`.

@@ -21,7 +21,7 @@ export interface Video {
   readonly fps: number;
 }
 
-/** One picture after preprocessing: what stands for it in the prompt, and how that count comes about. */
+/** One picture after preprocessing: what stands for it in the prompt, and how that count arises. */
 export interface ImagePlacement {
   /** Tiles of the encoder's input that belong to the picture. */
   readonly tiles: number;
@@ -30,7 +30,7 @@ export interface ImagePlacement {
    * they then mark where a picture comes.
    */
   readonly tokens: number;
-  /** How `tokens` comes about, for messages: `3 x 4 tiles + 1, each 8 x 8`. */
+  /** How `tokens` is counted, for messages: `3 x 4 tiles + 1, each 8 x 8`. */
   readonly formula: string;
   /** Text that replaces the picture's placeholder in the prompt. */
   readonly prompt: string;
@@ -177,7 +177,7 @@ export interface CrossSight {
    * come after them.
    */
   readonly unseenAttend: boolean;
-  /** Placeholder tokens and share of a picture that has so many tiles. */
+  /** Placeholder tokens and share of a picture that has that many tiles. */
   place(tiles: number): Pick<ImagePlacement, 'tokens' | 'cross'>;
   /**
    * Which tiles each token sees: `[ids.length, tiles of all pictures]`, row by row, 1 for seen. A token's row depends

@@ -10,14 +10,19 @@ import {
   type PublishedChecks,
 } from './conformance.js';
 import { randomIntegers } from './random.js';
+import { testVariants, type Variants } from './variants.js';
 
 export interface BackboneChecks extends PublishedChecks<Backbone> {
   /** A small backbone, of odd sizes and at least two layers. */
   readonly tiny: () => Backbone;
+  /** The tiny one with other options; every option must be among them. */
+  readonly variants?: Variants<Backbone>;
+  /** Options that can have one value only, and why. */
+  readonly fixed?: Readonly<Record<string, string>>;
 }
 
 /** What every backbone must do; call it in a test file of the backbone's package. */
-export function testBackbone({ tiny, ...published }: BackboneChecks): void {
+export function testBackbone({ tiny, variants, fixed, ...published }: BackboneChecks): void {
   describe('as a backbone', () => {
     it('gives logits over its vocabulary for every token', () => {
       const backbone = tiny();
@@ -52,19 +57,17 @@ export function testBackbone({ tiny, ...published }: BackboneChecks): void {
       );
     });
 
-    testComputation(() => {
-      const backbone = tiny();
-      const feeds = {
+    const computation = (backbone: Backbone) => ({
+      model: { backbone },
+      trace: () => traceLogits(backbone),
+      feeds: {
         input_ids: randomIntegers([2, 5], 40, 0, backbone.shape.vocabSize),
         position_ids: { shape: [2, 5], data: [0, 1, 2, 3, 4, 3, 4, 5, 6, 7] },
-      };
-      return {
-        model: { backbone },
-        trace: ({ backbone: part }) => traceLogits(part),
-        feeds,
-        output: 'logits',
-      };
+      },
+      output: 'logits',
     });
+    testComputation(() => ({ ...computation(tiny()), trace: ({ backbone }) => traceLogits(backbone) }));
+    if (variants) testVariants({ tiny, variants, fixed, computation });
 
     it.each(['cpu', 'reference'] as const)(
       'continues from cached keys and values as if it read everything at once (%s)',

@@ -1,4 +1,5 @@
 import {
+  decompose,
   input,
   isFloat,
   makeGraph,
@@ -9,7 +10,9 @@ import {
   type Value,
 } from '@weft/graph';
 import { checkTargets } from './agreement.js';
+import { assertClose } from './compare.js';
 import { checkGradients, type GradientCheck } from './gradients.js';
+import { interpret } from './interpret.js';
 import { randomTensor } from './random.js';
 import type { Tensor, Tensors } from './tensor.js';
 
@@ -30,7 +33,7 @@ export interface OpCheck extends GradientCheck {
 }
 
 /**
- * Checks an operation in all targets, and the gradients of all float inputs of a weighted sum of its results.
+ * Checks an operation in all targets, its reference in primitives in double precision, and the gradients of all float inputs of a weighted sum of its results.
  *
  * @returns the interpreter's result
  */
@@ -50,6 +53,11 @@ export async function checkOp(check: OpCheck): Promise<Tensor> {
   }
   const graph = makeGraph({ y });
   const result = await checkTargets(graph, feeds, {}, tolerance === undefined ? {} : { tolerance });
+  // Both compute in double precision; only constants of the graph are rounded to float32.
+  assertClose(interpret(decompose(graph), feeds)['y']!, result['y']!, {
+    tolerance: 1e-7,
+    what: 'y, the reference in primitives against the interpreter',
+  });
   const wanted = Object.keys(inputs).filter((name) => isFloat(inputs[name]!.dtype) && !frozen.includes(name));
   if (wanted.length > 0 && isFloat(y.dtype)) {
     const probed = probe(graph, 'y');

@@ -76,11 +76,26 @@ export interface Computation<M extends Part> {
   readonly feeds: Tensors;
   /** The output whose gradients are checked. */
   readonly output: string;
+  /** Why parameters under these paths are in the model though nothing reads them. */
+  readonly unread?: Unread | undefined;
 }
+
+/** Paths in a part, such as `post_layernorm`, and why no output depends on the parameters there. */
+export type Unread = Readonly<Record<string, string>>;
 
 /** Everything that must hold for the graph of any part. */
 export function testComputation<M extends Part>(make: () => Computation<M>): void {
   describe('its graph', () => {
+    it('depends on every parameter, except for those that are kept for a reason', () => {
+      const { model, trace, unread = {} } = make();
+      const { parameters } = trace(model);
+      const without = [...namedParameters(model).keys()].filter((path) => !parameters.has(path));
+      const reasons = Object.keys(unread);
+      const isAt = (path: string, reason: string): boolean => `.${path}.`.includes(`.${reason}.`);
+      expect(without.filter((path) => !reasons.some((reason) => isAt(path, reason)))).toEqual([]);
+      expect(reasons.filter((reason) => !without.some((path) => isAt(path, reason)))).toEqual([]);
+    });
+
     it('means the same in every target', async () => {
       const { model, trace, feeds } = make();
       await checkTargets(trace(model), feeds, randomParameters(model, 7));

@@ -11,6 +11,7 @@ import {
 import { shapesOf } from './golden.js';
 import { randomTensor } from './random.js';
 import type { Tensor } from './tensor.js';
+import { testVariants } from './variants.js';
 
 export interface ConnectorChecks extends PublishedChecks<Connector> {
   readonly tiny: ConnectorFactory;
@@ -20,10 +21,19 @@ export interface ConnectorChecks extends PublishedChecks<Connector> {
   readonly names: Readonly<Record<string, readonly number[]>>;
   /** Of a connector with graph inputs of its own: their values, for two tiles. */
   readonly feeds?: Readonly<Record<string, Tensor>>;
+  /** The tiny one with other options; every option must be among them. */
+  readonly variants?: Readonly<Record<string, ConnectorFactory>>;
 }
 
 /** What every connector must do; call it in a test file of the connector's package. */
-export function testConnector({ tiny, context, names, feeds = {}, ...published }: ConnectorChecks): void {
+export function testConnector({
+  tiny,
+  context,
+  names,
+  feeds = {},
+  variants,
+  ...published
+}: ConnectorChecks): void {
   describe('as a connector', () => {
     const { visionSize, textSize, grid } = context;
     const [rows, columns] = grid;
@@ -53,12 +63,27 @@ export function testConnector({ tiny, context, names, feeds = {}, ...published }
       expect(shapesOf(tiny(context))).toEqual(expected);
     });
 
-    testComputation(() => ({
-      model: { connector: tiny(context) },
-      trace: ({ connector }) => embeds(connector),
-      feeds: { features: randomTensor([2, rows * columns, visionSize], 30), ...feeds },
+    const computation = (connector: Connector) => ({
+      model: { connector },
+      trace: () => embeds(connector),
+      feeds: {
+        features: randomTensor([2, rows * columns, visionSize], 30),
+        ...Object.fromEntries(Object.entries(feeds).filter(([name]) => name in (connector.inputs ?? {}))),
+      },
       output: 'embeds',
+    });
+    testComputation(() => ({
+      ...computation(tiny(context)),
+      trace: ({ connector }) => embeds(connector),
     }));
+    if (variants)
+      testVariants({
+        tiny: () => tiny(context),
+        variants: Object.fromEntries(
+          Object.entries(variants).map(([name, create]) => [name, () => create(context)]),
+        ),
+        computation,
+      });
 
     it('refuses features of another width, and says where', () => {
       expectShapeError(() => embeds(tiny(context), visionSize + 1), /\n {2}at connector/);

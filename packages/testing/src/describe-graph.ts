@@ -26,7 +26,7 @@ function printAttributes(node: Node, paths: boolean): string {
   return ` ${JSON.stringify(node.attributes, (_, value: unknown) => (value instanceof BigInt64Array ? Array.from(value, Number) : value))}`;
 }
 
-/** The same tree with every module and every parameter made anew. Sharing is kept. */
+/** The same tree with every module and every parameter made again. Sharing is kept. */
 export const rebuild = <T extends Part>(model: T): T =>
   mapModules(model, (part) =>
     part instanceof Parameter

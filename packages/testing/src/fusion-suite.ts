@@ -6,11 +6,14 @@ import { describeGraph } from './describe-graph.js';
 import { interpret } from './interpret.js';
 import { randomParameters, randomTensor } from './random.js';
 import type { Tensors } from './tensor.js';
+import { testVariants, type Variants } from './variants.js';
 
 export interface FusionChecks {
   readonly create: () => Fusion;
   /** A small backbone to attach to. */
   readonly backbone: () => Backbone;
+  /** The same with other options; every option must be among them. */
+  readonly variants?: Variants<Fusion>;
 }
 
 const int64 = (...shape: TensorType['shape']): TensorType => ({ dtype: 'int64', shape });
@@ -22,7 +25,7 @@ const textFeeds = {
 /** Embeddings of a tile, and tokens of its tag. */
 const [perTile, perTag] = [3, 2];
 
-/** Types of the inputs that a method takes beside the text, and small values for them. */
+/** Types of the inputs that a method takes besides the text, and small values for them. */
 function imageInputs(
   method: Fusion['method'],
   width: number,
@@ -69,12 +72,12 @@ function textInputs(
 }
 
 /** What every fusion must do; call it in a test file of the fusion's package. */
-export function testFusion({ create, backbone }: FusionChecks): void {
+export function testFusion({ create, backbone, variants }: FusionChecks): void {
   describe('as a fusion', () => {
     const { method } = create();
-    const traceStates = (model: Backbone, width = model.shape.hiddenSize) =>
+    const traceStates = (model: Backbone, width = model.shape.hiddenSize, fusion = create()) =>
       trace({ backbone: model }, { ...text, ...imageInputs(method, width).types }, (inputs) => {
-        const joined = create().join(textInputs(method, model.embed(inputs['input_ids']!), inputs));
+        const joined = fusion.join(textInputs(method, model.embed(inputs['input_ids']!), inputs));
         return {
           joined: joined.hiddenStates,
           states: model.decode({ ...joined, positionIds: inputs['position_ids']! }),
@@ -94,7 +97,7 @@ export function testFusion({ create, backbone }: FusionChecks): void {
       const before = [...namedParameters(backbone()).keys()];
       const after = [...namedParameters(create().attach(backbone()).backbone).keys()];
       const { naming } = create().config;
-      // Merged lists number the backbone's layers anew.
+      // Merged lists renumber the backbone's layers.
       if (naming !== 'merged') expect(after).toEqual(expect.arrayContaining(before));
       expect(after.length > before.length).toBe(method !== 'A');
     });
@@ -113,15 +116,18 @@ export function testFusion({ create, backbone }: FusionChecks): void {
       expect(after).toEqual(before);
     });
 
-    testComputation(() => {
-      const model = create().attach(backbone()).backbone;
+    const computation = (fusion: Fusion) => {
+      const model = fusion.attach(backbone()).backbone;
       return {
         model: { backbone: model },
-        trace: (parts) => traceStates(parts.backbone),
+        trace: () => traceStates(model, model.shape.hiddenSize, fusion),
         feeds: feedsOf(model),
         output: 'states',
+        unread: { lm_head: 'it reads what is decoded, behind all that a fusion joins' },
       };
-    });
+    };
+    testComputation(() => ({ ...computation(create()), trace: (parts) => traceStates(parts.backbone) }));
+    if (variants) testVariants({ tiny: create, variants, computation });
 
     if (method !== 'A')
       it('changes nothing by cross-attention while its gates are zero', () => {

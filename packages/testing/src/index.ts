@@ -13,6 +13,7 @@ export {
   type Computation,
   type PublishedChecks,
   type PublishedSize,
+  type Unread,
 } from './conformance.js';
 export { testConnector, type ConnectorChecks } from './connector-suite.js';
 export { testDefinition, type ContextOf, type DefinitionChecks } from './definition-suite.js';
@@ -20,4 +21,5 @@ export { describeGraph, rebuild } from './describe-graph.js';
 export { testFusion, type FusionChecks } from './fusion-suite.js';
 export { checkGoldenRuns, type GoldenRuns } from './golden-runs.js';
 export { checkGolden, readFixture, type Fixture, type Golden } from './golden.js';
+export type { Variants } from './variants.js';
 export { testVisionEncoder, type VisionEncoderChecks } from './vision-encoder-suite.js';

@@ -1,32 +1,26 @@
 import { ShapeError } from '@weft/errors';
-import {
-  decompose,
-  dimTerms,
-  evaluateDim,
-  isOp,
-  type Graph,
-  type Node,
-  type Shape,
-  type Value,
-} from '@weft/graph';
+import { dimTerms, evaluateDim, isOp, type Graph, type Node, type Shape, type Value } from '@weft/graph';
 import { primitiveMeaning } from './primitive-meaning.js';
+import { semanticMeaning } from './semantic-meaning.js';
 import { countOf, toTensor, type Tensor, type TensorLike, type Tensors } from './tensor.js';
+
+const meanings = { ...primitiveMeaning, ...semanticMeaning };
 
 /** Runs one graph on many inputs. */
 export type Interpreter = (feeds: Tensors, parameters?: Tensors) => Record<string, Tensor>;
 
 /**
- * The meaning of a graph, computed in double precision by plain loops, with no code in common with any target.
+ * The meaning of a graph, computed in double precision by plain loops, with no code in common with any target, nor with
+ * `reference`, which takes semantic operations apart for the targets.
  * Every result's shape is compared with the shape that the graph states.
  *
  * @throws UnsupportedError for the escape hatch `Onnx`, which has no meaning of its own
  */
 export function interpreter(graph: Graph): Interpreter {
-  const primitive = decompose(graph);
   return (feeds, parameters = {}) => {
-    const sizes = bindSizes(primitive.inputs, feeds);
+    const sizes = bindSizes(graph.inputs, feeds);
     const done = new Map<Value, Tensor>();
-    for (const node of primitive.nodes) {
+    for (const node of graph.nodes) {
       const results = evaluate(
         node,
         node.inputs.map((value) => done.get(value)!),
@@ -37,9 +31,7 @@ export function interpreter(graph: Graph): Interpreter {
         done.set(value, results[i]!);
       }
     }
-    return Object.fromEntries(
-      Object.entries(primitive.outputs).map(([name, value]) => [name, done.get(value)!]),
-    );
+    return Object.fromEntries(Object.entries(graph.outputs).map(([name, value]) => [name, done.get(value)!]));
   };
 }
 
@@ -60,8 +52,7 @@ function evaluate(
 ): readonly Tensor[] {
   if (isOp(node, 'Input')) return [toTensor(given(feeds, node.attributes.name, 'input'))];
   if (isOp(node, 'Parameter')) return [toTensor(given(parameters, node.attributes.path, 'parameter'))];
-  const meaning = primitiveMeaning[node.op as 'Add'];
-  const result = meaning(node as Node<'Add'>, inputs, (dim) => evaluateDim(dim, sizes));
+  const result = meanings[node.op as 'Add'](node as Node<'Add'>, inputs, (dim) => evaluateDim(dim, sizes));
   return 'data' in result ? [result] : result;
 }
 

@@ -55,6 +55,19 @@ describe('attend', () => {
     await checkOp(
       attention([7, 7], { heads: 4, keyHeads: 2 }, { mask: 'causal', window: 2, cache: 'append' }),
     );
+    await checkOp(attention([3, 5], {}, { mask: 'causal', window: 2 }));
+  });
+
+  it('takes the mean of all values where every key is hidden', async () => {
+    const check = attention([5, 3], { heads: 1, keyHeads: 1, valueSize: 1 }, { mask: 'causal' });
+    const y = await checkOp({
+      ...check,
+      sizes: { batch: 1, length: 5, keys: 3 },
+      // Rounding swallows the scores of hidden keys, so that nothing moves with them.
+      frozen: ['q', 'k'],
+      feeds: { v: { shape: [1, 3, 1, 1], data: [1, 2, 6] } },
+    });
+    expect([...y.data.subarray(0, 3)]).toEqual([3, 3, 1]);
   });
 
   it('means the same whatever is promised about caches', async () => {

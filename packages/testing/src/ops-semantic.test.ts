@@ -43,6 +43,17 @@ describe('embedding', () => {
   });
 });
 
+describe('what has no meaning', () => {
+  it('is an id without a row', () => {
+    const graph = g.makeGraph({ y: g.embedding(g.input('ids', i64(1)), g.input('table', f32(5, 2))) });
+    const table = { shape: [5, 2], data: new Float64Array(10) };
+    for (const id of [-1, 5])
+      expect(() => interpret(graph, { ids: { shape: [1], data: [id] }, table })).toThrow(
+        `The id ${id} has no row in a table of 5.`,
+      );
+  });
+});
+
 describe('norms', () => {
   it('divide by the root mean square', async () => {
     await checkOp({

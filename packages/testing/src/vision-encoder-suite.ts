@@ -7,9 +7,11 @@ import {
   testPublished,
   testSource,
   type PublishedChecks,
+  type Unread,
 } from './conformance.js';
 import { randomTensor } from './random.js';
 import type { Tensors } from './tensor.js';
+import { testVariants, type Variants } from './variants.js';
 
 export interface VisionEncoderChecks extends PublishedChecks<VisionEncoder> {
   /** A small encoder, of odd sizes. */
@@ -20,6 +22,9 @@ export interface VisionEncoderChecks extends PublishedChecks<VisionEncoder> {
   readonly feeds?: Tensors;
   /** Sizes of its features' first two axes, at free resolution. Default `tiles` and `patches`. */
   readonly axes?: readonly [tiles: string, patches: string];
+  /** The tiny one with other options; every option must be among them. */
+  readonly variants?: Variants<VisionEncoder>;
+  readonly unread?: Unread;
 }
 
 /** What every vision encoder must do; call it in a test file of the encoder's package. */
@@ -28,6 +33,8 @@ export function testVisionEncoder({
   symbols = { tiles: 2, patches: 3 },
   feeds: given,
   axes = ['tiles', 'patches'],
+  variants,
+  unread,
   ...published
 }: VisionEncoderChecks): void {
   describe('as a vision encoder', () => {
@@ -55,21 +62,21 @@ export function testVisionEncoder({
       expect([...features(encoder).inputs.keys()].toSorted()).toEqual(Object.keys(encoder.inputs).toSorted());
     });
 
-    testComputation(() => {
-      const encoder = tiny();
-      const feeds: Tensors =
-        given ??
-        Object.fromEntries(
-          Object.entries(encoder.inputs).map(([name, { shape }], i) => [
-            name,
+    const computation = (encoder: VisionEncoder) => {
+      const feeds: Tensors = Object.fromEntries(
+        Object.entries(encoder.inputs).map(([name, { shape }], i) => [
+          name,
+          given?.[name] ??
             randomTensor(
               shape.map((dim) => (typeof dim === 'number' ? dim : symbols[dim]!)),
               20 + i,
             ),
-          ]),
-        );
-      return { model: { encoder }, trace: ({ encoder: part }) => features(part), feeds, output: 'features' };
-    });
+        ]),
+      );
+      return { model: { encoder }, trace: () => features(encoder), feeds, output: 'features', unread };
+    };
+    testComputation(() => ({ ...computation(tiny()), trace: ({ encoder }) => features(encoder) }));
+    if (variants) testVariants({ tiny, variants, computation });
 
     it('refuses pictures of other sizes and channels, and says where', () => {
       const encoder = tiny();

@@ -94,9 +94,9 @@ describe('reading places', () => {
 
   it('says what it found and what it expected', () => {
     expect(() => tags.read('<box>1 2 3 101</box>')).toThrow(
-      'is no place of a picture: it lies beyond the picture.\n  Expected for example <box>12 30 40 55</box>, in steps of 1/100 of each side.',
+      'is not a place of a picture: it lies beyond the picture.\n  Expected for example <box>12 30 40 55</box>, in steps of 1/100 of each side.',
     );
-    expect(() => mm15.read(`\u001b[2J${'x'.repeat(500)}`)).toThrow(/^" ?\[2Jx{1,60}…" is no place/);
+    expect(() => mm15.read(`\u001b[2J${'x'.repeat(500)}`)).toThrow(/^" ?\[2Jx{1,60}…" is not a place/);
   });
 });
 

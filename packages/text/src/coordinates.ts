@@ -24,7 +24,7 @@ export type Place =
   | { readonly kind: 'box'; readonly box: CoordinateBox }
   | { readonly kind: 'point'; readonly point: CoordinatePoint };
 
-/** Why text is no place: not well-formed, a number beyond the picture, or a box whose corners enclose nothing. */
+/** Why text is not a place: not well-formed, a number beyond the picture, or a box whose corners enclose nothing. */
 export type CoordinateProblem = 'syntax' | 'range' | 'area';
 
 /** A place, or why the text is none. */
@@ -32,14 +32,14 @@ export type CoordinateResult =
   | { readonly place: Place; readonly problem?: undefined }
   | { readonly problem: CoordinateProblem; readonly place?: undefined };
 
-/** Text is no place of a picture. */
+/** Text is not a place of a picture. */
 export class CoordinateError extends InputError {
   constructor(
     readonly problem: CoordinateProblem,
     text: string,
     hint: string,
   ) {
-    super({ message: `${shown(text)} is no place of a picture: it ${problems[problem]}.`, hint });
+    super({ message: `${shown(text)} is not a place of a picture: it ${problems[problem]}.`, hint });
   }
 }
 

@@ -28,7 +28,7 @@ describe('findPointings', () => {
     ]);
   });
 
-  it('leaves out what lies beyond the picture, lacks its other half or is no number', () => {
+  it('leaves out what lies beyond the picture, lacks its other half or is not a number', () => {
     const answer = '<points x1="101" y1="5" x2="7" x3="8" y3="n" x4="100" y4="0" alt="a > b">it</points>';
     expect(findPointings(answer)[0]).toMatchObject({ points: [{ x: 1, y: 0 }], alt: 'a > b' });
     expect(

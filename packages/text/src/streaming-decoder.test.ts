@@ -37,7 +37,7 @@ describe('createStreamingDecoder', () => {
     }
   });
 
-  it('begins anew after flush', async () => {
+  it('starts over after flush', async () => {
     const tokenizer = await loadTokenizer(fixture('metaspace'));
     const ids = tokenizer.encode('the image', { addSpecialTokens: false });
     const stream = createStreamingDecoder(tokenizer);

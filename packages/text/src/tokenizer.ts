@@ -60,7 +60,7 @@ export interface DecodeOptions {
 export interface IncrementalDecoder {
   /** Text that no later id can change, after one more id. */
   push(id: number): string;
-  /** The rest of the text; the decoder begins anew afterwards. */
+  /** The rest of the text; the decoder starts over afterwards. */
   flush(): string;
 }
 

@@ -2,7 +2,8 @@ import { createTokenizer, type Tokenizer } from '@weft/text';
 import { ignored, sampleIndex, type Dataset, type TrainingExample } from '@weft/train';
 import { tinyTokenizer, tinyTokenizerConfig, tinyTokens } from './tokenizer.js';
 import type { Pool } from './pool.js';
-import { ask, askOne, questionKinds, type Dialogue } from './world/questions.js';
+import { questionKinds } from './world/question-kinds.js';
+import { ask, askOne, type Dialogue } from './world/questions.js';
 import { Random } from './world/random.js';
 import { randomScene, type Scene } from './world/scene.js';
 

@@ -3,13 +3,14 @@ import { decodeImage, encodeJpeg, type Raster } from '@weft/image';
 import type { LoadedModel } from '@weft/runtime';
 import { wear } from './world/augment.js';
 import { grade } from './world/grade.js';
-import { ask, questionKinds, type Dialogue, type QuestionKind } from './world/questions.js';
+import { questionKinds, type QuestionKind } from './world/question-kinds.js';
+import { ask, type Dialogue } from './world/questions.js';
 import { Random } from './world/random.js';
 import { paint } from './world/raster.js';
 import { randomScene, type Scene } from './world/scene.js';
 import { sceneToSvg } from './world/svg.js';
 
-/** Ways in which a fresh picture comes about; `other` is drawn by librsvg with faces that training never saw. */
+/** Ways in which a fresh picture is made; `other` is drawn by librsvg with faces that training never saw. */
 export const conditions = ['plain', 'worn', 'jpeg', 'shifted', 'other'] as const;
 export type Condition = (typeof conditions)[number];
 

@@ -7,7 +7,8 @@ import {
   type TokenizerJson,
 } from '@weft/text';
 import { chatTemplate, tinyTokenizer, tinyTokenizerConfig, tinyTokens, vocabulary } from './tokenizer.js';
-import { ask, askOne, questionKinds } from './world/questions.js';
+import { questionKinds } from './world/question-kinds.js';
+import { ask, askOne } from './world/questions.js';
 import { Random } from './world/random.js';
 import { randomScene } from './world/scene.js';
 

@@ -1,24 +1,13 @@
 import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
-import { senseOf, type ImagePlacement, type Model } from '@weft/spec';
+import { senseOf, type Model } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
 import { crossFeeds } from './cross-feeds.js';
 import { int64, tensor } from './ort.js';
+import type { TrainingExample } from './training-example.js';
 
 /** Label of a position that is not supervised. */
 export const ignored = -100;
-
-/** One training sample after tokenising. */
-export interface TrainingExample {
-  /** Token ids, placeholders expanded. */
-  readonly inputIds: readonly number[];
-  /** For each token the id itself where it is supervised, else -100; not shifted. */
-  readonly labels: readonly number[];
-  /** Encoder inputs of the sample's pictures, tiles first; none for text. */
-  readonly images: Readonly<Record<string, TensorData>> | null;
-  /** How its pictures were placed; for models whose cross-attention layers see them. */
-  readonly placements?: readonly ImagePlacement[] | undefined;
-}
 
 export interface Batch {
   readonly feeds: Readonly<Record<string, Tensor>>;

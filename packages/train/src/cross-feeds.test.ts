@@ -2,7 +2,8 @@ import { InputError } from '@weft/errors';
 import type { ImagePlacement } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { composed, crossed } from '../test/composed.js';
-import { collate, type TrainingExample } from './batch.js';
+import { collate } from './batch.js';
+import type { TrainingExample } from './training-example.js';
 
 const numbers = (feed: { readonly data: unknown } | undefined): number[] =>
   Array.from(feed!.data as BigInt64Array, Number);

@@ -1,8 +1,8 @@
 import { InputError } from '@weft/errors';
 import type { CrossSight, ImagePlacement } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
-import type { TrainingExample } from './batch.js';
 import { int64 } from './ort.js';
+import type { TrainingExample } from './training-example.js';
 
 /** A picture, and the number of its first tile among all that are encoded. */
 interface PlacedPicture extends Pick<ImagePlacement, 'tokens' | 'cross'> {
@@ -10,7 +10,7 @@ interface PlacedPicture extends Pick<ImagePlacement, 'tokens' | 'cross'> {
 }
 
 /**
- * What the training graph of a model with cross-attention takes beside pixels: the tiles of each row and which of them
+ * What the training graph of a model with cross-attention takes besides pixels: the tiles of each row and which of them
  * each token sees, tags of tiles, and under method H which embeddings stand at the placeholders.
  *
  * @param imagePositions flat places of the image tokens

@@ -1,4 +1,4 @@
-import type { TrainingExample } from './batch.js';
+import type { TrainingExample } from './training-example.js';
 
 /** Training samples by number. A generator of endless samples has the size `Infinity`. */
 export interface Dataset {

@@ -1,6 +1,7 @@
 import { ConfigError, WeftError } from '@weft/errors';
 import type { Model } from '@weft/spec';
-import { collate, type Batch, type TrainingExample } from './batch.js';
+import { collate, type Batch } from './batch.js';
+import type { TrainingExample } from './training-example.js';
 import { sampleIndex, type Dataset } from './dataset.js';
 import { listParameters } from './describe.js';
 import { appendMetric, openMetrics, writeLossPlot, type Metric } from './metrics.js';

@@ -1,4 +1,5 @@
-export { collate, ignored, type Batch, type TrainingExample } from './batch.js';
+export { collate, ignored, type Batch } from './batch.js';
+export type { TrainingExample } from './training-example.js';
 export { sampleIndex, type Dataset } from './dataset.js';
 export { describeStage, listParameters } from './describe.js';
 export { fit, type FitOptions, type StageRun } from './fit.js';

@@ -93,7 +93,7 @@ describe('jsonlDataset', () => {
       /messages\[0\].content\[0\] is {"type":"video"}/,
     ],
     ['{"messages": [{"role": "user", "content": "?"}]}', /last message is of the role 'user'/],
-    [line('?', ['missing.png']), /There is no image .*missing\.png/],
+    [line('?', ['missing.png']), /There is not an image .*missing\.png/],
     [line('<image> <image> <image>', ['a.png', 'b.png']), /3 marks <image>, but there are 2 images/],
     [line([{ type: 'image' }]), /1 image parts, but there are 0 images/],
   ])('names the line that cannot be used: %s', async (bad, message) => {

@@ -40,7 +40,7 @@ export async function jsonlDataset(file: string, options: JsonlOptions): Promise
       if (known.has(found)) continue;
       if (!(await stat(found).catch(() => null))?.isFile())
         throw new InputError({
-          message: `There is no image ${found}.`,
+          message: `There is not an image ${found}.`,
           where: `${path}:${line.number}`,
           hint: 'Image paths are relative to the folder `images`, or else to that of the file.',
         });

@@ -9,7 +9,7 @@ export interface ProgressStream {
 }
 
 /**
- * A progress bar with loss, throughput and time left. Where the stream is no terminal it prints a line now and then.
+ * A progress bar with loss, throughput and time left. Where the stream is not a terminal it prints a line now and then.
  */
 export function trainingProgress(stream: ProgressStream): (metric: Metric, stage: Stage) => void {
   let loss = Number.NaN;

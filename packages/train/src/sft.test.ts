@@ -5,7 +5,8 @@ import { readCheckpointFiles, renderConversation, type Message } from '@weft/run
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
 import { senseOf, type Picture } from '@weft/spec';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ignored, type TrainingExample } from './batch.js';
+import { ignored } from './batch.js';
+import type { TrainingExample } from './training-example.js';
 import { sftExample, type SftSample } from './sft.js';
 
 type Tools = Omit<SftSample, 'messages'>;

@@ -9,7 +9,8 @@ import {
 } from '@weft/runtime';
 import { part, senseOf, type ImageSense, type Model, type Picture, type VisionEncoder } from '@weft/spec';
 import type { Segment } from '@weft/text';
-import { ignored, joinTiles, type TrainingExample } from './batch.js';
+import { ignored, joinTiles } from './batch.js';
+import type { TrainingExample } from './training-example.js';
 
 /** A conversation to learn from. */
 export interface SftSample extends ConversationTools {

@@ -36,7 +36,7 @@ export const shown = (value: unknown): string => {
   }
 };
 
-/** Number of elements of a shape, or undefined if a size is no safe non-negative integer or the product is not. */
+/** Number of elements of a shape, or undefined if a size is not a safe non-negative integer or the product is not. */
 export const elementCount = (shape: readonly unknown[]): number | undefined => {
   if (!shape.every(isSize)) return undefined;
   // A zero anywhere makes the tensor empty, but the reference multiplies from left to right and refuses overflow.

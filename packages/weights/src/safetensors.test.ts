@@ -63,7 +63,7 @@ describe('a hostile file', () => {
       /key "a" twice/,
     ],
     ['states a dtype twice', raw('{"a":{"dtype":"U8","dtype":"I8"}}'), /key "dtype" twice/],
-    ['has an entry that is no object', raw('{"a":[1]}'), /The entry is \[1\]/],
+    ['has an entry that is not an object', raw('{"a":[1]}'), /The entry is \[1\]/],
     ['has an entry that is null', raw('{"a":null}'), /The entry is null/],
     ['has an unknown dtype', raw(`{"a":${entry({ dtype: 'U7' })}}`, 4), /dtype is "U7"/],
     ['has a dtype of the prototype', raw(`{"a":${entry({ dtype: 'toString' })}}`, 4), /dtype is "toString"/],
@@ -71,7 +71,7 @@ describe('a hostile file', () => {
     ['has no shape', raw(`{"a":${entry({ shape: null })}}`, 4), /shape is null/],
     ['has a negative size', raw(`{"a":${entry({ shape: [-4] })}}`, 4), /shape is \[-4\]/],
     ['has the size -0', raw('{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}'), /shape is/],
-    ['has a size that is no integer', raw(`{"a":${entry({ shape: [0.5] })}}`, 4), /shape is \[0.5\]/],
+    ['has a size that is not an integer', raw(`{"a":${entry({ shape: [0.5] })}}`, 4), /shape is \[0.5\]/],
     ['has a size that is text', raw(`{"a":${entry({ shape: ['4'] })}}`, 4), /shape is \["4"\]/],
     [
       'has a size above 2^53',
@@ -125,7 +125,7 @@ describe('a hostile file', () => {
       raw(`{"a":${entry()}}`, 5),
       /tensors end at 4[^]*1 bytes belong to no tensor/,
     ],
-    ['has metadata that is no object', raw('{"__metadata__":"x"}'), /__metadata__ is "x"/],
+    ['has metadata that is not an object', raw('{"__metadata__":"x"}'), /__metadata__ is "x"/],
     ['has metadata that is null', raw('{"__metadata__":null}'), /__metadata__ is null/],
     ['has metadata that is a number', raw('{"__metadata__":{"step":3}}'), /__metadata__ is \{"step":3\}/],
   ])('that %s is refused', async (_, bytes, message) => {

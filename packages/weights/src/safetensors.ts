@@ -107,7 +107,7 @@ const openHandle = async (handle: OpenFile, file: string, given: string): Promis
     throw new WeightError({
       message: `The file of ${size} bytes states a header of ${stated} bytes, expected 1 to ${Math.min(maxHeaderBytes, size - 8)}.`,
       where: given,
-      hint: 'This is no safetensors file, or it is cut off. Download it again.',
+      hint: 'This is not a safetensors file, or it is cut off. Download it again.',
     });
   }
   const headerLength = Number(stated);

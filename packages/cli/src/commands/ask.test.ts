@@ -70,7 +70,7 @@ describe('weft ask', () => {
 
   it.each([
     ['a missing image', ['missing.png', '?', '--model', model], /error: There is no file missing\.png/],
-    ['a file that is no image', [join(model, 'config.json'), '?', '--model', model], /is not an image/],
+    ['a file that is not an image', [join(model, 'config.json'), '?', '--model', model], /is not an image/],
     [
       'a missing model',
       [image, '?', '--model', 'missing-folder'],
@@ -88,7 +88,7 @@ describe('weft ask', () => {
     ['no question', []],
     ['an option that does not exist', [image, '?', '--temprature', '1']],
     ['a value out of range', [image, '?', '--top-p', '1.5']],
-    ['a value that is no number', [image, '?', '--max-tokens', 'many']],
+    ['a value that is not a number', [image, '?', '--max-tokens', 'many']],
     ['a file in place of the question', [image]],
     ['an empty question', [image, ' ']],
   ])('ends with code 2 for %s', async (_, args) => {

@@ -5,7 +5,7 @@ import { checkDrawing, drawAnswer, drawingText, type Drawing } from '../draw-ans
 import { UsageError } from '../failure.js';
 import { openModel } from '../open-model.js';
 import { addGenerationOptions, generationOptions, type GenerationFlags } from '../options.js';
-import type { Context } from '../run.js';
+import type { Context } from '../context.js';
 import { printable } from '../terminal.js';
 
 /** `weft ask`: one question about any number of pictures. */

@@ -1,11 +1,8 @@
 import type { Command } from 'commander';
+import { commandsText } from '../chat-commands.js';
 import { openModel } from '../open-model.js';
 import { addGenerationOptions, generationOptions, type GenerationFlags } from '../options.js';
-import type { Context } from '../run.js';
-
-/** What a line may be beside a message. */
-export const commandsText =
-  '/image PATH shows a picture with the next message, /reset begins anew, /exit ends.';
+import type { Context } from '../context.js';
 
 /** `weft chat`: a conversation in the terminal, or one turn for each line of standard input. */
 export function addChatCommand(program: Command, context: Context): void {

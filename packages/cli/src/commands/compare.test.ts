@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { weft } from '../../test/weft.js';
 import { comparisonChart } from '../compare-chart.js';
-import type { Comparison } from '../compare.js';
+import type { Comparison } from '../comparison.js';
 
 const compare = async (args: readonly string[]): Promise<Comparison> => {
   const { code, stdout, stderr } = await weft(['compare', ...args, '--json']);

@@ -1,20 +1,7 @@
 import type { Command } from 'commander';
-import type { ImageSize } from '../describe-model.js';
+import type { CompareFlags } from '../comparison.js';
+import type { Context } from '../context.js';
 import { pictureSize, wholeNumber } from '../options.js';
-import type { Context } from '../run.js';
-
-/** Values of the options of `weft compare`. */
-export interface CompareFlags {
-  readonly encoder: string;
-  readonly connector?: string;
-  readonly backbone: string;
-  readonly every: number;
-  readonly maxTiles: number;
-  readonly image?: readonly ImageSize[];
-  readonly promptTokens?: readonly number[];
-  readonly json?: boolean;
-  readonly svg?: string;
-}
 
 /** `weft compare`: what the three fusions cost over one encoder and one language model. */
 export function addCompareCommand(program: Command, _context: Context): void {

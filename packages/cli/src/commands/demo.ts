@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { ImageInput } from '@weft/runtime';
 import { openModel } from '../open-model.js';
-import type { Context } from '../run.js';
+import type { Context } from '../context.js';
 import { printable, styleOf } from '../terminal.js';
 import { questionAbout } from './ask.js';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ImageSize } from '../describe-model.js';
 import { pictureSize } from '../options.js';
-import type { Context } from '../run.js';
+import type { Context } from '../context.js';
 
 /** `weft inspect`: what a model is made of. */
 export function addInspectCommand(program: Command, _context: Context): void {

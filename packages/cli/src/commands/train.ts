@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Context } from '../run.js';
+import type { Context } from '../context.js';
 
 const example = `{
   "model": "llava-1.5-7b",

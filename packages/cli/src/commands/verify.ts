@@ -1,7 +1,7 @@
 import type { VerifyCheck, VerifyReport } from '@weft/runtime';
 import type { Command } from 'commander';
 import { reportFailure } from '../failure.js';
-import type { Context } from '../run.js';
+import type { Context } from '../context.js';
 import { printable, statusLine, styleOf, table, type StatusLine } from '../terminal.js';
 
 /** A report, or why there is none. */

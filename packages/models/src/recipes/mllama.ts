@@ -29,7 +29,7 @@ const extraTokens = 8;
  *
  * Choices that no file of a published checkpoint states are recipe options; a `config.json` may state them as well:
  * `capture` (`weft_capture`), the rule for intermediate layers of the tower, `before` or `after`, else that of the
- * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what stays out of tokens that see no image,
+ * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what is kept from tokens that see no image,
  * `mlp` or `attention-and-mlp`.
  */
 function readMllama(config: Json, { preprocessor = {}, options = {} }: RecipeFiles = {}): Model {
@@ -125,7 +125,13 @@ const llamaVision = (backbone: LlamaConfig) => async (): Promise<PresetFiles> =>
       },
       image_token_index: 128256,
     },
-    preprocessor: { size: { height: 560, width: 560 }, max_image_tiles: 4, resample: 2 },
+    preprocessor: {
+      size: { height: 560, width: 560 },
+      max_image_tiles: 4,
+      resample: 2,
+      image_mean: [0.48145466, 0.4578275, 0.40821073],
+      image_std: [0.26862954, 0.26130258, 0.27577711],
+    },
   };
 };
 

@@ -169,7 +169,7 @@ async function readLanguage(config: Json, sources: PartSources): Promise<Languag
   return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize };
 }
 
-/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens come on top. */
+/** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens are added. */
 const molmo =
   (id: 'backbone-qwen2' | 'backbone-olmo', preset: string, vocabSize: number, changes: object = {}) =>
   async (): Promise<PresetFiles> => {

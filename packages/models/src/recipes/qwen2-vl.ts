@@ -45,7 +45,7 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
   const backbone = await backboneOf(
-    { rms_norm_eps: 1e-5, rope_theta: 1e6, ...text, ...sections(text), model_type: 'qwen2' },
+    { ...textDefaults, ...text, ...sections(text), model_type: 'qwen2' },
     { tie_word_embeddings: tied },
     files,
   );
@@ -82,6 +82,19 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
     config,
   });
 }
+
+/** The text section of the class, that of the model of 72 billion. */
+const textDefaults: Json = {
+  vocab_size: 152064,
+  hidden_size: 8192,
+  intermediate_size: 29568,
+  num_hidden_layers: 80,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  rms_norm_eps: 1e-5,
+  rope_theta: 1e6,
+  max_window_layers: 80,
+};
 
 /** The rope fields with the sections that the class takes where the file has none. */
 function sections(text: Json): Json {

@@ -7,7 +7,7 @@ describe('parseBox', () => {
     expect(parseBox(' <box>0 0 1 1</box>\n')).toEqual({ x1: 0, y1: 0, x2: 0.01, y2: 0.01 });
   });
 
-  it('refuses what is no box', () => {
+  it('refuses what is not a box', () => {
     for (const text of [
       '',
       'red',

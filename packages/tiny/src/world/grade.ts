@@ -1,5 +1,5 @@
 import { coordinateCodec } from '@weft/text';
-import type { QuestionKind } from './questions.js';
+import type { QuestionKind } from './question-kinds.js';
 import type { Box } from './scene.js';
 
 /** Reads `<box>x1 y1 x2 y2</box>` in hundredths; `undefined` when it is not well-formed or has no area. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { describe as describeScene, describeWithBoxes } from './grammar.js';
 import { parseBox } from './grade.js';
-import { ask, askOne, questionKinds, type QuestionKind } from './questions.js';
+import { questionKinds, type QuestionKind } from './question-kinds.js';
+import { ask, askOne } from './questions.js';
 import { Random } from './random.js';
 import { randomScene, type Scene, type SceneObject } from './scene.js';
 

@@ -8,26 +8,10 @@ import {
   writeBox,
   type Reference,
 } from './grammar.js';
+import { questionKinds, type QuestionKind } from './question-kinds.js';
 import type { Random } from './random.js';
 import { colors, shapes, type Scene, type SceneObject } from './scene.js';
 import { phrase } from './wording.js';
-
-/** The kinds of questions of this world. */
-export const questionKinds = [
-  'count-shape',
-  'count-color',
-  'count-objects',
-  'color',
-  'size',
-  'exists',
-  'relation',
-  'box',
-  'read',
-  'describe',
-] as const;
-
-/** A kind of question; `describe-boxes` is asked in training only: it says where each thing is. */
-export type QuestionKind = (typeof questionKinds)[number] | 'describe-boxes';
 
 /** A question about a scene and its only right answer. */
 export interface Dialogue {

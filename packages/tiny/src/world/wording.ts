@@ -1,4 +1,4 @@
-import type { QuestionKind } from './questions.js';
+import type { QuestionKind } from './question-kinds.js';
 import type { Random } from './random.js';
 
 const countings = [

@@ -76,7 +76,7 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
   );
 }
 
-/** @throws InputError when the header tells of a picture that is too large or of an unusual kind */
+/** @throws InputError when the header describes a picture that is too large or of an unusual kind */
 function requireReadable(name: string, metadata: Metadata, maxPixels: number): void {
   const { format, width, height, space, depth } = metadata;
   if (!formats.includes(format))
