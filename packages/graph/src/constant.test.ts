@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { constant } from './ops.js';
-import { isOp, type DType } from './value.js';
+import type { DType } from './tensor-type.js';
+import { isOp } from './value.js';
 
 const dataOf = (data: Parameters<typeof constant>[0], dtype: DType) => {
   const { node } = constant(data, dtype);
