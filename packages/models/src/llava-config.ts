@@ -12,7 +12,7 @@ import {
   type Model,
   type VisionEncoder,
 } from '@weft/spec';
-import { findDefinition, type PartSources } from './parts.js';
+import { findDefinition, isKnownPart, type PartSources } from './parts.js';
 
 /** Towers that LLaVA's class takes. */
 const towers: readonly string[] = ['clip_vision_model', 'siglip_vision_model'];
@@ -51,7 +51,9 @@ export async function llavaConfigOf(
     Object.keys(model.prompt).length === 0 &&
     model.senses.length === 1 &&
     sense.placeholder === '<image>' &&
-    [encoder, connector, backbone].every((one) => Object.keys(one.paths).length === 0);
+    [encoder, connector, backbone].every((one) => Object.keys(one.paths).length === 0) &&
+    isKnownPart('encoder', encoder.id, sources) &&
+    isKnownPart('backbone', backbone.id, sources);
   const { paths } = module;
   const isNamed =
     /^vision_tower(\.vision_model)?$/.test(paths['encoder'] ?? '') &&

@@ -39,6 +39,10 @@ export async function findDefinition<K extends PartKind>(
   });
 }
 
+/** Whether the definition of a part is at hand, without a package that a configuration names. */
+export const isKnownPart = (kind: PartKind, id: string, { parts = [] }: PartSources = {}): boolean =>
+  [...parts, ...catalog].some((part) => part.kind === kind && part.id === id);
+
 /** Whether there is a part of the kind that published files call so. */
 export const isKnownType = (kind: PartKind, type: string, { parts = [] }: PartSources = {}): boolean =>
   [...parts, ...catalog].some((part) => part.kind === kind && (part.types ?? []).includes(type));

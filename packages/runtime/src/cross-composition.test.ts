@@ -41,7 +41,6 @@ async function composed(id: string, fusion: Json): Promise<Model> {
     connector: { id: 'connector-mlp' },
     backbone: { id: backbone.id, config: backbone.config },
     fusion: { id, config: fusion },
-    processor: { kind: 'dynamic-tiles' },
     // The table has rows that no text uses.
     image_token_id: backbone.shape.vocabSize - 1,
   };
