@@ -21,7 +21,19 @@ describe('rows of a step', () => {
   });
 
   it('have a position on each axis of the rule', () => {
-    const grid = layOutRows([{ ids: [1, 2], positions: [[5, 6], [7, 8]] }, undefined], { ...shape, axes: 2 });
+    const grid = layOutRows(
+      [
+        {
+          ids: [1, 2],
+          positions: [
+            [5, 6],
+            [7, 8],
+          ],
+        },
+        undefined,
+      ],
+      { ...shape, axes: 2 },
+    );
     expect(grid.positionIds.shape).toEqual([2, 2, 2]);
     expect(numbers(grid.positionIds)).toEqual([5, 6, 0, 0, 7, 8, 0, 0]);
   });
@@ -42,7 +54,12 @@ describe('rows of a step', () => {
   it('carry image embeddings in the order of their places', () => {
     const grid = layOutRows(
       [
-        { ids: [1, 9, 9], positions: [[0, 1, 2]], places: [1, 2], embeds: [Float32Array.of(1, 2), Float32Array.of(3, 4)] },
+        {
+          ids: [1, 9, 9],
+          positions: [[0, 1, 2]],
+          places: [1, 2],
+          embeds: [Float32Array.of(1, 2), Float32Array.of(3, 4)],
+        },
         { ids: [9], positions: [[0]], places: [0], embeds: [Float32Array.of(5, 6)] },
       ],
       shape,
@@ -66,7 +83,10 @@ describe('rows of a step', () => {
   });
 
   it('have one tile at least, which none of them has', () => {
-    const grid = layOutRows([{ ids: [1], positions: [[0]], seen: { tiles: 0, visible: new Uint8Array(0) } }], shape);
+    const grid = layOutRows(
+      [{ ids: [1], positions: [[0]], seen: { tiles: 0, visible: new Uint8Array(0) } }],
+      shape,
+    );
     expect(grid.seenMask!.shape).toEqual([1, 1, 1]);
     expect(numbers(grid.seenMask!)).toEqual([-1]);
   });

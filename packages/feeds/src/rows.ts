@@ -53,16 +53,17 @@ export interface RowShape {
   readonly axes: number | undefined;
 }
 
-const int64 = (data: BigInt64Array, shape: readonly number[]): TensorData => ({ dtype: 'int64', shape, data });
+const int64 = (data: BigInt64Array, shape: readonly number[]): TensorData => ({
+  dtype: 'int64',
+  shape,
+  data,
+});
 
 /**
  * Lays rows of new tokens side by side. They end together: shorter ones begin with padding, which is masked, so that
  * the distance of two tokens within a row is that of their columns. A row that is `undefined` is padding only.
  */
-export function layOutRows(
-  rows: readonly (TokenRow | undefined)[],
-  { hiddenSize, axes }: RowShape,
-): RowGrid {
+export function layOutRows(rows: readonly (TokenRow | undefined)[], { hiddenSize, axes }: RowShape): RowGrid {
   const batch = rows.length;
   const length = rows.reduce((most, row) => Math.max(most, row?.ids.length ?? 0), 0);
   const size = batch * length;
@@ -118,7 +119,8 @@ function seenMask(rows: readonly (TokenRow | undefined)[], length: number): Tens
       data.fill(-1n, to + own, to + tiles);
       const token = column - (length - (row?.ids.length ?? 0));
       if (token < 0) continue;
-      for (let tile = 0; tile < own; tile++) data[to + tile] = BigInt(row!.seen!.visible[token * own + tile]!);
+      for (let tile = 0; tile < own; tile++)
+        data[to + tile] = BigInt(row!.seen!.visible[token * own + tile]!);
     }
   }
   return int64(data, [rows.length, length, tiles]);

@@ -21,7 +21,8 @@ beforeAll(async () => {
 afterAll(() => Promise.all([model.close(), forgetful.close()]));
 
 /** The answer to the whole conversation without a cache of earlier turns. */
-const fresh = (chat: Chat) => forgetful.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
+const fresh = (chat: Chat) =>
+  forgetful.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
 
 describe('chat', () => {
   it('reads only what is new in the second turn, picture included, and answers as afresh', async () => {

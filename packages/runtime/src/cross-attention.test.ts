@@ -22,7 +22,8 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([model.close(), forgetful.close()]));
 
-const fresh = (chat: Chat) => forgetful.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
+const fresh = (chat: Chat) =>
+  forgetful.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
 
 async function golden(): Promise<number[]> {
   const file = await openSafetensors(join(folder, 'golden.safetensors'));

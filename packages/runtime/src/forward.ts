@@ -211,7 +211,9 @@ function rowsOfBatch(model: Model, batch: PaddedBatch) {
 
   /** @param flats places of the tokens */
   return (id: SequenceId, row: number, flats: readonly number[]): StepRow => {
-    const visual = flats.flatMap((flat, token) => (embedAt.has(flat) ? [{ token, at: embedAt.get(flat)! }] : []));
+    const visual = flats.flatMap((flat, token) =>
+      embedAt.has(flat) ? [{ token, at: embedAt.get(flat)! }] : [],
+    );
     return {
       id,
       ids: flats.map((flat) => Number(batch.inputIds[flat]!)),

@@ -13,13 +13,7 @@ import type { PictureLease, PictureStore } from './picture-store.js';
 import { blockKeys, blockTokens } from './prefix-store.js';
 import { keyedPrompt, type KeyedPrompt } from './prompt-keys.js';
 import type { PrefixClaim, PrefixQueue } from './prefix-queue.js';
-import {
-  cutPieces,
-  Sequence,
-  type RowTokens,
-  type SequenceShape,
-  type SequenceTools,
-} from './sequence.js';
+import { cutPieces, Sequence, type RowTokens, type SequenceShape, type SequenceTools } from './sequence.js';
 import { countPictures, isVideo } from './visuals.js';
 
 /** What generation needs of a loaded model. */

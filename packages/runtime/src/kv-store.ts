@@ -43,11 +43,15 @@ export class KvStore {
     this.#data = this.#arrays(this.#capacity);
   }
 
-  /** A store with one column for each sequence, all ending together. Times before a sequence's first are zeros. */
-  static gather(slots: readonly SlotSize[], columns: readonly (readonly Span[])[]): KvStore {
+  /**
+   * A store with one column for each sequence, all ending together. Times before a sequence's first are zeros.
+   *
+   * @param coming times for which there is room beside
+   */
+  static gather(slots: readonly SlotSize[], columns: readonly (readonly Span[])[], coming = 0): KvStore {
     const lengths = columns.map(lengthOf);
     const length = 1 + Math.max(...lengths);
-    const store = new KvStore(slots, columns.length, 2 * length);
+    const store = new KvStore(slots, columns.length, ((3 * (length + coming)) >> 1) + leastCapacity);
     store.#length = length;
     for (const [column, spans] of columns.entries()) {
       let to = length - lengths[column]!;

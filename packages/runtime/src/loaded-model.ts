@@ -114,11 +114,7 @@ export class LoadedModel {
     try {
       const prompt = await preparePrompt(this.#parts, request, { times, signal });
       opened = await openPrompt(this.#parts, prompt, signal);
-      return await answerPrompt(
-        this.#parts,
-        { prompt, settings, opened, lease },
-        { times, emit, signal },
-      );
+      return await answerPrompt(this.#parts, { prompt, settings, opened, lease }, { times, emit, signal });
     } catch (error) {
       if (!signal?.aborted) throw error;
       return abortedResult(times);

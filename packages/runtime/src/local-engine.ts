@@ -7,6 +7,7 @@ import type { Engine, EngineSetup, HeldPicture, OpenedSequence, Sight, StepRow }
 import { HeldKeys } from './held-keys.js';
 import { loadRuntime, wrapped, type OnnxRuntime } from './onnx-runtime.js';
 import { blockTokens, PrefixStore } from './prefix-store.js';
+import { attentionMask } from './attention-mask.js';
 import { SequenceTable, type Arrangement, type SequenceId } from './sequence-table.js';
 import { groupRows } from './step-groups.js';
 import { joinSights, splitEmbeds } from './tiled-sights.js';
@@ -219,7 +220,10 @@ export class LocalEngine implements Engine {
   async #stepTogether(rows: readonly StepRow[]): Promise<Float32Array[]> {
     const { text, vision, cross } = this.#setup;
     const ids = rows.map(({ id }) => id);
-    const arrangement = this.#table.arrange(ids);
+    const arrangement = this.#table.arrange(
+      ids,
+      rows.reduce((most, row) => Math.max(most, row.ids.length), 0),
+    );
     const columns = arrangement.rows.map((row) => rows[row]);
     const grid = layOutRows(
       columns.map((row) => row && this.#tokenRow(row)),
@@ -285,21 +289,6 @@ export class LocalEngine implements Engine {
   }
 }
 
-/** Which times count, `[batch, past + length]`: of each column the last ones of the past, and its new tokens. */
-function attentionMask(
-  { store, pasts }: Arrangement,
-  { batch, length, mask }: { readonly batch: number; readonly length: number; readonly mask: BigInt64Array },
-): TensorData {
-  const total = store.length + length;
-  const data = new BigInt64Array(batch * total);
-  for (const [column, past] of pasts.entries()) {
-    const newest = column * total + store.length;
-    data.fill(1n, newest - past, newest);
-    data.set(mask.subarray(column * length, (column + 1) * length), newest);
-  }
-  return { dtype: 'int64', shape: [batch, total], data };
-}
-
 /** Logits of each row; the graph gives them column by column. */
 function splitLogits(
   logits: Float32Array,
@@ -309,7 +298,12 @@ function splitLogits(
   const wanted = rows.map(({ ids, logits: which = 'last' }) =>
     which === 'all' ? ids.length : which === 'last' ? 1 : 0,
   );
-  const vocabSize = logits.length / Math.max(1, wanted.reduce((sum, count) => sum + count, 0));
+  const vocabSize =
+    logits.length /
+    Math.max(
+      1,
+      wanted.reduce((sum, count) => sum + count, 0),
+    );
   const result: Float32Array[] = [];
   let at = 0;
   for (const row of arrangement.rows) {

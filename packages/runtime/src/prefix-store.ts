@@ -36,7 +36,9 @@ export class PrefixStore {
     this.#slots = slots;
     this.#budget = budget;
     let values = 0;
-    this.#offsets = slots.map(({ heads, size }) => (values += blockTokens * heads * size) - blockTokens * heads * size);
+    this.#offsets = slots.map(
+      ({ heads, size }) => (values += blockTokens * heads * size) - blockTokens * heads * size,
+    );
     this.#blockBytes = 4 * values;
   }
 

@@ -1,3 +1,4 @@
+import type { ImagePlacement } from '@weft/spec';
 import { sharedTokens, type PromptKeys } from './prefix-store.js';
 import type { Prompt } from './prompt.js';
 import { isVideo, type Visual } from './visuals.js';
@@ -10,18 +11,20 @@ import { isVideo, type Visual } from './visuals.js';
  */
 export async function pictureKey(visual: Visual, placement: unknown): Promise<string> {
   const frames = isVideo(visual) ? visual.frames : [visual];
-  const rate = isVideo(visual) ? visual.fps : 0;
-  let key = JSON.stringify([rate, placement]);
-  for (const { width, height, data } of frames)
-    key = hex(await digest(new TextEncoder().encode(`${key} ${width}x${height} ${hex(await digest(data))}`)));
-  return key;
+  const pixels = await Promise.all(
+    frames.map(async ({ width, height, data }) => `${width}x${height}:${await digest(data)}`),
+  );
+  return `${JSON.stringify([isVideo(visual) ? visual.fps : 0, placement])} ${pixels.join()}`;
 }
 
-const digest = async (bytes: Uint8Array): Promise<Uint8Array> =>
-  new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+/** The text of a placement is long, and the ids tell it. */
+const withoutPrompt = ({ prompt: _, ...placement }: ImagePlacement): unknown => placement;
 
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** SHA-256 in base 64. */
+async function digest(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return btoa(String.fromCharCode(...new Uint8Array(hash)));
+}
 
 /** What tells a prompt from another. */
 export interface KeyedPrompt extends PromptKeys {
@@ -41,7 +44,9 @@ export async function keyedPrompt(
   { ids, imageAt, pictures, placements, visible }: Prompt,
   unseenAttend = false,
 ): Promise<KeyedPrompt> {
-  const pictureKeys = await Promise.all(pictures.map((one, i) => pictureKey(one, placements[i])));
+  const pictureKeys = await Promise.all(
+    pictures.map((one, i) => pictureKey(one, withoutPrompt(placements[i]!))),
+  );
   const owners = placements.flatMap(({ cross }, i) => (cross?.tiles ?? []).map(() => i));
   const tiles = owners.length;
   const sightOf = (at: number): string | undefined => {

@@ -1,5 +1,11 @@
 import { InputError } from '@weft/errors';
-import { senseOf, type ImagePlacement, type ImageSense, type PromptForm, type TokenPositions } from '@weft/spec';
+import {
+  senseOf,
+  type ImagePlacement,
+  type ImageSense,
+  type PromptForm,
+  type TokenPositions,
+} from '@weft/spec';
 import type { Segment } from '@weft/text';
 import type { ConversationTools, Question } from './message.js';
 import { describeVisuals, locate, placeVisuals } from './place-visuals.js';

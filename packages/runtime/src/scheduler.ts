@@ -37,6 +37,9 @@ const mostRows = 64;
 /** Pictures in one run of the encoder while nobody answers. */
 const mostPictures = 16;
 
+/** Continuations of promises between a result and the next question, and a few more. */
+const mostHops = 24;
+
 type Kind = 'see' | 'read' | 'answer';
 
 /**
@@ -52,6 +55,8 @@ export class Scheduler {
   readonly #looks = new Set<LookJob>();
   readonly #readings = new Set<ReadingJob>();
   #last: Kind = 'answer';
+  /** Readings when all who got a result in the last step have asked again. */
+  #expected = Infinity;
   #running = false;
 
   constructor(engine: Pick<Engine, 'step' | 'truncate' | 'forget'>, eye: Eye) {
@@ -86,9 +91,10 @@ export class Scheduler {
 
   async #run(): Promise<void> {
     this.#running = true;
+    // Requests that begin together share the first step.
+    this.#expected = Infinity;
     for (;;) {
-      // Whoever got a result in the last step asks for the next before this.
-      await nextTurn();
+      await this.#everybody();
       for (const job of [...this.#readings]) this.#isAborted(job);
       const answers = [...this.#readings].filter(({ reading, done }) => reading.length - done === 1);
       const prompts = [...this.#readings].filter(({ reading, done }) => reading.length - done > 1);
@@ -100,11 +106,21 @@ export class Scheduler {
           : this.#looks.size > 0
             ? 'see'
             : 'read';
+      this.#expected = Infinity;
       if (this.#last === 'answer') await this.#step(answers.slice(0, mostRows));
       else if (this.#last === 'read') await this.#step(together(prompts, answers.length === 0));
       else await this.#see([...this.#looks].slice(0, answers.length === 0 ? mostPictures : 1));
     }
     this.#running = false;
+  }
+
+  /** Waits until those who got a result in the last step have asked for the next, or did not. */
+  async #everybody(): Promise<void> {
+    for (let hop = 0; hop < mostHops; hop++) {
+      if (this.#readings.size >= this.#expected) return;
+      await undefined;
+    }
+    await nextTurn();
   }
 
   /** Whether nobody waits for it any more; it is forgotten then. */
@@ -137,6 +153,7 @@ export class Scheduler {
         const logits = await this.#engine.step(
           some.map(({ reading, done }, i) => reading.row(done, counts[i]!)),
         );
+        this.#expected = this.#readings.size;
         for (const [i, job] of some.entries()) {
           // First in, first out: who still waits for a turn comes before those who had one.
           this.#readings.delete(job);

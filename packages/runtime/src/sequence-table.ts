@@ -31,7 +31,7 @@ export interface Arrangement {
 }
 
 /** A store is gathered anew when fewer of its columns take part in a step than this share. */
-const leastShare = 0.75;
+const leastShare = 0.5;
 
 /**
  * Which tokens each sequence holds, and where. Sequences that step together lie side by side in one store and end
@@ -103,10 +103,10 @@ export class SequenceTable {
     });
   }
 
-  /** Puts sequences side by side, all different. */
-  arrange(ids: readonly SequenceId[]): Arrangement {
+  /** Puts sequences side by side, all different. @param coming times that are about to be appended */
+  arrange(ids: readonly SequenceId[], coming = 0): Arrangement {
     const sequences = ids.map((id) => this.#get(id));
-    if (!this.#isArranged(sequences)) this.#gather(sequences);
+    if (!this.#isArranged(sequences)) this.#gather(sequences, { coming });
     const store = sequences[0]!.home!;
     const rows = Array.from({ length: store.batch }, () => -1);
     const pasts = Array.from({ length: store.batch }, () => 0);
@@ -141,7 +141,7 @@ export class SequenceTable {
         start: times - count,
         length: count,
       });
-      this.#gather(sequences, (sequence, i) => [fresh(sequence, counts[i]!)]);
+      this.#gather(sequences, { fresh: (sequence, i) => [fresh(sequence, counts[i]!)] });
       for (const [i, sequence] of sequences.entries()) sequence.length += counts[i]!;
       return;
     }
@@ -168,9 +168,18 @@ export class SequenceTable {
   }
 
   /** Moves sequences to a store of their own. @param fresh what comes after the tokens of each */
-  #gather(sequences: readonly Sequence[], fresh: (sequence: Sequence, i: number) => Span[] = () => []): void {
+  #gather(
+    sequences: readonly Sequence[],
+    {
+      fresh = () => [],
+      coming,
+    }: {
+      readonly fresh?: (sequence: Sequence, i: number) => readonly Span[];
+      readonly coming?: number;
+    } = {},
+  ): void {
     const columns = sequences.map((sequence, i) => [...this.#held(sequence), ...fresh(sequence, i)]);
-    const store = KvStore.gather(this.#slots, columns);
+    const store = KvStore.gather(this.#slots, columns, coming);
     for (const [column, sequence] of sequences.entries()) {
       this.#leave(sequence);
       sequence.home = store;

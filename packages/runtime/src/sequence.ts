@@ -124,14 +124,16 @@ export class Sequence {
         { length: this.#tools.shape.axes },
         (_, axis) => positions?.axes[axis]?.slice(from, end) ?? counted,
       ),
-      places: own.map((place) => place - from),
-      pieces: own.length > 0 ? cutPieces(pieces, first, own.length) : [],
+      ...(own.length > 0 && {
+        places: own.map((place) => place - from),
+        pieces: cutPieces(pieces, first, own.length),
+      }),
       // A row that sees no tile is read without those layers.
-      seen:
-        seen && seen.tiles > 0
-          ? { ...seen, visible: seen.visible.slice(from * seen.tiles, end * seen.tiles) }
-          : undefined,
-      logits: end === ids.length ? 'last' : 'none',
+      ...(seen &&
+        seen.tiles > 0 && {
+          seen: { ...seen, visible: seen.visible.slice(from * seen.tiles, end * seen.tiles) },
+        }),
+      ...(end < ids.length && { logits: 'none' }),
     };
   }
 

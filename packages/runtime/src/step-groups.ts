@@ -15,7 +15,7 @@ const spareNew = 64;
 
 /**
  * Which rows run together, by their numbers: those that take the same graph, with little padding among the new
- * tokens, and at most as much in the past as there are tokens.
+ * tokens, and in the past at most half as much as there are tokens.
  *
  * @param hasWindow whether a layer counts distances: padding may then not come between old and new tokens of a row
  */
@@ -40,7 +40,7 @@ export function groupRows(rows: readonly GroupedRow[], hasWindow: boolean): numb
       const size = next.rows.length;
       const fits =
         size * next.longest <= 1.25 * next.counts + spareNew &&
-        size * next.furthest <= 2 * next.pasts + size * sparePast &&
+        size * next.furthest <= 1.5 * next.pasts + size * sparePast &&
         (!hasWindow || count === next.longest || past === 0);
       if (open && fits) open = next;
       else {

@@ -93,8 +93,6 @@ export async function startWorkerEngine(
       step: (rows) => call('step', [rows]),
       close: () => (failure ? Promise.resolve() : call('close', [])),
     },
-    eye: setup.preparer
-      ? (looks, keep) => call<readonly SeenPicture[]>('look', [looks, keep])
-      : undefined,
+    eye: setup.preparer ? (looks, keep) => call<readonly SeenPicture[]>('look', [looks, keep]) : undefined,
   };
 }
