@@ -2,7 +2,14 @@ import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
 import { readCheckpointFiles, readEntry, type CheckpointFiles, type UnusedTensor } from '@weft/runtime';
 import type { Model } from '@weft/spec';
-import { matchWeights, openCheckpoint, toFloat32, type Checkpoint, type TensorEntry } from '@weft/weights';
+import {
+  matchWeights,
+  openCheckpoint,
+  toFloat32,
+  wholeTensor,
+  type Checkpoint,
+  type WeightEntry,
+} from '@weft/weights';
 
 /** A checkpoint folder as it lies on the disk: nothing is computed and no weight is read yet. */
 export interface OpenFolder {
@@ -10,8 +17,8 @@ export interface OpenFolder {
   readonly model: Model;
   /** Its files and headers; it is closed. */
   readonly checkpoint: Checkpoint;
-  /** The tensor of each parameter; a piece of a stored tensor where a checkpoint joins several. */
-  readonly entries: ReadonlyMap<string, TensorEntry>;
+  /** The tensor of each parameter, or the tensors; a piece of a stored tensor where a checkpoint joins several. */
+  readonly entries: ReadonlyMap<string, WeightEntry>;
   readonly unused: readonly UnusedTensor[];
 }
 
@@ -44,7 +51,8 @@ export async function readWeights(
   report: (share: number) => void,
 ): Promise<Map<string, Float32Array>> {
   const weights = new Map<string, Float32Array>();
-  for (const [path, entry] of entries) {
+  for (const [path, stored] of entries) {
+    const entry = wholeTensor(stored);
     weights.set(path, toFloat32(await readEntry(entry), entry.dtype));
     report(weights.size / entries.size);
   }

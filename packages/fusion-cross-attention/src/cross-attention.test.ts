@@ -1,7 +1,7 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters, trace, type Value } from '@weft/graph';
 import { decoder } from '@weft/nn';
-import { inference } from '@weft/onnx';
+import { inference, targets } from '@weft/onnx';
 import type { Backbone, Fusion } from '@weft/spec';
 import {
   assertClose,
@@ -201,10 +201,11 @@ describe('the decode step over held keys', () => {
 
   it.each(['cpu', 'reference'] as const)(
     'gives the logits of the whole graph, token by token (%s)',
-    async (capability) => {
+    async (name) => {
+      const target = targets[name];
       const parameters = randomParameters({ backbone: model }, 4);
       const whole = interpret(graph, feeds, parameters)['logits']!;
-      const keys = await runOnnx(held!.graph, feeds, parameters, { capability });
+      const keys = await runOnnx(held!.graph, feeds, parameters, { target });
       let past: Tensors = Object.fromEntries(
         cache.map((slot) => [
           slot.past,
@@ -218,7 +219,7 @@ describe('the decode step over held keys', () => {
           mask: { shape: [1, 1, 2], data: feeds.mask.data.slice(2 * at, 2 * at + 2) },
           attention_mask: { shape: [1, at + 2], data: [0, ...ids.slice(0, at + 1).map(() => 1)] },
         };
-        const result = await runOnnx(step, { ...given, ...keys, ...past }, parameters, { capability });
+        const result = await runOnnx(step, { ...given, ...keys, ...past }, parameters, { target });
         const expected = {
           shape: [config.vocabSize],
           data: whole.data.slice(at * config.vocabSize, (at + 1) * config.vocabSize),

@@ -1,4 +1,14 @@
 export {
+  cacheBias,
+  cachedAttend,
+  cacheShape,
+  fromCache,
+  heldAttend,
+  toCache,
+  type CachedAttentionInputs,
+  type CacheSizes,
+} from './cached-attention.js';
+export {
   addDims,
   broadcastShapes,
   countElements,
@@ -92,7 +102,7 @@ export {
 export { Parameter, type Initializer } from './parameter.js';
 export type { AnyModule, Part, Parts } from './part.js';
 export { currentPath, joinPath, withPath } from './path.js';
-export { convWindows, decompose, oneHot, reference, type ConvWindow } from './reference.js';
+export { convWindows, decompose, oneHot, reference, splitHeads, type ConvWindow } from './reference.js';
 export {
   attend,
   conv,

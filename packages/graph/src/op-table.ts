@@ -102,6 +102,10 @@ export interface SemanticAttributes {
    */
   Rope: { readonly interleaved: boolean };
   Attention: AttentionAttributes;
+  /** Causal or full attention to the tokens of a cache and to new ones, of which a mask says which count. */
+  CachedAttention: CachedAttentionAttributes;
+  /** Attention to keys and values that were computed before and lie in a cache, all of them seen. */
+  HeldAttention: { readonly scale: number; readonly layout: CacheLayout };
   /** Convolution whose stride is its kernel: pixels `[T, C, height, width]` to `[T, P, D]`, P row-major. */
   PatchEmbed: { readonly patchSize: number };
   /** Convolution over rows and columns: x `[T, C, height, width]`, weight `[O, C / groups, kh, kw]`, bias `[O]`. */
@@ -144,6 +148,22 @@ export interface AttentionAttributes {
   readonly scale: number;
   /** Sliding window: keys at a distance of `window` or more are not seen. */
   readonly window?: number;
+}
+
+/**
+ * Axes of keys and values in a cache: `time-major` `[S, B, K, H]`, where a new token is one contiguous write, or
+ * `head-major` `[B, K, S, H]`, as fused operators of accelerators read them.
+ */
+export type CacheLayout = 'time-major' | 'head-major';
+
+export interface CachedAttentionAttributes {
+  /** `causal`: a new token sees the cache, and of the new tokens those at and before its own position. */
+  readonly mask: 'none' | 'causal';
+  /** Factor on the scores. */
+  readonly scale: number;
+  /** Sliding window: keys at a distance of `window` or more are not seen. */
+  readonly window?: number;
+  readonly layout: CacheLayout;
 }
 
 /** Names of the operations that targets emit one by one. */

@@ -1,9 +1,10 @@
+import { cacheBias, fromCache } from './cached-attention.js';
 import { addDims, multiplyDims, type Dim } from './dim.js';
 import type { Graph, RewriteRule } from './graph.js';
 import { rewrite } from './graph.js';
 import type { ConvAttributes, SemanticOp } from './op-table.js';
 import * as o from './ops.js';
-import { linear, softmax } from './semantic.js';
+import { attend, linear, softmax } from './semantic.js';
 import type { Node, Value } from './value.js';
 
 const numberOf = (dim: Dim | undefined): number => Number(dim);
@@ -90,6 +91,19 @@ export const reference: {
     ]);
     return [o.reshape(o.transpose(context, [0, 3, 1, 2, 4]), [batch!, length!, heads!, valueDim])];
   },
+  // All keys in one line, and attention to them that the mask of the cache restricts.
+  CachedAttention: ({ attributes }, [q, k, v, pastKeys, pastValues, attentionMask, bias]) => {
+    const { scale, layout } = attributes;
+    const [keys, values] = [
+      o.concat([fromCache(pastKeys!, layout), k!], 1),
+      o.concat([fromCache(pastValues!, layout), v!], 1),
+    ];
+    const visible = cacheBias(attentionMask!, q!.shape[1]!, attributes);
+    return [attend(q!, keys, values, { scale, bias: bias ? o.add(visible, bias) : visible })];
+  },
+  HeldAttention: ({ attributes: { scale, layout } }, [q, keys, values, bias]) => [
+    attend(q!, fromCache(keys!, layout), fromCache(values!, layout), { scale, bias }),
+  ],
   PatchEmbed: ({ attributes: { patchSize: p } }, [pixels, weight, bias]) => {
     const [tiles, channels, height, width] = pixels!.shape;
     const [rows, columns] = [Math.floor(numberOf(height) / p), Math.floor(numberOf(width) / p)];
@@ -196,7 +210,7 @@ export function convWindows(
 }
 
 /** A bias that broadcasts to `[B, N, L, S]` as one that broadcasts to `[B, K, G, L, S]`. */
-function splitHeads(bias: Value, keyHeads: number, group: number): Value {
+export function splitHeads(bias: Value, keyHeads: number, group: number): Value {
   const shape = [...Array.from({ length: 4 - bias.rank }, () => 1), ...bias.shape];
   const [batch, heads, length, keys] = shape;
   return o.reshape(bias, [batch!, heads === 1 ? 1 : keyHeads, heads === 1 ? 1 : group, length!, keys!]);

@@ -85,6 +85,12 @@ const products: Products = {
     const { size } = context;
     return size(batch, length, heads) * keysOf(node, context) * (size(headSize) + size(v!.shape[3]));
   },
+  // Their past is among the inputs, so that it has a size of its own.
+  CachedAttention: ({ inputs: [q, , v, , , attentionMask] }, { size }) =>
+    size(...q!.shape.slice(0, 3), attentionMask!.shape[1]) * (size(q!.shape[3]) + size(v!.shape[3])),
+  HeldAttention: ({ inputs: [q, keys, values], attributes: { layout } }, { size }) =>
+    size(...q!.shape.slice(0, 3), keys!.shape[layout === 'time-major' ? 0 : 2]) *
+    (size(q!.shape[3]) + size(values!.shape[3])),
   Onnx: ({ attributes: { type } }) => {
     throw new UnsupportedError({
       message: `The operations of the ONNX operator ${type} cannot be counted.`,

@@ -8,6 +8,7 @@ import {
   updateGraph,
   type UpdateOptions,
 } from '@weft/autodiff';
+import { targets } from '@weft/onnx';
 import type { Json } from '@weft/spec';
 import {
   assertClose,
@@ -84,18 +85,19 @@ describe('one supervised batch against PyTorch', () => {
     compareGradients(results, 1e-5);
   });
 
-  describe.each(['cpu', 'reference'] as const)('in ONNX Runtime (%s)', (capability) => {
+  describe.each(['cpu', 'reference'] as const)('in ONNX Runtime (%s)', (name) => {
+    const target = targets[name];
     let runner: OnnxRunner;
     let update: OnnxRunner;
     beforeAll(async () => {
-      runner = await openOnnx(backward, { capability });
+      runner = await openOnnx(backward, { target });
       const parameters = trained.map((path): TrainedParameter => {
         const { shape } = weights[path]!;
         const group = path.startsWith('multi_modal_projector.') ? 'connector' : 'rest';
         return { path, shape, group, weightDecay: shape.length > 1 ? optimizer.weightDecay : 0 };
       });
       update = await openOnnx(updateGraph(parameters, { ...optimizer, momentum: 0.95, clip: 'global' }), {
-        capability,
+        target,
       });
     });
     afterAll(() => Promise.all([runner.release(), update.release()]));

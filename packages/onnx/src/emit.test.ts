@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emitModel } from './emit.js';
 import { inference } from './inference.js';
 import type { ExternalTensor, StorageType } from './model-proto.js';
+import { targets, type TargetName } from './targets/index.js';
 
 const f32 = (...shape: g.Dim[]) => ({ dtype: 'float32' as const, shape });
 
@@ -77,13 +78,13 @@ describe('weights inside a .safetensors', () => {
         shape: [3, 2],
       };
     };
-    for (const capability of ['cpu', 'reference'] as const) {
-      const session = await open(emitModel(graph, { weights, capability }).bytes, folder);
+    for (const target of Object.values(targets)) {
+      const session = await open(emitModel(graph, { weights, target }).bytes, folder);
       const { y } = await session.run({ x: new Tensor('float32', Float32Array.of(1, 0, 0, 1), [2, 2]) });
       expect([...(y!.data as Float32Array)]).toEqual([0, -2, 1024, 1, 0.5, -0.25]);
       await session.release();
     }
-    expect(asked).toEqual(['model.layers.0.w', 'model.layers.0.w']);
+    expect(asked).toEqual(Object.keys(targets).map(() => 'model.layers.0.w'));
   });
 
   it('must have as many elements as their parameter', () => {
@@ -129,8 +130,8 @@ describe('emitModel', () => {
   it('fuses what the processor has operators for, and nothing in the reference', () => {
     const [x, w] = [g.input('x', f32('n', 4)), g.input('w', f32(5, 4))];
     const graph = g.makeGraph({ y: g.silu(g.linear(x, w)) });
-    const text = (capability: 'cpu' | 'reference') =>
-      new TextDecoder('latin1').decode(emitModel(graph, { weights: 'input', capability }).bytes);
+    const text = (name: TargetName) =>
+      new TextDecoder('latin1').decode(emitModel(graph, { weights: 'input', target: targets[name] }).bytes);
     expect(text('cpu')).toContain('QuickGelu');
     expect(text('reference')).not.toContain('QuickGelu');
     expect(text('reference')).toContain('Sigmoid');

@@ -6,12 +6,28 @@ import {
   sameShape,
   type Dim,
   type Graph,
+  type Node,
   type OnnxAttribute,
   type Shape,
   type TensorData,
   type Value,
 } from '@weft/graph';
 import type { ExternalTensor, NodeProto } from './model-proto.js';
+import type { Blocks } from './stored-weight.js';
+
+/** What becomes of weights in blocks. */
+export interface BlockHandling {
+  /** Whether the rule of a node takes an input as it is stored. */
+  readonly takes: (node: Node, value: Value, blocks: Blocks) => boolean;
+  /** Emits nodes that compute the numbers, and returns their name. */
+  readonly compute: (e: Emitter, path: string, blocks: Blocks, shape: readonly number[]) => string;
+}
+
+/** A weight in blocks, which nodes may never ask the numbers of. */
+export interface StoredValue {
+  readonly path: string;
+  readonly blocks: Blocks;
+}
 
 /** Collects the nodes and constants of one ONNX graph and names everything. */
 export class Emitter {
@@ -21,9 +37,13 @@ export class Emitter {
   readonly #names = new Map<Value, string>();
   readonly #taken = new Set<string>();
   readonly #shared = new Map<string, unknown>();
+  readonly #stored = new Map<Value, StoredValue>();
   #path = '';
 
-  constructor(readonly graph: Graph) {
+  constructor(
+    readonly graph: Graph,
+    readonly handling: BlockHandling,
+  ) {
     for (const name of Object.keys(graph.outputs)) this.#taken.add(name);
   }
 
@@ -33,9 +53,41 @@ export class Emitter {
     return body();
   }
 
-  /** ONNX name of a value whose node has been emitted. */
+  /** ONNX name of a value whose node has been emitted. The numbers of a weight in blocks are computed on demand. */
   nameOf(value: Value): string {
-    return this.#names.get(value)!;
+    const known = this.#names.get(value);
+    if (known !== undefined) return known;
+    const { path, blocks } = this.#stored.get(value)!;
+    const outer = this.#path;
+    const name = this.at(path, () =>
+      this.handling.compute(this, path, blocks, value.shape as readonly number[]),
+    );
+    this.#path = outer;
+    this.bind(value, name);
+    return name;
+  }
+
+  /** Says that a value is a weight in blocks. */
+  store(value: Value, path: string, blocks: Blocks): void {
+    this.#stored.set(value, { path, blocks });
+  }
+
+  /** How a value is stored, if it is a weight in blocks. */
+  stored(value: Value): StoredValue | undefined {
+    return this.#stored.get(value);
+  }
+
+  /** The weight in blocks that an input of a node is, if the target's rule takes it so. */
+  blocksFor(node: Node, value: Value): StoredValue | undefined {
+    const stored = this.#stored.get(value);
+    return stored && this.handling.takes(node, value, stored.blocks) ? stored : undefined;
+  }
+
+  /** Declares an initializer that lies in a file. */
+  weight(wanted: string, tensor: ExternalTensor): string {
+    const name = this.unique(wanted);
+    this.weights.set(name, tensor);
+    return name;
   }
 
   bind(value: Value, name: string): void {

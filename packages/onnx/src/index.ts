@@ -1,4 +1,4 @@
-export { emitModel, type Capability, type EmitOptions, type EmittedModel } from './emit.js';
+export { emitModel, type EmitOptions, type EmittedModel } from './emit.js';
 export {
   inference,
   type HeldGraph,
@@ -15,3 +15,17 @@ export {
   type ValueInfo,
 } from './model-proto.js';
 export { MessageWriter } from './protobuf.js';
+export {
+  blocksPerRow,
+  dequantize,
+  isBlocks,
+  rowBytes,
+  type BlockData,
+  type BlockForm,
+  type Blocks,
+  type Plain,
+  type StoredWeight,
+} from './stored-weight.js';
+export type { BlockSupport, Expansions, Lowering, NodeToServe, Target } from './target.js';
+export { cpuTarget, type CpuOptions } from './targets/cpu.js';
+export { targets, type TargetName } from './targets/index.js';

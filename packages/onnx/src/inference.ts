@@ -1,29 +1,19 @@
 import { ConfigError } from '@weft/errors';
 import {
   addDims,
-  and,
+  cachedAttend,
+  cacheShape,
   concat,
-  constant,
-  add,
-  dimSize,
-  equal,
+  expand,
+  fromCache,
+  heldAttend,
   input,
-  iota,
-  less,
-  lessOrEqual,
-  mostNegative,
   makeGraph,
-  matmul,
-  multiplyDims,
-  onnx,
-  reshape,
   rewrite,
-  slice,
-  softmax,
-  sub,
+  toCache,
   transpose,
-  where,
-  type AttentionAttributes,
+  type CacheLayout,
+  type CacheSizes,
   type Dim,
   type Graph,
   type Node,
@@ -33,9 +23,11 @@ import {
 export interface InferenceOptions {
   /** Name of the axis of earlier tokens in the graph that results. */
   readonly past?: string;
+  /** The cache's axes, by which a target reads it: its `cacheLayout`; time-major unless given. */
+  readonly layout?: CacheLayout;
 }
 
-/** Keys or values of one attention layer that a cache must keep. */
+/** Keys, values or biases of one attention layer that a cache must keep. */
 export interface CacheSlot {
   readonly past: string;
   readonly present: string;
@@ -72,7 +64,11 @@ const textInputs = /^(input_ids|position_ids|attention_mask|past_key_values\..*)
  * The graph for generation: every attention whose keys may be appended to gains the keys and values of earlier
  * tokens as inputs `past_key_values.{i}.key|value` `[past, batch, K, H]` and those of the new tokens as outputs
  * `present.{i}.key|value` `[sequence, batch, K, H]`, numbered in graph order. Time is the outer axis, so appending
- * is one contiguous write. An input `attention_mask` int64 `[batch, past + sequence]` says which tokens count.
+ * is one contiguous write; a target with a head-major cache has `[batch, K, past, H]` and `[batch, K, sequence, H]`.
+ * An input `attention_mask` int64 `[batch, past + sequence]` says which tokens count.
+ *
+ * A bias that depends on keys alone, as in ALiBi, is appended to the cache like them, as
+ * `past_key_values.{i}.bias` `[past, batch, N, 1]`.
  *
  * Attention whose keys are held takes its keys and values as inputs `cross_key_values.{i}.key|value`
  * `[keys, batch, K, H]`, numbered on their own; what computes them becomes the graph `held`. There must be one key at
@@ -81,96 +77,107 @@ const textInputs = /^(input_ids|position_ids|attention_mask|past_key_values\..*)
  * The past must hold at least one token: ONNX Runtime's batched product divides by an empty size. Callers keep a
  * masked row at the start, which adds exact zeros.
  *
- * @throws ConfigError if keys that are held depend on the text
+ * @throws ConfigError if keys that are held depend on the text or are seen in an order, or if the bias of a cached
+ * attention depends on pairs of tokens
  */
-export function inference(graph: Graph, { past = 'past' }: InferenceOptions = {}): InferenceGraph {
+export function inference(
+  graph: Graph,
+  { past = 'past', layout = 'time-major' }: InferenceOptions = {},
+): InferenceGraph {
   const cache: CacheSlot[] = [];
   const presents: Record<string, Value> = {};
-  const masks = new Map<string, Value>();
+  let layers = 0;
   let attentionMask: Value | undefined;
-
-  const visibility = (batch: Dim, length: Dim, causal: boolean, window: number | undefined): Value => {
-    const key = `${causal} ${window}`;
-    const known = masks.get(key);
-    if (known) return known;
-    const total = addDims(past, length);
-    attentionMask ??= input('attention_mask', { dtype: 'int64', shape: [batch, total] });
-    let visible = reshape(equal(attentionMask, 1), [batch, 1, 1, total]);
-    const query = add(reshape(iota(length), [1, 1, length, 1]), dimSize(past));
-    const keys = reshape(iota(total), [1, 1, 1, total]);
-    if (causal) visible = and(visible, lessOrEqual(keys, query));
-    if (window !== undefined) visible = and(visible, less(sub(query, keys), window));
-    const bias = where(visible, constant(0, 'float32'), constant(mostNegative, 'float32'));
-    masks.set(key, bias);
-    return bias;
-  };
 
   const slots: HeldSlot[] = [];
   const computed: Record<string, Value> = {};
-  const held = (node: Node<'Attention'>, [q, k, v, bias]: readonly Value[]): readonly Value[] => {
+  const held = ({ attributes, path }: Node<'Attention'>, [q, k, v, bias]: readonly Value[]): Value => {
+    const { mask, scale } = attributes;
+    if (mask !== 'none')
+      throw new ConfigError({
+        message: 'Keys that are held have no order, so nothing can be causal.',
+        where: path,
+      });
     const index = slots.length / 2;
     const hold = (part: 'key' | 'value', value: Value): Value => {
-      const [batch, keys, heads, size] = value.shape as [Dim, Dim, number, number];
       const name = `cross_key_values.${index}.${part}`;
-      slots.push({ name, heads, size });
-      computed[name] = transpose(value, [1, 0, 2, 3]);
-      return input(name, { dtype: 'float32', shape: [keys, batch, heads, size] });
+      const sizes = sizesOf(value);
+      slots.push({ name, heads: sizes.heads, size: sizes.size });
+      computed[name] = toCache(value, layout);
+      return input(name, { dtype: 'float32', shape: cacheShape(layout, sizes) });
     };
     const [keys, values] = [hold('key', k!), hold('value', v!)];
-    return overHeld(q!, keys, values, node.attributes, bias);
+    return heldAttend(q!, keys, values, { scale, layout, bias });
   };
 
-  const cached = (node: Node<'Attention'>, inputs: readonly Value[]): readonly Value[] | undefined => {
-    const { cache: kind, mask, scale, window } = node.attributes;
-    if (kind === 'hold') return held(node, inputs);
-    if (kind !== 'append') return undefined;
-    const [q, k, v, bias] = inputs;
-    const [batch, length, heads, size] = q!.shape;
-    const [keyHeads, valueSize] = [k!.shape[2]!, v!.shape[3]!];
-    const group = Number(heads) / Number(keyHeads);
-    const total = addDims(past, length!);
-    const index = cache.length / 2;
-
-    const slot = (name: 'key' | 'value', value: Value): Value => {
-      const names = { past: `past_key_values.${index}.${name}`, present: `present.${index}.${name}` };
-      cache.push({ ...names, heads: Number(keyHeads), size: Number(value.shape[3]) });
-      presents[names.present] = transpose(value, [1, 0, 2, 3]);
-      return input(names.past, { dtype: 'float32', shape: [past, batch!, keyHeads, value.shape[3]!] });
+  const appended = ({ attributes, path }: Node<'Attention'>, [q, k, v, bias]: readonly Value[]): Value => {
+    const { mask, scale, window } = attributes;
+    const [batch, length] = q!.shape as [Dim, Dim];
+    const index = layers++;
+    const slot = (part: 'key' | 'value' | 'bias', value: Value): Value => {
+      const names = { past: `past_key_values.${index}.${part}`, present: `present.${index}.${part}` };
+      const { heads, size } = sizesOf(value);
+      cache.push({ ...names, heads, size });
+      presents[names.present] = toCache(value, layout);
+      const shape = cacheShape(layout, { count: past, batch, heads, size });
+      return input(names.past, { dtype: 'float32', shape });
     };
     const [pastKeys, pastValues] = [slot('key', k!), slot('value', v!)];
-    const stacked = [batch!, keyHeads, multiplyDims(group, length!)];
-    const split = [batch!, keyHeads, group, length!];
-    const perHead = [0, 2, 1, 3];
-    const queries = reshape(
-      transpose(reshape(q!, [batch!, length!, keyHeads, group, size!]), [0, 2, 3, 1, 4]),
-      [...stacked, size!],
+    const extended =
+      bias && overPast(bias, [batch, length], path, (own) => fromCache(slot('bias', own), layout));
+    attentionMask ??= input('attention_mask', { dtype: 'int64', shape: [batch, addDims(past, length)] });
+    return cachedAttend(
+      { q: q!, k: k!, v: v!, pastKeys, pastValues, attentionMask, bias: extended },
+      { mask, scale, layout, ...(window === undefined ? {} : { window }) },
     );
-    const pastScores = overPast(queries, pastKeys, [...stacked, past], {
-      transB: 1,
-      alpha: { float: scale },
-    });
-    const newScores = matmul(queries, transpose(k!, perHead), { transposeB: true, alpha: scale });
-    let scores = reshape(concat([pastScores, newScores], 3), [...split, total]);
-    scores = add(
-      scores,
-      reshape(visibility(batch!, length!, mask === 'causal', window), [batch!, 1, 1, length!, total]),
-    );
-    if (bias) scores = add(scores, bias);
-    const weights = reshape(softmax(scores), [...stacked, total]);
-    const context = add(
-      overPast(slice(weights, 3, 0, past), pastValues, [...stacked, valueSize], {}),
-      matmul(slice(weights, 3, past, total), transpose(v!, perHead)),
-    );
-    const byToken = transpose(reshape(context, [...split, valueSize]), [0, 3, 1, 2, 4]);
-    return [reshape(byToken, [batch!, length!, heads!, valueSize])];
   };
 
-  const rewritten = rewrite(graph, { Attention: cached });
+  const rewritten = rewrite(graph, {
+    Attention: (node, inputs) => {
+      const { cache: kind } = node.attributes;
+      if (kind === 'none') return undefined;
+      return [(kind === 'hold' ? held : appended)(node, inputs)];
+    },
+  });
   return {
     graph: makeGraph({ ...rewritten.outputs, ...presents }),
     cache,
     held: slots.length === 0 ? null : { graph: heldGraph(computed), slots },
   };
+}
+
+/** Sizes of keys or values `[B, S, K, H]`. */
+function sizesOf({ shape }: Value): CacheSizes & { readonly heads: number; readonly size: number } {
+  const [batch, count, heads, size] = shape as [Dim, Dim, number, number];
+  return { batch, count, heads, size };
+}
+
+/**
+ * A bias over new keys as one over earlier and new ones.
+ *
+ * @param bias broadcasts to `[B, N, L, L]`
+ * @param earlier that of earlier keys `[B, P, N, 1]`, given that of the new ones `[B, L, N, 1]`
+ */
+function overPast(
+  bias: Value,
+  [batch, length]: readonly [Dim, Dim],
+  where: string,
+  earlier: (own: Value) => Value,
+): Value {
+  const [, heads, queries, keys] = [
+    ...Array.from({ length: 4 - bias.rank }, () => 1),
+    ...bias.shape,
+  ] as Dim[];
+  if (keys === 1) return bias;
+  if (queries !== 1 || keys !== length)
+    throw new ConfigError({
+      message: `The bias [${bias.shape.join(', ')}] of a cached attention depends on pairs of tokens, so that it cannot be kept with the keys.`,
+      where,
+      hint: "Write it as a bias of keys [B, N, 1, L]: what all keys of a query have in common does not matter, so ALiBi's slope * (key - query) is slope * key.",
+    });
+  const own = transpose(expand(bias, [batch, heads!, 1, length]), [0, 3, 1, 2]);
+  const byKey = [0, 2, 3, 1];
+  return concat([transpose(earlier(own), byKey), transpose(own, byKey)], 3);
 }
 
 function heldGraph(computed: Readonly<Record<string, Value>>): Graph {
@@ -183,69 +190,3 @@ function heldGraph(computed: Readonly<Record<string, Value>>): Graph {
     });
   return graph;
 }
-
-/**
- * Attention over all of the held keys.
- *
- * @param q `[B, L, N, H]`
- * @param keys `[S, B, K, H]`
- * @param values `[S, B, K, Hv]`
- * @param bias broadcasts to `[B, N, L, S]`
- */
-function overHeld(
-  q: Value,
-  keys: Value,
-  values: Value,
-  { scale }: AttentionAttributes,
-  bias?: Value,
-): readonly Value[] {
-  const [batch, length, heads, size] = q.shape as [Dim, Dim, number, number];
-  const [count, , keyHeads] = keys.shape as [Dim, Dim, number];
-  const valueSize = values.shape[3]!;
-  const group = heads / keyHeads;
-  const stacked = [batch, keyHeads, multiplyDims(group, length)];
-  const queries = reshape(transpose(reshape(q, [batch, length, keyHeads, group, size]), [0, 2, 3, 1, 4]), [
-    ...stacked,
-    size,
-  ]);
-  let scores = overPast(queries, keys, [...stacked, count], { transB: 1, alpha: { float: scale } });
-  if (bias) {
-    const [rows, biasHeads, ...rest] = [
-      ...Array.from({ length: 4 - bias.rank }, () => 1),
-      ...bias.shape,
-    ] as Dim[];
-    const split = reshape(bias, [
-      rows!,
-      biasHeads === 1 ? 1 : keyHeads,
-      biasHeads === 1 ? 1 : group,
-      ...rest,
-    ]);
-    scores = reshape(add(reshape(scores, [batch, keyHeads, group, length, count]), split), [
-      ...stacked,
-      count,
-    ]);
-  }
-  const context = reshape(overPast(softmax(scores), values, [...stacked, valueSize], {}), [
-    batch,
-    keyHeads,
-    group,
-    length,
-    valueSize,
-  ]);
-  return [reshape(transpose(context, [0, 3, 1, 2, 4]), [batch, length, heads, valueSize])];
-}
-
-/** Product with a cache `[past, batch, K, H]`, read as `[batch, K, past, H]` without a copy. */
-const overPast = (
-  a: Value,
-  cache: Value,
-  shape: readonly Dim[],
-  attributes: Record<string, number | { float: number }>,
-): Value =>
-  onnx(
-    'FusedMatMul',
-    [a, cache],
-    [{ dtype: 'float32', shape }],
-    { ...attributes, transBatchB: 1 },
-    'com.microsoft',
-  )[0]!;

@@ -12,6 +12,7 @@ export {
 } from './generation-stream.js';
 export { load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
+export { openSession, type SessionSettings } from './onnx-runtime.js';
 export {
   roles,
   type ConversationTools,

@@ -10,7 +10,7 @@ import {
   readCheckpointFiles,
   type CheckpointFiles,
 } from './checkpoint-files.js';
-import { setUpEngine } from './engine-setup.js';
+import { setUpEngine, type Storage } from './engine-setup.js';
 import { shapeOf } from './generator.js';
 import { importPackage } from './import-package.js';
 import { LoadedModel } from './loaded-model.js';
@@ -62,7 +62,16 @@ export interface LoadOptions {
  * @throws WeightError if the weights do not fit the model, tensor by tensor
  * @throws SessionError if ONNX Runtime refuses a graph
  */
-export async function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
+export function load(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  return loadStored(folder, options);
+}
+
+/** {@link load} with weights stored in another way. */
+export async function loadStored(
+  folder: string,
+  options: LoadOptions,
+  storage: Storage = {},
+): Promise<LoadedModel> {
   checkLoadOptions(options);
   const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
@@ -81,7 +90,7 @@ export async function load(folder: string, options: LoadOptions = {}): Promise<L
   // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
   const isKnown = options.model === undefined && parts.length === 0;
   const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
-  const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries);
+  const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries, storage);
   signal?.throwIfAborted();
   const { engine, eye } = await startEngine(setup, model, worker);
   const scheduler = new Scheduler(engine, eye);

@@ -5,7 +5,7 @@ import type { CrossShare } from '@weft/spec';
 import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import type { Engine, EngineSetup, HeldPicture, OpenedSequence, Sight, StepRow } from './engine.js';
 import { HeldKeys } from './held-keys.js';
-import { loadRuntime, wrapped, type OnnxRuntime } from './onnx-runtime.js';
+import { loadRuntime, openSession, wrapped, type OnnxRuntime } from './onnx-runtime.js';
 import { blockTokens, PrefixStore } from './prefix-store.js';
 import { attentionMask } from './attention-mask.js';
 import { SequenceTable, type Arrangement, type SequenceId } from './sequence-table.js';
@@ -60,15 +60,8 @@ export class LocalEngine implements Engine {
     const known = this.#sessions.get(name);
     if (known) return known;
     const { weightFolder, threads } = this.#setup;
-    const options: InferenceSession.SessionOptions = {
-      executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-      extra: { 'session.model_external_initializers_file_folder_path': weightFolder },
-      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    };
-    const session = await wrapped(`session '${name}'`, () =>
-      this.#guard(() => this.#runtime.InferenceSession.create(this.#setup[name]!.bytes, options)),
+    const session = await this.#guard(() =>
+      openSession(name, this.#setup[name]!.bytes, { weightFolder, threads }),
     );
     this.#sessions.set(name, session);
     return session;

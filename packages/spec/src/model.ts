@@ -224,10 +224,26 @@ export interface TensorSlice {
   readonly shape: readonly number[];
 }
 
+/** A parameter that is stored as several tensors. */
+export interface TensorJoin {
+  /** Name that the whole would have as a tensor of its own. */
+  readonly name: string;
+  /** Shape of the whole. */
+  readonly shape: readonly number[];
+  /** How the pieces make up the whole, for the code that reads them: `gptq`, `awq`, …. */
+  readonly form: string;
+  /** Names of the tensors by what they are to the whole: `{ qweight: '….qweight', scales: '….scales' }`. */
+  readonly pieces: Readonly<Record<string, string>>;
+}
+
 /** How tensors of a file become parameters of a model. */
 export interface CheckpointNames {
   /** Pieces of a stored tensor that are tensors of their own in the model, such as experts kept as one block. */
   readonly split?: (name: string, shape: readonly number[]) => readonly TensorSlice[] | undefined;
+  /** Tensors that are one parameter together, such as packed numbers and their scales; after the splitting. */
+  readonly join?: (
+    tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>,
+  ) => readonly TensorJoin[];
   /** Path of the parameter that a tensor of the file belongs to. */
   readonly rename?: (name: string) => string;
   /** Why a tensor of the file is not used, or `undefined` if that would be an error. */

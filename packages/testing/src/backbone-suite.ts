@@ -1,4 +1,5 @@
 import { namedParameters, trace, type Dim } from '@weft/graph';
+import { targets } from '@weft/onnx';
 import type { Backbone } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { checkCachedDecoding } from './cached-decoding.js';
@@ -69,11 +70,11 @@ export function testBackbone({ tiny, variants, fixed, ...published }: BackboneCh
     testComputation(() => ({ ...computation(tiny()), trace: ({ backbone }) => traceLogits(backbone) }));
     if (variants) testVariants({ tiny, variants, fixed, computation });
 
-    it.each(['cpu', 'reference'] as const)(
-      'continues from cached keys and values as if it read everything at once (%s)',
-      async (capability) => {
+    it.each(Object.values(targets))(
+      'continues from cached keys and values as if it read everything at once ($name)',
+      async (target) => {
         const backbone = tiny();
-        await checkCachedDecoding(traceLogits(backbone), { backbone }, backbone.shape.vocabSize, capability);
+        await checkCachedDecoding(traceLogits(backbone), { backbone }, backbone.shape.vocabSize, target);
       },
     );
 

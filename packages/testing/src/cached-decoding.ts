@@ -1,5 +1,5 @@
-import type { Graph, Part } from '@weft/graph';
-import { inference, type Capability } from '@weft/onnx';
+import { cacheShape, type CacheLayout, type Graph, type Part } from '@weft/graph';
+import { inference, type Target } from '@weft/onnx';
 import { assertClose } from './compare.js';
 import { interpret } from './interpret.js';
 import { randomIntegers, randomParameters } from './random.js';
@@ -17,7 +17,7 @@ export async function checkCachedDecoding(
   graph: Graph,
   model: Part,
   vocabSize: number,
-  capability: Capability,
+  target: Target,
 ): Promise<void> {
   const parameters = randomParameters(model, 50);
   const texts = [7, 4].map((length, i) => [...randomIntegers([length], 51 + i, 0, vocabSize).data]);
@@ -30,8 +30,8 @@ export async function checkCachedDecoding(
     )['logits']!;
   });
 
-  const { graph: cached, cache } = inference(graph);
-  const runner = await openOnnx(cached, { capability });
+  const { graph: cached, cache } = inference(graph, { layout: target.cacheLayout });
+  const runner = await openOnnx(cached, { target });
   try {
     for (const rows of [[0], [1], [0, 1]]) {
       const longest = Math.max(...rows.map((row) => texts[row]!.length));
@@ -41,7 +41,7 @@ export async function checkCachedDecoding(
         cache.map((slot) => [
           slot.past,
           {
-            shape: [1, rows.length, slot.heads, slot.size],
+            shape: cacheShape(target.cacheLayout, { count: 1, batch: rows.length, ...slot }) as number[],
             data: new Float64Array(rows.length * slot.heads * slot.size).fill(3),
           },
         ]),
@@ -78,7 +78,10 @@ export async function checkCachedDecoding(
             });
           }
         past = Object.fromEntries(
-          cache.map((slot) => [slot.past, append(past[slot.past] as Tensor, results[slot.present]!)]),
+          cache.map((slot) => [
+            slot.past,
+            append(past[slot.past] as Tensor, results[slot.present]!, target.cacheLayout),
+          ]),
         );
         done += length;
       }
@@ -94,10 +97,20 @@ function line({ shape, data }: Tensor, row: number): Tensor {
   return { shape: [width], data: data.subarray(row * width, (row + 1) * width) };
 }
 
-/** Time is the outer axis, so appending is joining. */
-function append(past: Tensor, present: Tensor): Tensor {
-  const data = new Float64Array(countOf(past.shape) + countOf(present.shape));
-  data.set(past.data);
-  data.set(present.data, past.data.length);
-  return { shape: [past.shape[0]! + present.shape[0]!, ...past.shape.slice(1)], data };
+/** Joins earlier and new keys along the axis of time. */
+function append(past: Tensor, present: Tensor, layout: CacheLayout): Tensor {
+  const axis = layout === 'time-major' ? 0 : 2;
+  const outer = countOf(past.shape.slice(0, axis));
+  const parts = [past, present].map(({ data }) => ({ data, length: data.length / outer }));
+  const data = new Float64Array(past.data.length + present.data.length);
+  let at = 0;
+  for (let i = 0; i < outer; i++)
+    for (const part of parts) {
+      data.set(part.data.subarray(i * part.length, (i + 1) * part.length), at);
+      at += part.length;
+    }
+  return {
+    shape: past.shape.map((size, i) => (i === axis ? size + present.shape[axis]! : size)),
+    data,
+  };
 }

@@ -1,4 +1,5 @@
 import { trace, type TensorData } from '@weft/graph';
+import { targets } from '@weft/onnx';
 import type { VisionEncoder } from '@weft/spec';
 import { assertClose } from './compare.js';
 import { readFixture, requireParameters } from './golden.js';
@@ -37,8 +38,8 @@ export async function checkGoldenRuns({ file, model: make, output }: GoldenRuns)
     features: encoder.encode(inputs).hiddenStates,
   }));
   let worst = 0;
-  for (const capability of ['cpu', 'reference'] as const) {
-    const runner = await openOnnx(graph, { capability });
+  for (const target of [targets.cpu, targets.reference]) {
+    const runner = await openOnnx(graph, { target });
     const features: number[] = [];
     try {
       for (const { inputs } of runs) {
@@ -60,7 +61,7 @@ export async function checkGoldenRuns({ file, model: make, output }: GoldenRuns)
       worst,
       assertClose(actual, expected, {
         tolerance: 1e-5,
-        what: `${output} (${capability}) against the reference implementation`,
+        what: `${output} (${target.name}) against the reference implementation`,
       }),
     );
   }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { namedParameters, trace, type Part, type TensorType, type Value } from '@weft/graph';
+import { targets } from '@weft/onnx';
 import { openSafetensors } from '@weft/weights';
 import { assertClose } from './compare.js';
 import { runOnnx } from './run.js';
@@ -75,14 +76,14 @@ export async function checkGolden<M extends Part>({
   if (compared.length === 0)
     throw new Error(`No output is in the fixture; it has ${Object.keys(expected).join(', ')}.`);
   let worst = 0;
-  for (const capability of ['cpu', 'reference'] as const) {
-    const results = await runOnnx(graph, feeds, weights, { capability });
+  for (const target of [targets.cpu, targets.reference]) {
+    const results = await runOnnx(graph, feeds, weights, { target });
     for (const name of compared)
       worst = Math.max(
         worst,
         assertClose(results[name]!, expected[name]!, {
           tolerance: 1e-5,
-          what: `${name} (${capability}) against the reference implementation`,
+          what: `${name} (${target.name}) against the reference implementation`,
         }),
       );
   }

@@ -1,5 +1,6 @@
 import { differentiate, gradientName } from '@weft/autodiff';
 import { makeGraph, type Graph } from '@weft/graph';
+import { targets } from '@weft/onnx';
 import { assertClose, largestOf } from './compare.js';
 import { interpreter } from './interpret.js';
 import { randomNumbers } from './random.js';
@@ -68,14 +69,14 @@ export async function checkGradients(
     }
   }
 
-  for (const capability of ['cpu', 'reference'] as const) {
-    const results = await runOnnx(whole, feeds, parameters, { capability });
+  for (const target of [targets.cpu, targets.reference]) {
+    const results = await runOnnx(whole, feeds, parameters, { target });
     for (const path of wanted) {
       const scale = Math.max(largestOf(gradients[path]!), 1e-2 * largest);
       assertClose(results[gradientName(path)]!, gradients[path]!, {
         tolerance: 1e-4,
         scale,
-        what: `gradient of ${path} in ONNX Runtime (${capability})`,
+        what: `gradient of ${path} in ONNX Runtime (${target.name})`,
       });
     }
   }

@@ -1,4 +1,5 @@
 import * as g from '@weft/graph';
+import { targets } from '@weft/onnx';
 import { describe, expect, it } from 'vitest';
 import { checkOp } from './check-op.js';
 import { interpret } from './interpret.js';
@@ -122,7 +123,7 @@ describe('comparisons and logic', () => {
     const outcomes = [
       interpret(graph, feeds),
       await runOnnx(graph, feeds),
-      await runOnnx(graph, feeds, {}, { capability: 'reference' }),
+      await runOnnx(graph, feeds, {}, { target: targets.reference }),
     ];
     // The interpreter keeps the sign of zero.
     for (const outcome of outcomes)

@@ -1,11 +1,11 @@
 import type { DType, Graph } from '@weft/graph';
-import { emitModel, type Capability } from '@weft/onnx';
+import { emitModel, type Target } from '@weft/onnx';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { toTensor, type Tensor, type TensorLike, type Tensors } from './tensor.js';
 
 export interface RunOptions {
-  /** Fused operators to use; `reference` uses none. Default `cpu`. */
-  readonly capability?: Capability;
+  /** How the graph is lowered; whichever it is, it runs on the processor. Default `targets.cpu`. */
+  readonly target?: Target;
 }
 
 /** Runs one graph on many inputs in ONNX Runtime. */
@@ -15,8 +15,8 @@ export interface OnnxRunner {
 }
 
 /** Emits a graph with its weights as inputs and opens a session on it. */
-export async function openOnnx(graph: Graph, { capability = 'cpu' }: RunOptions = {}): Promise<OnnxRunner> {
-  const model = emitModel(graph, { weights: 'input', capability });
+export async function openOnnx(graph: Graph, { target }: RunOptions = {}): Promise<OnnxRunner> {
+  const model = emitModel(graph, { weights: 'input', ...(target ? { target } : {}) });
   const session = await InferenceSession.create(model.bytes, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,

@@ -1,7 +1,8 @@
 import { ShapeError } from '@weft/errors';
-import { mostNegative, type Dim, type Node, type SemanticOp } from '@weft/graph';
+import type { Dim, Node, SemanticOp } from '@weft/graph';
+import { attentionMeaning, shares } from './attention-meaning.js';
 import { erf } from './erf.js';
-import { broadcastOffsets, countOf, type Tensor } from './tensor.js';
+import { countOf, type Tensor } from './tensor.js';
 
 type Meaning<O extends SemanticOp> = (
   node: Node<O>,
@@ -80,39 +81,7 @@ export const semanticMeaning: { readonly [O in SemanticOp]: Meaning<O> } = {
       }
     });
   },
-  Attention: ({ attributes: { mask, scale, window }, outputs }, [q, k, v, bias]) => {
-    const [batch, length, heads, size] = q!.shape as [number, number, number, number];
-    const [, keys, keyHeads, valueSize] = v!.shape as [number, number, number, number];
-    const added = bias && broadcastOffsets(bias.shape, [batch, heads, length, keys]);
-    const hidden = outputs[0]!.dtype === 'float16' ? -65504 : mostNegative;
-    // The last query stands at the last key.
-    const isSeen = (query: number, key: number): boolean => {
-      if (mask === 'none') return true;
-      const distance = query + keys - length - key;
-      return distance >= 0 && (window === undefined || distance < window);
-    };
-    const shape = [batch, length, heads, valueSize];
-    const data = new Float64Array(countOf(shape));
-    for (let b = 0; b < batch; b++)
-      for (let l = 0; l < length; l++)
-        for (let n = 0; n < heads; n++) {
-          const keyHead = Math.floor(n / (heads / keyHeads));
-          const query = ((b * length + l) * heads + n) * size;
-          const scores = Float64Array.from({ length: keys }, (_, s) => {
-            const key = ((b * keys + s) * keyHeads + keyHead) * size;
-            let product = 0;
-            for (let i = 0; i < size; i++) product += q!.data[query + i]! * k!.data[key + i]!;
-            const place = ((b * heads + n) * length + l) * keys + s;
-            return product * scale + (added ? bias.data[added[place]!]! : 0) + (isSeen(l, s) ? 0 : hidden);
-          });
-          const result = ((b * length + l) * heads + n) * valueSize;
-          for (const [s, weight] of shares(scores).entries()) {
-            const value = ((b * keys + s) * keyHeads + keyHead) * valueSize;
-            for (let i = 0; i < valueSize; i++) data[result + i]! += weight * v!.data[value + i]!;
-          }
-        }
-    return { shape, data };
-  },
+  ...attentionMeaning,
   PatchEmbed: ({ attributes: { patchSize } }, [pixels, weight, bias]) => {
     const [tiles, , height, width] = pixels!.shape as [number, number, number, number];
     const [rows, columns] = [Math.floor(height / patchSize), Math.floor(width / patchSize)];
@@ -188,14 +157,6 @@ function mapRows(
   for (let at = 0; at < countOf(outer); at++)
     change(x.data.subarray(at * width, (at + 1) * width), data.subarray(at * size, (at + 1) * size), at);
   return { shape: [...outer, size], data };
-}
-
-/** Exponentials of the scores as shares of their sum. */
-function shares(scores: Float64Array): Float64Array {
-  const largest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = scores.map((score) => Math.exp(score - largest));
-  const total = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / total);
 }
 
 interface Meeting {

@@ -7,7 +7,7 @@ import { initialWeights, modelOf } from '@weft/models';
 import { load, readEntry, type LoadedModel } from '@weft/runtime';
 import { loadChatTemplate } from '@weft/text';
 import { senseOf, type Json, type Model, type Picture } from '@weft/spec';
-import { matchWeights, openCheckpoint, toFloat32 } from '@weft/weights';
+import { matchWeights, openCheckpoint, toFloat32, wholeTensor } from '@weft/weights';
 import { describe, expect, it } from 'vitest';
 import { composed, crossed } from '../test/composed.js';
 import { collate, ignored } from './batch.js';
@@ -149,11 +149,13 @@ describe.each(['mllama-apart', 'nvlm-x', 'nvlm-h'])('the loss of %s', (name) => 
     const parameters = namedParameters(model.module);
     const { entries } = matchWeights({ expected: parameters, file: checkpoint, ...model.checkpoint });
     const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-    for (const [path, entry] of entries)
+    for (const [path, stored] of entries) {
+      const entry = wholeTensor(stored);
       weights.set(path, {
         shape: parameters.get(path)!.shape,
         data: toFloat32(await readEntry(entry), entry.dtype),
       });
+    }
     const tools = { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
     const picture = (width: number, height: number): Picture => ({
       width,

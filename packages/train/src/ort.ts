@@ -1,6 +1,7 @@
 import { SessionError } from '@weft/errors';
 import type { DType } from '@weft/graph';
 import type { EmittedModel } from '@weft/onnx';
+import { openSession } from '@weft/runtime';
 import { Tensor } from 'onnxruntime-common';
 
 export type Feeds = Readonly<Record<string, Tensor>>;
@@ -13,43 +14,27 @@ export interface Program {
   release(): Promise<void>;
 }
 
-/** Opens a session on an emitted graph whose weights are inputs. @throws SessionError with ORT's reason */
+/** Opens a session on an emitted graph whose weights are inputs. @throws SessionError with ONNX Runtime's reason */
 export async function openProgram(
   name: string,
   model: EmittedModel,
   { threads }: { threads?: number | undefined },
 ): Promise<Program> {
-  try {
-    // The Node binding is CommonJS and registers itself with its own copy of onnxruntime-common.
-    const { InferenceSession } = await import('onnxruntime-node');
-    const session = await InferenceSession.create(model.bytes, {
-      executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
-      // Batches differ in length: plans made for one shape would be thrown away, at twice the time of a step.
-      enableMemPattern: false,
-      logSeverityLevel: 3,
-      ...(threads ? { intraOpNumThreads: threads } : {}),
-    });
-    const inputs = new Set(model.inputs.map((input) => input.name));
-    return {
-      inputs,
-      run: async (feeds) => {
-        const used = Object.entries(feeds).filter(([key]) => inputs.has(key));
-        try {
-          return (await session.run(Object.fromEntries(used))) as Record<string, Tensor>;
-        } catch (cause) {
-          throw new SessionError({ message: `The ${name} graph failed: ${(cause as Error).message}`, cause });
-        }
-      },
-      release: () => session.release(),
-    };
-  } catch (cause) {
-    if (cause instanceof SessionError) throw cause;
-    throw new SessionError({
-      message: `ONNX Runtime refused the ${name} graph: ${(cause as Error).message}`,
-      cause,
-    });
-  }
+  // Batches differ in length: plans made for one shape would be thrown away, at twice the time of a step.
+  const session = await openSession(name, model.bytes, { threads, memoryPattern: false });
+  const inputs = new Set(model.inputs.map((input) => input.name));
+  return {
+    inputs,
+    run: async (feeds) => {
+      const used = Object.entries(feeds).filter(([key]) => inputs.has(key));
+      try {
+        return (await session.run(Object.fromEntries(used))) as Record<string, Tensor>;
+      } catch (cause) {
+        throw new SessionError({ message: `The ${name} graph failed: ${(cause as Error).message}`, cause });
+      }
+    },
+    release: () => session.release(),
+  };
 }
 
 /** Wraps data that stays where it is. */

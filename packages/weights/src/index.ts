@@ -9,5 +9,7 @@ export { files, writeCheckpoint, writeFileAtomic, writeSafetensors } from '#back
 export type { TensorToWrite } from './tensor-to-write.js';
 export { matchWeights } from './match.js';
 export type { MatchedWeights, WeightsToMatch } from './match.js';
+export { isJoined, joinTensors, wholeTensor } from './join.js';
+export type { JoinedEntry, JoinTensors, TensorJoin, WeightEntry } from './join.js';
 export { splitTensors } from './split.js';
 export type { SplitTensor, TensorSlice } from './split.js';

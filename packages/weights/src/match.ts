@@ -1,6 +1,7 @@
 import { WeightError } from '@weft/errors';
 import { files } from '#backend';
 import { quoted } from './header.js';
+import { joinTensors, type JoinTensors, type WeightEntry } from './join.js';
 import type { TensorEntry } from './safetensors.js';
 import { splitTensors, type SplitTensor } from './split.js';
 
@@ -12,6 +13,8 @@ export interface WeightsToMatch {
   readonly file: { readonly path: string; readonly tensors: ReadonlyMap<string, TensorEntry> };
   /** Pieces of a tensor that stand for tensors of their own; names below are those of the pieces. */
   readonly split?: SplitTensor;
+  /** Tensors, or pieces of them, that stand for one together; names below are those of the wholes. */
+  readonly join?: JoinTensors;
   /** The parameter path of a tensor's name in the file, null for a tensor that is left out. */
   readonly rename?: (name: string) => string | null;
   /** Why the model does not need a tensor of the file; undefined if it should. */
@@ -20,8 +23,8 @@ export interface WeightsToMatch {
 
 /** Where each parameter of a model comes from. */
 export interface MatchedWeights {
-  /** One tensor for every expected path. */
-  readonly entries: Map<string, TensorEntry>;
+  /** For every expected path its tensor, or the tensors that are joined to it. */
+  readonly entries: Map<string, WeightEntry>;
   /** Tensors of the file that the model does not use, each with its reason. */
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -30,17 +33,20 @@ export interface MatchedWeights {
  * Finds a tensor for every parameter, and accounts for every tensor of the file.
  *
  * @throws WeightError that lists all that does not fit: parameters that are missing (with the closest name in
- * the file), shapes that differ, tensors that two names claim, and tensors that nothing asked for
+ * the file), shapes that differ, tensors that two names claim, and tensors that nothing asked for; and that names the
+ * missing pieces of joined tensors
  */
 export const matchWeights = ({
   expected,
   file: stored,
   split,
+  join,
   rename,
   unused,
 }: WeightsToMatch): MatchedWeights => {
-  const file = split ? { path: stored.path, tensors: splitTensors(stored.tensors, split) } : stored;
-  const entries = new Map<string, TensorEntry>();
+  const whole = split ? splitTensors(stored.tensors, split) : stored.tensors;
+  const file = { path: stored.path, tensors: join ? joinTensors(whole, join, stored.path) : whole };
+  const entries = new Map<string, WeightEntry>();
   const leftOver: { name: string; reason: string }[] = [];
   const unexpected = new Map<string, string>();
   const shapes: string[] = [];
@@ -112,7 +118,7 @@ const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, i) => size === b[i]);
 
 const renamedNames = (
-  tensors: ReadonlyMap<string, TensorEntry>,
+  tensors: ReadonlyMap<string, WeightEntry>,
   rename: ((name: string) => string | null) | undefined,
 ): ReadonlyMap<string, string> =>
   new Map([...tensors.keys()].map((name) => [name, (rename ? rename(name) : name) ?? name]));
