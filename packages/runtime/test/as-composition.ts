@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { namedParameters } from '@weft/graph';
 import { modelOf, weftConfigOf } from '@weft/models';
 import type { Json, Model } from '@weft/spec';
-import { matchWeights, openCheckpoint, openSafetensors, type TensorToWrite } from '@weft/weights';
+import {
+  matchWeights,
+  openCheckpoint,
+  openSafetensors,
+  wholeTensor,
+  type TensorToWrite,
+} from '@weft/weights';
 import { readCheckpointFiles } from '../src/checkpoint-files.js';
 import { readEntry } from '../src/part-weights.js';
 import { writeModel } from '../src/write-model.js';
@@ -37,12 +43,10 @@ export async function writeAsComposition(source: string, target: string): Promis
     ...model.checkpoint,
   });
   await checkpoint.close();
-  const weights = [...entries].map(([name, entry]): TensorToWrite => ({
-    name,
-    dtype: entry.dtype,
-    shape: entry.shape,
-    data: () => readEntry(entry),
-  }));
+  const weights = [...entries].map(([name, stored]): TensorToWrite => {
+    const entry = wholeTensor(stored);
+    return { name, dtype: entry.dtype, shape: entry.shape, data: () => readEntry(entry) };
+  });
   await writeModel(target, { model: { ...model, config: weftConfigOf(model) }, weights });
   for (const name of await readdir(source))
     if (isBeside(name)) await cp(join(source, name), join(target, name));

@@ -272,7 +272,8 @@ describe('a part of a package that the user has installed', () => {
 
   it('is asked to be installed where it is missing, and never looked for by a path or an address', async () => {
     const weft = await readJson(folder, 'config.json');
-    const named = (home: string) => modelOf({ ...weft, encoder: { id: 'encoder-away', package: home } });
+    const named = async (home: string) =>
+      modelOf({ ...weft, encoder: { id: 'encoder-away', package: home } });
     await expect(named('encoder-that-is-not-there')).rejects.toThrow(
       /needs encoder-that-is-not-there, which is not installed\.\n {2}npm install encoder-that-is-not-there/,
     );
