@@ -30,7 +30,7 @@ export interface OpenFolder {
  */
 export async function openFolder(folder: string): Promise<OpenFolder> {
   const files = await readCheckpointFiles(folder);
-  const model = modelOf(files.config, { preprocessor: files.preprocessor });
+  const model = await modelOf(files.config, { preprocessor: files.preprocessor });
   const checkpoint = await openCheckpoint(files.folder);
   await checkpoint.close();
   const matched = matchWeights({

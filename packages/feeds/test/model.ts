@@ -51,6 +51,8 @@ export function modelWith({
 
 /** Text counts on; each token of a picture has the picture's number of tokens as its second axis. */
 export const twoAxes: PositionRule = {
+  id: 'positions-two-axes',
+  config: {},
   axes: 2,
   assign: (ids, layouts) => {
     const sizes = layouts.flatMap((layout) => Array.from({ length: size(layout) }, () => size(layout)));

@@ -45,7 +45,7 @@ describe('training by cross-attention', () => {
   });
 
   it('changes the connector and the new layers alone, and learns what is in the picture', async () => {
-    const model = composed(crossed);
+    const model = await composed(crossed);
     const weights = initialWeights(model.module, 3);
     // A frozen head must be able to be sure.
     for (const [path, values] of weights)
@@ -82,7 +82,7 @@ describe('training by cross-attention', () => {
   });
 
   it('goes over batches of text, which say nothing about what learns', async () => {
-    const model = composed(crossed);
+    const model = await composed(crossed);
     const values = new Map(
       [...initialWeights(model.module, 3)].map(([path, values]) => [
         path,
@@ -102,11 +102,11 @@ describe('training by cross-attention', () => {
     await optimizer.release();
   });
 
-  it('names the new layers as a part of their own', () => {
-    const text = describeStage(composed(crossed), stage);
+  it('names the new layers as a part of their own', async () => {
+    const text = describeStage(await composed(crossed), stage);
     expect(text).toMatch(/^backbone +[\d,]+ +0 +frozen/m);
     expect(text).toMatch(/^fusion +([\d,]+) +\1 +trainable/m);
-    const merged = modelOf(modelOf({ model_type: 'mllama', image_token_index: 128256 }).config);
+    const merged = await modelOf((await modelOf({ model_type: 'mllama', image_token_index: 128256 })).config);
     const parts = new Map(listParameters(merged).map(({ path, part }) => [path, part]));
     expect(parts.get('language_model.model.layers.3.mlp.up_proj.weight')).toBe('fusion');
     expect(parts.get('language_model.model.layers.4.mlp.up_proj.weight')).toBe('backbone');

@@ -25,8 +25,8 @@ describe('the order of samples', () => {
   });
 });
 
-describe('a batch', () => {
-  const model = composed({ id: 'fusion-unified', config: {} });
+describe('a batch', async () => {
+  const model = await composed({ id: 'fusion-unified', config: {} });
   const seeing = { ...model, senses: model.senses.map((sense) => ({ ...sense, tokenId: 2 })) };
   const sample = (inputIds: number[], labels: number[]) => ({ inputIds, labels, images: null });
 

@@ -11,7 +11,7 @@ import { fit, type FitOptions } from './fit.js';
 import { Optimizer } from './optimizer.js';
 import { planStage, type Stage } from './stage.js';
 
-const model = modelOf(
+const model = await modelOf(
   {
     model_type: 'llava',
     image_token_index: 1,

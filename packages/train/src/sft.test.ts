@@ -17,7 +17,7 @@ beforeAll(async () => {
   for (const name of names) {
     const folder = fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
     const { config, preprocessor } = await readCheckpointFiles(folder);
-    const model = modelOf(config, { preprocessor });
+    const model = await modelOf(config, { preprocessor });
     const tokenizer = await loadTokenizer(folder, {
       placeholders: model.senses.map(({ placeholder }) => placeholder),
     });
