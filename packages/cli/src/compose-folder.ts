@@ -2,6 +2,7 @@ import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { configOf, initialValues, modelOf, partOf, type PartName } from '@weft/models';
 import {
+  importPackage,
   maxPositionsOf,
   partWeights,
   readCheckpointFiles,
@@ -93,11 +94,14 @@ async function modelOfParts(
       image_token_id: imageTokenId,
       placeholder,
     },
-    { preprocessor },
+    { preprocessor, importPackage },
   );
   // Read again from its config.json, which is LLaVA's where that can express the model.
   return {
-    model: await modelOf(await configOf(parts, { maxPositionEmbeddings }), { preprocessor }),
+    model: await modelOf(await configOf(parts, { maxPositionEmbeddings, importPackage }), {
+      preprocessor,
+      importPackage,
+    }),
     isGrown,
   };
 }
@@ -106,15 +110,19 @@ async function modelOfParts(
 async function partSection(
   part: PartName,
   { from, id, config }: PartConfig,
-): Promise<{ readonly id: string; readonly config: Json }> {
+): Promise<{ readonly id: string; readonly config: Json; readonly package?: string }> {
   if (from === undefined) return { id: id!, config };
   const files = await readCheckpointFiles(from);
-  const found = (await partOf(files.config, part, { preprocessor: files.preprocessor })).part;
+  const found = (await partOf(files.config, part, { preprocessor: files.preprocessor, importPackage })).part;
   if (id !== undefined && id !== found.id)
     throw new ConfigError({
       message: `The ${part} of the folder is ${found.id}, not ${id}.`,
       where: from,
       hint: 'Leave id out, or take the part from another folder.',
     });
-  return { id: found.id, config: { ...found.config, ...config } };
+  return {
+    id: found.id,
+    config: { ...found.config, ...config },
+    ...(found.package === undefined ? {} : { package: found.package }),
+  };
 }

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { ConfigError } from '@weft/errors';
 import { modelOf, presetModel, presetNames } from '@weft/models';
-import { readCheckpointFiles, type UnusedTensor } from '@weft/runtime';
+import { importPackage, readCheckpointFiles, type UnusedTensor } from '@weft/runtime';
 import type { Model } from '@weft/spec';
 import { describeModel, type ImageSize, type ModelDescription } from './describe-model.js';
 import { drawModel } from './draw-model.js';
@@ -64,7 +64,7 @@ async function describeFolder(
   const hasWeights = (await readdir(root)).some((file) => file.endsWith('.safetensors'));
   if (!hasWeights) {
     const { config, preprocessor } = await readCheckpointFiles(root);
-    const description = describeModel(name, await modelOf(config, { preprocessor }), image);
+    const description = describeModel(name, await modelOf(config, { preprocessor, importPackage }), image);
     return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [] } };
   }
   const { model, checkpoint, unused } = await openFolder(root);

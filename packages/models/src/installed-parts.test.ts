@@ -45,7 +45,7 @@ afterAll(() => rm(project, { recursive: true }));
 /** The name of the model that the project makes of a configuration, or the message of the error. */
 async function made(config: object): Promise<string> {
   const code = `
-    import { modelOf } from '@weft/models';
+    import { modelOf } from ${JSON.stringify('@weft/models')};
     const result = await modelOf(${JSON.stringify(config)}).then(({ name }) => name, ({ message }) => message);
     console.log(result);
   `;

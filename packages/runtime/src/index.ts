@@ -10,6 +10,7 @@ export {
   type GenerationResult,
   type Timings,
 } from './generation-stream.js';
+export { importPackage } from './import-package.js';
 export { load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
 export { openSession, type SessionSettings } from './onnx-runtime.js';

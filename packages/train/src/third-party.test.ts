@@ -232,7 +232,7 @@ export const flatPart = {
 /** What the user runs in the project: composes the encoder, writes the model, loads it by what its config.json names. */
 const script = (made: string, text: string, picture: string): string => `
 import { readFile } from 'node:fs/promises';
-import { flatPart } from 'encoder-packaged';
+import { flatPart } from ${JSON.stringify('encoder-packaged')};
 import { initialWeights, modelOf } from '@weft/models';
 import { load, writeModel } from '@weft/runtime';
 const weft = JSON.parse(await readFile(${JSON.stringify(join(made, 'config.json'))}, 'utf8'));
