@@ -25,25 +25,33 @@ interface Waiting {
  * Replaces each placeholder that the template wrote by the tokens of its picture or video; segments stay apart.
  *
  * @param visuals each kind in the order of its placeholders
+ * @param placements what a processor said of the visuals, parallel to them; it is asked unless given
  * @throws InputError if there are more or fewer of a kind than placeholders
  */
 export function placeVisuals(
   segments: readonly Segment[],
   model: Model,
   visuals: readonly Visual[],
+  placements?: readonly ImagePlacement[],
 ): PlacedVisuals {
   checkSeen(model, visuals);
   const waiting = model.senses.map((sense): Waiting => {
-    const own = visuals.filter((visual) => kindOf(visual) === sense.kind);
-    const placements = own.map((visual, i) => place(sense, visual, i, own.length));
-    return { sense, visuals: own, placements, found: 0 };
+    const isOwn = (visual: Visual): boolean => kindOf(visual) === sense.kind;
+    const own = visuals.filter(isOwn);
+    const known = placements?.filter((_, i) => isOwn(visuals[i]!));
+    return {
+      sense,
+      visuals: own,
+      placements: known ?? own.map((visual, i) => place(sense, visual, i, own.length)),
+      found: 0,
+    };
   });
   if (waiting.length === 0) return { segments, pictures: [], placements: [] };
 
   const byPlaceholder = new Map(waiting.map((one) => [one.sense.placeholder, one]));
   const pattern = new RegExp(`(${[...byPlaceholder.keys()].map(escaped).join('|')})`);
   const pictures: Visual[] = [];
-  const placements: ImagePlacement[] = [];
+  const found: ImagePlacement[] = [];
   const placed = segments.map((segment): Segment => {
     if (segment.kind === 'user') return segment;
     const pieces = segment.text.split(pattern).map((piece) => {
@@ -53,22 +61,22 @@ export function placeVisuals(
       const [visual, placement] = [one.visuals[number], one.placements[number]];
       if (!visual || !placement) return piece;
       pictures.push(visual);
-      placements.push(placement);
+      found.push(placement);
       return placement.prompt;
     });
     return { kind: 'template', text: pieces.join('') };
   });
-  for (const { sense, visuals: own, found } of waiting)
-    if (found !== own.length)
+  for (const { sense, visuals: own, found: count } of waiting)
+    if (count !== own.length)
       throw new InputError({
-        message: `The prompt has ${found} places for ${sense.kind}s (${sense.placeholder}), but ${own.length} ${sense.kind}s were given.`,
+        message: `The prompt has ${count} places for ${sense.kind}s (${sense.placeholder}), but ${own.length} ${sense.kind}s were given.`,
         where: describeVisuals(
           waiting.flatMap((one) => one.visuals),
           waiting.flatMap((one) => one.placements),
         ),
         hint: `Pass as many ${sense.kind}s as the prompt has placeholders.`,
       });
-  return { segments: placed, pictures, placements };
+  return { segments: placed, pictures, placements: found };
 }
 
 /** @throws InputError for pictures or videos that the model has no sense for */
