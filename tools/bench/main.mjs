@@ -166,11 +166,11 @@ async function training() {
   const values = initialWeights(model.module, 1);
   const stage = { name: 'bench', trainable: ['backbone'], steps: 1000, batchSize: 16, learningRate: 1e-4 };
   const weights = new Map(parameters.map(({ path, shape }) => [path, { shape, data: values.get(path) }]));
-  const optimizer = new Optimizer(model, stage, planStage(stage, parameters), weights, null, 0);
+  const optimizer = new Optimizer({ model, stage, planned: planStage(stage, parameters), weights });
   const inputIds = Array.from({ length: 128 }, (_, i) => (i * 37) % sizes.vocabSize);
   const batch = collate(
     Array.from({ length: 16 }, () => ({ inputIds, labels: inputIds, images: null })),
-    null,
+    model,
   );
   const times = [];
   for (let step = 0; step < 12; step++) {

@@ -16,7 +16,7 @@ export {
   type Sizes,
 } from './count-operations.js';
 export type { CrossComposition, TileTags } from './cross-sight.js';
-export { textGraph, trainingGraph, visionGraph } from './graphs.js';
+export { textGraph, trainingGraph, visionGraph, visionLossGraph } from './graphs.js';
 export { initialValues, initialWeights } from './initialize.js';
 export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';

@@ -1,4 +1,5 @@
 import { InputError } from '@weft/errors';
+import { isVisualToken } from '@weft/feeds';
 import { senseOf, type ImagePlacement, type Model, type Sense } from '@weft/spec';
 import type { Segment } from '@weft/text';
 import { isVideo, kindOf, type Visual } from './visuals.js';
@@ -97,10 +98,6 @@ function place(sense: Sense, visual: Visual, index: number, total: number): Imag
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
-/** Ids that pictures and videos take the place of. */
-export const visualTokenIds = ({ senses }: Pick<Model, 'senses'>): readonly number[] =>
-  senses.map(({ tokenId }) => tokenId);
-
 /**
  * Number of the picture whose embedding stands at each place.
  *
@@ -114,9 +111,9 @@ export function locate(
   placements: readonly ImagePlacement[],
 ): (number | undefined)[] {
   const owners = placements.flatMap(({ tokens }, i) => Array.from({ length: tokens }, () => i));
-  const visual = new Set(visualTokenIds({ senses }));
+  const isVisual = isVisualToken({ senses });
   let next = 0;
-  const imageAt = ids.map((id) => (visual.has(id) ? owners[next++] : undefined));
+  const imageAt = ids.map((id) => (isVisual(id) ? owners[next++] : undefined));
   if (next !== owners.length)
     throw new InputError({
       message: `The images need ${owners.length} tokens ${senses.map(({ placeholder, tokenId }) => `'${placeholder}' (id ${tokenId})`).join(' or ')}, but the prompt has ${next}.`,

@@ -176,7 +176,7 @@ function positionChecks(
 ): VerifyCheck[] {
   if (!reference) return [];
   const wanted = reference.data as BigInt64Array;
-  const actual = counted.positionIds;
+  const { data: actual } = counted.positionIds;
   if (actual.length !== wanted.length) return [check('position_ids', Infinity, 0)];
   return [
     check(
@@ -233,7 +233,8 @@ async function generatedCheck(
       message: `generated has ${rows} rows, but input_ids has ${batch.batch}.`,
       where: 'golden.safetensors',
     });
-  const { positionIds, next } = batch.counted;
+  const { next } = batch.counted;
+  const { data: positionIds } = batch.counted.positionIds;
   const axes = positionIds.length / (rows * batch.length);
   const wanted = reference.data as BigInt64Array;
   const different = await withSequences(engine, batch, async (sequences) => {

@@ -7,9 +7,9 @@ import {
   type ImageInput,
   type Message,
 } from '@weft/runtime';
-import { part, senseOf, type ImageSense, type Model, type Picture, type VisionEncoder } from '@weft/spec';
+import { senseOf, type ImageSense, type Picture } from '@weft/spec';
 import type { Segment } from '@weft/text';
-import { ignored, joinTiles } from './batch.js';
+import { ignored } from './batch.js';
 import type { TrainingExample } from './training-example.js';
 
 /** A conversation to learn from. */
@@ -70,21 +70,17 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
   return {
     inputIds,
     labels,
-    ...(sense && pictures.length > 0 ? seen(model, sense, pictures) : { images: null }),
+    ...(sense && pictures.length > 0 ? seen(sense, pictures) : { images: null }),
   };
 }
 
-/** Graph inputs of the encoder, and how pictures are placed. */
+/** What the processor makes of pictures. */
 function seen(
-  model: Model,
-  { processor, encoder: key }: ImageSense,
+  { processor }: ImageSense,
   pictures: readonly Picture[],
 ): Pick<TrainingExample, 'images' | 'placements'> {
   const { inputs, images: placements } = processor.process(pictures);
-  const encoder = part(model, key) as VisionEncoder;
-  // At a fixed grid the pictures of a batch go through the graph together.
-  const runs = encoder.grid ? encoder.prepare?.(inputs) : undefined;
-  return { images: runs ? joinTiles(runs.map((run) => run.inputs)) : inputs, placements };
+  return { images: inputs, placements };
 }
 
 /** @throws InputError unless the conversation begins with a turn to answer and ends with an answer */
