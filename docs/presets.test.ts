@@ -40,11 +40,13 @@ describe('a table of presets', () => {
     expectCounts(`packages/${name}/README.md`, await presetsOf(name));
   });
 
-  it('names the models with vision', () => {
-    const sighted = presetNames().filter((name) => presetModel(name).senses.length > 0);
+  it('names the models with vision', async () => {
+    const models = await Promise.all(
+      presetNames().map(async (name) => [name, await presetModel(name)] as const),
+    );
     expectCounts(
       'packages/models/README.md',
-      sighted.map((name) => [name, (preset) => presetModel(preset).module]),
+      models.filter(([, { senses }]) => senses.length > 0).map(([name, { module }]) => [name, () => module]),
     );
   });
 });

@@ -22,7 +22,7 @@ export const layers = [
   {
     name: 'runtime',
     match: /^runtime$/,
-    may: ['graph', 'spec', 'models', 'feeds', 'onnx', 'weights', 'image', 'text'],
+    may: ['graph', 'spec', 'models', 'processors', 'feeds', 'onnx', 'weights', 'image', 'text'],
   },
   {
     name: 'train',
@@ -32,12 +32,24 @@ export const layers = [
   {
     name: 'tiny',
     match: /^tiny$/,
-    may: ['graph', 'spec', 'nn', 'part', 'models', 'runtime', 'train', 'weights', 'image', 'text'],
+    may: [
+      'graph',
+      'spec',
+      'nn',
+      'part',
+      'processors',
+      'models',
+      'runtime',
+      'train',
+      'weights',
+      'image',
+      'text',
+    ],
   },
   {
     name: 'cli',
     match: /^cli$/,
-    may: ['graph', 'spec', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'],
+    may: ['graph', 'spec', 'processors', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'],
   },
   { name: 'testing', match: /^testing$/, may: ['graph', 'spec', 'onnx', 'autodiff', 'weights'] },
 ];

@@ -59,7 +59,11 @@ export function withCommonFields(given, name) {
         'README.md',
       ]),
     ],
-    exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, ...exports },
+    exports: {
+      '.': { types: './dist/index.d.ts', default: './dist/index.js' },
+      ...exports,
+      ...(name === 'models' ? recipeExports() : {}),
+    },
     ...backends(name),
     ...omit(rest, [...common, ...dependencyKinds, 'imports']),
     scripts: { ...scripts, build: 'tsc --build' },
@@ -91,6 +95,18 @@ function withPartsAsPeers(manifest) {
     },
     devDependencies: { ...others(manifest.devDependencies), ...workspace },
   };
+}
+
+/** Each recipe has a path of its own, such as `@weft/models/llava`. */
+function recipeExports() {
+  const folder = join(root, 'packages', 'models', 'src', 'recipes');
+  const names = readdirSync(folder)
+    .filter((file) => / \w+: RecipeDefinition = \{/.test(readFileSync(join(folder, file), 'utf8')))
+    .map((file) => file.replace(/\.ts$/, ''));
+  const built = (name, type) => `./dist/recipes/${name}.${type}`;
+  return Object.fromEntries(
+    names.sort().map((name) => [`./${name}`, { types: built(name, 'd.ts'), default: built(name, 'js') }]),
+  );
 }
 
 /** What depends on the machine: bundlers for browsers take the one folder, Node the other. */
@@ -146,8 +162,10 @@ export function tsconfigOf({ kind, folder }) {
   const { dependencies, peerDependencies } = readManifest(folder);
   const references = Object.keys({ ...dependencies, ...peerDependencies })
     .sort()
-    .filter((dependency) => dependency.startsWith('@weft/'))
-    .map((dependency) => ({ path: `../../packages/${dependency.slice('@weft/'.length)}` }));
+    .flatMap((dependency) => {
+      const [, scope, name] = /^(@weft\/|weft-example-)(.+)$/.exec(dependency) ?? [];
+      return name ? [{ path: `../../${scope === '@weft/' ? 'packages' : 'examples'}/${name}` }] : [];
+    });
   const sources =
     kind === 'packages'
       ? { rootDir: 'src', include: ['src'], exclude: ['src/**/*.test.ts'] }

@@ -78,12 +78,14 @@ async function sizesTable(names) {
   };
   return table(
     ['Size', 'Parameters', 'Encoder', 'Connector', 'Backbone', ...pictures.map(([w, h]) => `${w} × ${h}`)],
-    names.map((name) => {
-      const model = presetModel(name);
-      const parts = ['encoder', 'connector', 'backbone'].map((key) => count(part(model, key)));
-      const places = pictures.map(([w, h]) => tokens(senseOf(model, 'image'), w, h));
-      return [`\`${name}\``, count(model.module), ...parts, ...places];
-    }),
+    await Promise.all(
+      names.map(async (name) => {
+        const model = await presetModel(name);
+        const parts = ['encoder', 'connector', 'backbone'].map((key) => count(part(model, key)));
+        const places = pictures.map(([w, h]) => tokens(senseOf(model, 'image'), w, h));
+        return [`\`${name}\``, count(model.module), ...parts, ...places];
+      }),
+    ),
   );
 }
 

@@ -118,8 +118,8 @@ async function presetTable() {
   const count = await counter();
   const { presetModel, presetNames } = await import('../packages/models/dist/index.js');
   const { part } = await import('../packages/spec/dist/index.js');
-  const rows = presetNames().flatMap((name) => {
-    const model = presetModel(name);
+  const models = await Promise.all(presetNames().map(async (name) => [name, await presetModel(name)]));
+  const rows = models.flatMap(([name, model]) => {
     if (model.senses.length === 0) return [];
     const parts = ['encoder', 'connector', 'backbone'].map((key) => part(model, key));
     return [`| \`${name}\` | ${[...parts, model.module].map(count).join(' | ')} |`];

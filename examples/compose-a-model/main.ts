@@ -6,7 +6,8 @@ import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { isWeftError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
-import { compose, initialWeights, processorOf } from '@weft/models';
+import { compose, initialWeights } from '@weft/models';
+import { readSiglipProcessor, singleTile } from '@weft/processors';
 import { load, partWeights, writeModel } from '@weft/runtime';
 import type { ConnectorFactory, Json, Model } from '@weft/spec';
 import { tinyConfig, tinyFolder, tinyPreprocessor } from '@weft/tiny';
@@ -24,7 +25,7 @@ const withConnector = (connector: ConnectorFactory): Model =>
     connector,
     backbone: qwen2({ ...qwen2Presets['qwen2-0.5b'], ...sizes, vocabSize }),
     fusion: unifiedFusion(),
-    processor: processorOf('siglip', tinyPreprocessor()),
+    processor: singleTile(readSiglipProcessor(tinyPreprocessor())),
     imageTokenId: Number(config['image_token_index']),
   });
 
@@ -51,7 +52,6 @@ console.log(
   `loaded again as '${loaded.model.name}': ${imageTokens} image tokens, ${generatedTokens} tokens generated`,
 );
 await loaded.close();
-
 try {
   withConnector(pixelShuffleConnector({ scaleFactor: 3 }));
 } catch (error) {

@@ -21,7 +21,7 @@ function withAdapter(base: AnyModule): AnyModule {
   return module('LowRank', parts, forward, { paths: { base: '' } });
 }
 
-const model = tinyModel();
+const model = await tinyModel();
 const target = /^language_model\.model\.layers\.[01]\.self_attn\.[qv]_proj$/;
 const adapted = mapModel(
   model,

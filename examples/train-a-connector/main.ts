@@ -6,7 +6,7 @@ import { describeStage, fit, type Stage } from '@weft/train';
 import { openCheckpoint } from '@weft/weights';
 
 const [steps = '60', folder = 'run'] = process.argv.slice(2);
-const model = tinyModel();
+const model = await tinyModel();
 const [encoder, connector] = [part(model, 'encoder'), part(model, 'connector')];
 
 const stage: Stage = {

@@ -27,7 +27,7 @@ const [promptLength, newTokens, rounds] = [256, 32, 3];
 /** A folder with the shape of Qwen2-0.5B in float32; the values matter to no one. */
 async function makeFolder() {
   const folder = await mkdtemp(join(tmpdir(), 'weft-bench-'));
-  const model = presetModel('qwen2-0.5b');
+  const model = await presetModel('qwen2-0.5b');
   const block = Float32Array.from({ length: 1 << 20 }, (_, i) => Math.sin(i * 12.9898) * 0.03);
   const bytes = new Uint8Array(block.buffer);
   const tensors = [...namedParameters(model.module)].map(([name, { shape, elements }]) => ({
@@ -90,7 +90,7 @@ async function generation() {
 
 /** The same graph in one session of ONNX Runtime with fixed inputs: no thread, no sampling, no text. */
 async function bareRun(folder, length) {
-  const model = presetModel('qwen2-0.5b');
+  const model = await presetModel('qwen2-0.5b');
   const checkpoint = await openCheckpoint(folder);
   const locate = (path) => {
     const { offset, byteLength, shape } = checkpoint.tensors.get(path);
@@ -166,11 +166,11 @@ async function training() {
   const values = initialWeights(model.module, 1);
   const stage = { name: 'bench', trainable: ['backbone'], steps: 1000, batchSize: 16, learningRate: 1e-4 };
   const weights = new Map(parameters.map(({ path, shape }) => [path, { shape, data: values.get(path) }]));
-  const optimizer = new Optimizer(model, stage, planStage(stage, parameters), weights, null, 0);
+  const optimizer = new Optimizer({ model, stage, planned: planStage(stage, parameters), weights });
   const inputIds = Array.from({ length: 128 }, (_, i) => (i * 37) % sizes.vocabSize);
   const batch = collate(
     Array.from({ length: 16 }, () => ({ inputIds, labels: inputIds, images: null })),
-    null,
+    model,
   );
   const times = [];
   for (let step = 0; step < 12; step++) {

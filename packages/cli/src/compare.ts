@@ -3,9 +3,9 @@ import {
   presetBackbone,
   presetConnector,
   presetEncoder,
-  processorOf,
   type FusionCase,
 } from '@weft/models';
+import { dynamicTiles, readDynamicTiles } from '@weft/processors';
 import type { VisionEncoder } from '@weft/spec';
 import { writeFileAtomic } from '@weft/weights';
 import { comparisonChart } from './compare-chart.js';
@@ -19,12 +19,12 @@ import { bytesText, grouped, styleOf, table, type TerminalStream } from './termi
  * @throws ConfigError if a name is not known, or the parts do not go together
  */
 export async function compare(flags: CompareFlags, stream: TerminalStream): Promise<string> {
-  const comparison = comparisonOf(flags);
+  const comparison = await comparisonOf(flags);
   if (flags.svg !== undefined) await writeFileAtomic(flags.svg, comparisonChart(comparison));
   return flags.json ? `${JSON.stringify(comparison, null, 2)}\n` : `${comparisonText(comparison, stream)}\n`;
 }
 
-function comparisonOf({
+async function comparisonOf({
   encoder,
   backbone,
   every,
@@ -32,15 +32,15 @@ function comparisonOf({
   image,
   promptTokens,
   ...flags
-}: CompareFlags): Comparison {
-  const tower = presetEncoder(encoder);
+}: CompareFlags): Promise<Comparison> {
+  const tower = await presetEncoder(encoder);
   const connector = flags.connector ?? usualConnector(tower);
   const bytesPerNumber = 2;
-  const methods = compareFusions({
+  const methods = await compareFusions({
     encoder: tower,
-    connector: presetConnector(connector),
-    backbone: presetBackbone(backbone),
-    processor: processorOf('dynamic-tiles', { max_patches: maxTiles }),
+    connector: await presetConnector(connector),
+    backbone: await presetBackbone(backbone),
+    processor: dynamicTiles(readDynamicTiles({ max_patches: maxTiles })),
     layers: { every },
     images: image ?? [
       { width: 448, height: 448 },

@@ -1,7 +1,8 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { configOf, initialValues, modelOf, partOf, processorKindOf, type PartName } from '@weft/models';
+import { configOf, initialValues, modelOf, partOf, type PartName } from '@weft/models';
 import {
+  importPackage,
   maxPositionsOf,
   partWeights,
   readCheckpointFiles,
@@ -79,8 +80,7 @@ async function modelOfParts(
   const imageTokenId = tokenizer.tokenToId(placeholder) ?? tokenizer.vocabSize;
   const rows = Number(backbone!.config['vocabSize']);
   const isGrown = imageTokenId >= rows;
-  const processor = processorKindOf(preprocessor);
-  const parts = modelOf(
+  const parts = await modelOf(
     {
       model_type: 'weft',
       name,
@@ -91,29 +91,38 @@ async function modelOfParts(
         config: { ...backbone!.config, ...(isGrown ? { vocabSize: imageTokenId + 1 } : {}) },
       },
       fusion: compose.fusion,
-      processor: { kind: processor },
       image_token_id: imageTokenId,
       placeholder,
     },
-    { preprocessor },
+    { preprocessor, importPackage },
   );
   // Read again from its config.json, which is LLaVA's where that can express the model.
-  return { model: modelOf(configOf(parts, { processor, maxPositionEmbeddings }), { preprocessor }), isGrown };
+  return {
+    model: await modelOf(await configOf(parts, { maxPositionEmbeddings, importPackage }), {
+      preprocessor,
+      importPackage,
+    }),
+    isGrown,
+  };
 }
 
 /** A part as `model_type: weft` describes it. */
 async function partSection(
   part: PartName,
   { from, id, config }: PartConfig,
-): Promise<{ readonly id: string; readonly config: Json }> {
+): Promise<{ readonly id: string; readonly config: Json; readonly package?: string }> {
   if (from === undefined) return { id: id!, config };
   const files = await readCheckpointFiles(from);
-  const found = partOf(files.config, part, { preprocessor: files.preprocessor }).part;
+  const found = (await partOf(files.config, part, { preprocessor: files.preprocessor, importPackage })).part;
   if (id !== undefined && id !== found.id)
     throw new ConfigError({
       message: `The ${part} of the folder is ${found.id}, not ${id}.`,
       where: from,
       hint: 'Leave id out, or take the part from another folder.',
     });
-  return { id: found.id, config: { ...found.config, ...config } };
+  return {
+    id: found.id,
+    config: { ...found.config, ...config },
+    ...(found.package === undefined ? {} : { package: found.package }),
+  };
 }

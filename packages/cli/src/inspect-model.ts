@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { ConfigError } from '@weft/errors';
 import { modelOf, presetModel, presetNames } from '@weft/models';
-import { readCheckpointFiles, type UnusedTensor } from '@weft/runtime';
+import { importPackage, readCheckpointFiles, type UnusedTensor } from '@weft/runtime';
 import type { Model } from '@weft/spec';
 import { describeModel, type ImageSize, type ModelDescription } from './describe-model.js';
 import { drawModel } from './draw-model.js';
@@ -41,12 +41,12 @@ export async function inspectModel(given: string, { image, json, stream }: Inspe
   );
   const { description, folder } = isFolder
     ? await describeFolder(path, given === 'tiny' ? given : basename(resolve(path)), image)
-    : { description: describeModel(given, presetOf(given), image), folder: undefined };
+    : { description: describeModel(given, await presetOf(given), image), folder: undefined };
   if (json) return `${JSON.stringify({ ...description, ...folder }, null, 2)}\n`;
   return `${drawModel(description, stream)}\n${folder ? `\n${folderText(folder, stream)}\n` : ''}`;
 }
 
-function presetOf(name: string): Model {
+function presetOf(name: string): Promise<Model> {
   if (!presetNames().includes(name))
     throw new ConfigError({
       message: `'${name}' is neither a folder nor a published size.`,
@@ -64,7 +64,7 @@ async function describeFolder(
   const hasWeights = (await readdir(root)).some((file) => file.endsWith('.safetensors'));
   if (!hasWeights) {
     const { config, preprocessor } = await readCheckpointFiles(root);
-    const description = describeModel(name, modelOf(config, { preprocessor }), image);
+    const description = describeModel(name, await modelOf(config, { preprocessor, importPackage }), image);
     return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [] } };
   }
   const { model, checkpoint, unused } = await openFolder(root);

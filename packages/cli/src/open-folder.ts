@@ -1,6 +1,12 @@
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import { readCheckpointFiles, readEntry, type CheckpointFiles, type UnusedTensor } from '@weft/runtime';
+import {
+  importPackage,
+  readCheckpointFiles,
+  readEntry,
+  type CheckpointFiles,
+  type UnusedTensor,
+} from '@weft/runtime';
 import type { Model } from '@weft/spec';
 import {
   matchWeights,
@@ -30,7 +36,7 @@ export interface OpenFolder {
  */
 export async function openFolder(folder: string): Promise<OpenFolder> {
   const files = await readCheckpointFiles(folder);
-  const model = modelOf(files.config, { preprocessor: files.preprocessor });
+  const model = await modelOf(files.config, { preprocessor: files.preprocessor, importPackage });
   const checkpoint = await openCheckpoint(files.folder);
   await checkpoint.close();
   const matched = matchWeights({

@@ -69,6 +69,8 @@ export function anyresArranger(c: AnyresConfig): ArrangerFactory {
                 row_weights: { dtype: 'float32' as const, shape: ['tokens', 'taps', 1] },
               }
             : { row_index: { dtype: 'int64' as const, shape: ['tokens'] } },
+          plan: (size: { readonly width: number; readonly height: number }, index: number) =>
+            planAnyres(size, c, grid, index),
           prepare: (given: Readonly<Record<string, TensorData>>) => prepare(given, c, grid),
         }),
       },

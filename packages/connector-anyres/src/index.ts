@@ -1,3 +1,3 @@
 export { anyresArranger, anyresPart } from './anyres.js';
-export { bestResolution, planAnyres, type AnyresConfig, type AnyresPlan } from './plan.js';
+export { planAnyres, type AnyresConfig, type AnyresPlan } from './plan.js';
 export { indexRows, type RowIndex } from './row-index.js';

@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import type { PatchGrid } from '@weft/spec';
+import { bestResolution, type ArrangedPicture, type PatchGrid } from '@weft/spec';
 
 /** How pictures of any resolution are cut, and how the features of their tiles lie. */
 export interface AnyresConfig {
@@ -15,11 +15,7 @@ export interface AnyresConfig {
 }
 
 /** How one picture is cut, and which of its features the language model reads. */
-export interface AnyresPlan {
-  /** The picture's frame, pixels. */
-  readonly resolution: readonly [height: number, width: number];
-  /** Rows and columns of tiles; the whole picture is one view more, the first. */
-  readonly tiles: PatchGrid;
+export interface AnyresPlan extends ArrangedPicture {
   /** The features of the frame that are not padding. */
   readonly kept: {
     readonly top: number;
@@ -27,10 +23,6 @@ export interface AnyresPlan {
     readonly height: number;
     readonly width: number;
   };
-  /** Rows and columns of features that are read; fewer than are kept where there are too many. */
-  readonly map: PatchGrid;
-  /** Features of the whole view, of the tiles, and one newline for each row. */
-  readonly tokens: number;
 }
 
 /**
@@ -60,28 +52,6 @@ export function planAnyres(
       ? ([Math.floor(kept.height / ratio), Math.floor(kept.width / ratio)] as const)
       : ([kept.height, kept.width] as const);
   return { resolution, tiles, kept, map, tokens: grid[0] * grid[1] + map[0] * (map[1] + 1) };
-}
-
-/**
- * The resolution that keeps most of a picture's pixels, and wastes least; of equals the first. `undefined` if it would
- * vanish in all. Sizes in pixels.
- */
-export function bestResolution(
-  width: number,
-  height: number,
-  pinpoints: AnyresConfig['pinpoints'],
-): readonly [number, number] | undefined {
-  let best:
-    | { readonly fit: readonly [number, number]; readonly effective: number; readonly wasted: number }
-    | undefined;
-  for (const fit of pinpoints) {
-    const scale = Math.min(fit[1] / width, fit[0] / height);
-    const effective = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height);
-    const wasted = fit[0] * fit[1] - effective;
-    if (effective > (best?.effective ?? 0) || (best && effective === best.effective && wasted < best.wasted))
-      best = { fit, effective, wasted };
-  }
-  return best?.fit;
 }
 
 function withoutPadding(width: number, height: number, rows: number, columns: number): AnyresPlan['kept'] {

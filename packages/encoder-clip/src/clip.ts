@@ -122,6 +122,7 @@ export function clip(
         config: { ...c, featureLayers, classToken, postNorm, patchWeight },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid,
+        pixels: { patchSize: c.patchSize, tileSize: c.imageSize },
         inputs: {
           pixel_values: {
             dtype: 'float32' as const,

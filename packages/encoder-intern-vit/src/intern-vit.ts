@@ -144,6 +144,7 @@ export function internVit(
         config: { ...c, featureLayers, classToken },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid,
+        pixels: { patchSize: c.patchSize, tileSize: c.imageSize },
         inputs: {
           pixel_values: {
             dtype: 'float32' as const,

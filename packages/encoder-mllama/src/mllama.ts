@@ -218,6 +218,12 @@ export function mllamaVision(
         config: { ...c, capture },
         hiddenSize: hiddenSize * (1 + c.intermediateLayersIndices.length),
         grid: [1, tokens] as const,
+        pixels: {
+          patchSize: c.patchSize,
+          tileSize: c.imageSize,
+          maxTiles: tiles,
+          canvases: c.supportedAspectRatios,
+        },
         inputs: types,
         prepare: (given: Parameters<NonNullable<VisionEncoder['prepare']>>[0]) =>
           prepareRuns(given, c, tokens),

@@ -54,6 +54,10 @@ export function rawPatches({ patchSize: p, numChannels, imageSize }: PatchEncode
         config: { patchSize: p, numChannels, imageSize },
         hiddenSize,
         grid,
+        pixels: {
+          patchSize: p,
+          ...(imageSize && imageSize[0] === imageSize[1] ? { tileSize: imageSize[0] } : {}),
+        },
         inputs: imageSize
           ? { pixel_values: { dtype: 'float32' as const, shape: ['tiles', numChannels, ...imageSize] } }
           : { image_patches: { dtype: 'float32' as const, shape: ['tiles', 'patches', hiddenSize] } },

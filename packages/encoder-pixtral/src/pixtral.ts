@@ -114,6 +114,7 @@ export function pixtralVision(
         ropeInterleaved,
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid: null,
+        pixels: { patchSize: c.patchSize },
         inputs: {
           patches: {
             dtype: 'float32' as const,

@@ -180,6 +180,11 @@ export function qwen2Vision(config: keyof typeof qwen2VisionPresets | Qwen2Visio
         config: c as unknown as Json,
         hiddenSize: c.hiddenSize,
         grid: null,
+        pixels: {
+          patchSize: c.patchSize,
+          mergeSize: c.spatialMergeSize,
+          temporalPatchSize: c.temporalPatchSize,
+        },
         inputs: types,
         prepare: (given: Parameters<NonNullable<VisionEncoder['prepare']>>[0]) =>
           prepareRuns(given, { patchLength, mergeSize: c.spatialMergeSize, windowSide }),

@@ -67,6 +67,7 @@ export function anyShapeSiglip(c: AnyShapeSiglipConfig, options: AnyShapeSiglipO
         config: { ...c, featureLayers } as Json,
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid: null,
+        pixels: { patchSize: c.patchSize },
         inputs: {
           patches: {
             dtype: 'float32' as const,

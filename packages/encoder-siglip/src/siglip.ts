@@ -151,6 +151,7 @@ export function siglip(
         config: { ...c, featureLayers, postNorm, inputSize },
         hiddenSize: c.hiddenSize * featureLayers.length,
         grid: [side, side] as const,
+        pixels: { patchSize: c.patchSize, tileSize: inputSize },
         inputs: {
           pixel_values: { dtype: 'float32' as const, shape: ['tiles', c.numChannels, inputSize, inputSize] },
         },

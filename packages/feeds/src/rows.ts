@@ -1,4 +1,5 @@
 import type { TensorData } from '@weft/graph';
+import { seenMask, type RowSight, type SeeingRow } from './sight.js';
 
 /** New tokens of one sequence, as a step of the language model takes them. */
 export interface TokenRow {
@@ -13,14 +14,6 @@ export interface TokenRow {
   readonly seen?: RowSight | undefined;
   /** The tokens whose logits are wanted: the last one unless given. */
   readonly logits?: 'none' | 'last' | 'all' | undefined;
-}
-
-/** Tiles that the tokens of a row may see by cross-attention. */
-export interface RowSight {
-  /** Tiles of all the row's pictures. */
-  readonly tiles: number;
-  /** `[tokens, tiles]`, 1 where a token sees a tile. */
-  readonly visible: Uint8Array;
 }
 
 /** Rows of one step as the inputs of the text graph, for `B` columns of `L` tokens. */
@@ -103,27 +96,18 @@ export function layOutRows(rows: readonly (TokenRow | undefined)[], { hiddenSize
       shape: [imagePositions.length, hiddenSize],
       data: joinArrays(embeds),
     },
-    seenMask: seenMask(rows, length),
+    seenMask: maskOf(rows, length),
   };
 }
 
-function seenMask(rows: readonly (TokenRow | undefined)[], length: number): TensorData | undefined {
+/** What the tokens see, in rows that end together; the graph wants one tile at least, even where no row has any. */
+function maskOf(rows: readonly (TokenRow | undefined)[], length: number): TensorData | undefined {
   if (!rows.some((row) => row?.seen)) return undefined;
-  // The graph wants one tile at least, even where no row has any.
-  const tiles = rows.reduce((most, row) => Math.max(most, row?.seen?.tiles ?? 0), 1);
-  const data = new BigInt64Array(rows.length * length * tiles);
-  for (const [index, row] of rows.entries()) {
-    const own = row?.seen?.tiles ?? 0;
-    for (let column = 0; column < length; column++) {
-      const to = (index * length + column) * tiles;
-      data.fill(-1n, to + own, to + tiles);
-      const token = column - (length - (row?.ids.length ?? 0));
-      if (token < 0) continue;
-      for (let tile = 0; tile < own; tile++)
-        data[to + tile] = BigInt(row!.seen!.visible[token * own + tile]!);
-    }
-  }
-  return int64(data, [rows.length, length, tiles]);
+  const seeing = rows.map((row): SeeingRow => {
+    const count = row?.ids.length ?? 0;
+    return { columns: Array.from({ length: count }, (_, i) => length - count + i), seen: row?.seen };
+  });
+  return seenMask(seeing, length, 1);
 }
 
 /** Arrays one after the other; the array itself if there is one. */

@@ -34,7 +34,7 @@ const plain = {
   image_std: 1,
   rescale_factor: 1,
 };
-const tiny = (preprocessor: Json = {}, changes: Json = {}): Model =>
+const tiny = async (preprocessor: Json = {}, changes: Json = {}): Promise<Model> =>
   modelOf({ ...config, ...changes }, { preprocessor: { ...plain, ...preprocessor } });
 
 const picture = (width: number, height: number, byte = 7): Picture => ({
@@ -56,16 +56,16 @@ function shown(model: Model, pictures: readonly Picture[]): (readonly [number, n
 }
 
 describe('the recipe of Aria', () => {
-  it('adds up to the published parameters, under the published names', () => {
-    const all = namedParameters(presetModel('aria').module);
+  it('adds up to the published parameters, under the published names', async () => {
+    const all = namedParameters((await presetModel('aria')).module);
     expect([...all.values()].reduce((sum, { elements }) => sum + elements, 0)).toBe(25_307_311_216);
     expect(all.get('vision_tower.embeddings.position_embedding.weight')!.shape).toEqual([4900, 1152]);
     expect(all.get('multi_modal_projector.query')!.shape).toEqual([256, 1152]);
     expect(all.get('language_model.model.layers.27.mlp.experts.63.fc1.weight')!.shape).toEqual([2560, 3328]);
   });
 
-  it('takes the names inside transformers 5 as well', () => {
-    const { rename, split } = tiny().checkpoint;
+  it('takes the names inside transformers 5 as well', async () => {
+    const { rename, split } = (await tiny()).checkpoint;
     const [piece] = split!('model.language_model.layers.0.mlp.experts.gate_up_proj', [3, 8, 8])!;
     expect(rename!(piece!.name)).toBe('language_model.model.layers.0.mlp.experts.0.fc1.weight');
     expect(rename!('model.multi_modal_projector.query')).toBe('multi_modal_projector.query');
@@ -75,32 +75,40 @@ describe('the recipe of Aria', () => {
   it.each([
     [980, 256],
     [490, 128],
-  ])('gives every picture the tokens of a tile of %i pixels', (max_image_size, tokens) => {
-    const { config: published } = presetModel('aria');
-    const { processor } = senseOf(modelOf(published, { preprocessor: { max_image_size } }), 'image')!;
+  ])('gives every picture the tokens of a tile of %i pixels', async (max_image_size, tokens) => {
+    const { config: published } = await presetModel('aria');
+    const { processor } = senseOf(await modelOf(published, { preprocessor: { max_image_size } }), 'image')!;
     expect(processor.place({ width: 640, height: 480 })).toMatchObject({ tiles: 1, tokens });
     expect(processor.place({ width: 30, height: 2000 }).prompt).toBe('<|img|>'.repeat(tokens));
   });
 
-  it('makes the largest tiles that have queries where nothing says which', () => {
-    const { processor } = senseOf(modelOf(config), 'image')!;
+  it('makes the largest tiles that have queries where nothing says which', async () => {
+    const { processor } = senseOf(await modelOf(config), 'image')!;
     expect(processor.process([picture(3, 4)]).inputs['pixel_values']!.shape).toEqual([1, 3, 12, 12]);
   });
 
-  it('cuts a picture in the resolution that suits it best, without a view of the whole', () => {
-    const { config: published } = presetModel('aria');
-    const place = (max_image_size: number, width: number, height: number) =>
+  it('cuts a picture in the resolution that suits it best, without a view of the whole', async () => {
+    const { config: published } = await presetModel('aria');
+    const place = async (max_image_size: number, width: number, height: number) =>
       senseOf(
-        modelOf(published, {
+        await modelOf(published, {
           preprocessor: { max_image_size, split_image: true },
         }),
         'image',
       )!.processor.place({ width, height });
-    expect(place(490, 1280, 720)).toMatchObject({ tiles: 6, tokens: 768, formula: '2 x 3 tiles of 128' });
-    expect(place(490, 400, 3000)).toMatchObject({ tiles: 7, formula: '7 x 1 tiles of 128' });
-    expect(place(490, 100, 100)).toMatchObject({ tiles: 2, formula: '1 x 2 tiles of 128' });
+    expect(await place(490, 1280, 720)).toMatchObject({
+      tiles: 6,
+      tokens: 768,
+      formula: '2 x 3 tiles of 128',
+    });
+    expect(await place(490, 400, 3000)).toMatchObject({ tiles: 7, formula: '7 x 1 tiles of 128' });
+    expect(await place(490, 100, 100)).toMatchObject({ tiles: 2, formula: '1 x 2 tiles of 128' });
     // Resolutions of an odd number of smaller tiles leave a narrower one at the end.
-    expect(place(980, 1400, 480)).toMatchObject({ tiles: 2, tokens: 512, formula: '1 x 2 tiles of 256' });
+    expect(await place(980, 1400, 480)).toMatchObject({
+      tiles: 2,
+      tokens: 512,
+      formula: '1 x 2 tiles of 256',
+    });
   });
 
   it.each([
@@ -110,12 +118,12 @@ describe('the recipe of Aria', () => {
     [8, 1, 8, 3],
     [1, 8, 3, 8],
     [7, 7, 8, 8],
-  ])('fits %i x %i pixels into a tile as %i x %i', (width, height, wide, high) => {
-    expect(shown(tiny(), [picture(width, height)])).toEqual([[wide, high]]);
+  ])('fits %i x %i pixels into a tile as %i x %i', async (width, height, wide, high) => {
+    expect(shown(await tiny(), [picture(width, height)])).toEqual([[wide, high]]);
   });
 
-  it('sets a picture into the upper left corner, on black', () => {
-    const { inputs, images } = senseOf(tiny(), 'image')!.processor.process([
+  it('sets a picture into the upper left corner, on black', async () => {
+    const { inputs, images } = senseOf(await tiny(), 'image')!.processor.process([
       picture(16, 8),
       picture(8, 8, 9),
     ]);
@@ -125,16 +133,16 @@ describe('the recipe of Aria', () => {
     expect(images.map(({ tokens }) => tokens)).toEqual([3, 3]);
   });
 
-  it('fits each tile of a resolution that tiles do not divide', () => {
-    const split = tiny({ split_image: true, split_resolutions: [[8, 12]] });
+  it('fits each tile of a resolution that tiles do not divide', async () => {
+    const split = await tiny({ split_image: true, split_resolutions: [[8, 12]] });
     expect(shown(split, [picture(12, 8)])).toEqual([
       [8, 8],
       [4, 8],
     ]);
   });
 
-  it('gives its graph a run for each tile, with the queries of the whole tile', () => {
-    const model = tiny();
+  it('gives its graph a run for each tile, with the queries of the whole tile', async () => {
+    const model = await tiny();
     const [encoder, connector] = [part(model, 'encoder'), part(model, 'connector')];
     const { processor } = senseOf(model, 'image')!;
     const runs = encoder.prepare!(processor.process([picture(16, 8), picture(8, 8)]).inputs);
@@ -148,19 +156,23 @@ describe('the recipe of Aria', () => {
     expect([...visionGraph(model).inputs.keys()].toSorted()).toEqual(names.toSorted());
   });
 
-  it('refuses tiles without queries, sides that do not fit and pictures without pixels', () => {
-    const place = () =>
-      senseOf(tiny({ max_image_size: 10 }), 'image')!.processor.place({ width: 4, height: 4 });
+  it('refuses tiles without queries, sides that do not fit and pictures without pixels', async () => {
+    const { processor } = senseOf(await tiny({ max_image_size: 10 }), 'image')!;
+    const place = () => processor.place({ width: 4, height: 4 });
     expect(place).toThrow(ShapeError);
     expect(place).toThrow(/tile of 5 x 5 patches has no number of queries/);
-    expect(() => tiny({ min_image_size: 9 })).toThrow(/min_image_size is 9, but a tile .* has 8 pixels/);
-    expect(() => tiny({}, { projector_patch_to_query_dict: {} })).toThrow(ConfigError);
-    expect(() => tiny({}, { projector_patch_to_query_dict: { 16: 0 } })).toThrow(
+    await expect(tiny({ min_image_size: 9 })).rejects.toThrow(
+      /min_image_size is 9, but a tile .* has 8 pixels/,
+    );
+    await expect(tiny({}, { projector_patch_to_query_dict: {} })).rejects.toThrow(ConfigError);
+    await expect(tiny({}, { projector_patch_to_query_dict: { 16: 0 } })).rejects.toThrow(
       /projector_patch_to_query_dict is {"16":0}/,
     );
-    expect(() => senseOf(tiny(), 'image')!.processor.place({ width: 0, height: 4 }, 2)).toThrow(InputError);
-    expect(() =>
-      senseOf(tiny({ split_image: true }), 'image')!.processor.place({ width: 1, height: 9000 }, 2),
-    ).toThrow(/Picture 2 is 1 x 9000 pixels/);
+    await expect(async () =>
+      senseOf(await tiny(), 'image')!.processor.place({ width: 0, height: 4 }, 2),
+    ).rejects.toThrow(InputError);
+    await expect(async () =>
+      senseOf(await tiny({ split_image: true }), 'image')!.processor.place({ width: 1, height: 9000 }, 2),
+    ).rejects.toThrow(/Picture 2 is 1 x 9000 pixels/);
   });
 });

@@ -8,12 +8,12 @@ import { hybrid } from '@weft/fusion-hybrid';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { decompose, evaluateDim, substitute, type Graph } from '@weft/graph';
 import { inference } from '@weft/onnx';
+import { dynamicTiles, readDynamicTiles } from '@weft/processors';
 import { describe, expect, it } from 'vitest';
 import { compareFusions } from './compare-fusions.js';
 import { compose } from './compose.js';
 import { textGraph, visionGraph } from './graphs.js';
-import { presetBackbone, presetConnector, presetEncoder } from './part-presets.js';
-import { processorOf } from './weft-config.js';
+import { presetBackbone, presetConnector, presetEncoder } from './presets.js';
 
 /** Operations of the products that stand in a graph as it is emitted without fused operators. */
 function emittedFlops(graph: Graph, sizes: Readonly<Record<string, number>>): number {
@@ -60,13 +60,13 @@ const parts = {
     mlpBias: false,
   }),
   connector: mlpConnector(),
-  processor: processorOf('dynamic-tiles', { size: { height: 32, width: 32 }, max_patches: 6 }),
+  processor: dynamicTiles(readDynamicTiles({ size: { height: 32, width: 32 }, max_patches: 6 })),
 };
 const published = {
-  encoder: presetEncoder('internvit-300m'),
-  backbone: presetBackbone('qwen2-7b'),
-  connector: presetConnector('shuffle-mlp'),
-  processor: processorOf('dynamic-tiles', { max_patches: 6 }),
+  encoder: await presetEncoder('internvit-300m'),
+  backbone: await presetBackbone('qwen2-7b'),
+  connector: await presetConnector('shuffle-mlp'),
+  processor: dynamicTiles(readDynamicTiles({ max_patches: 6 })),
 };
 
 describe('a comparison of the three fusions', () => {
@@ -88,9 +88,14 @@ describe('a comparison of the three fusions', () => {
     ['published parts', 'A', large],
     ['published parts', 'B', large],
     ['published parts', 'H', large],
-  ] as const)('counts what the emitted graphs compute and keep (%s, method %s)', (_, method, given) => {
+  ] as const)('counts what the emitted graphs compute and keep (%s, method %s)', async (_, method, given) => {
     const { layers, image, perTile, tiles } = given;
-    const answers = compareFusions({ ...given.parts, layers, images: [image], textTokens: [textTokens] });
+    const answers = await compareFusions({
+      ...given.parts,
+      layers,
+      images: [image],
+      textTokens: [textTokens],
+    });
     const fusion = { A: unifiedFusion(), B: crossAttention(layers), H: hybrid(layers) }[method];
     const placed = { A: tiles, B: 0, H: 1 }[method] * perTile;
     const crossTokens = { A: 0, B: tiles, H: tiles - 1 }[method] * perTile;
@@ -122,14 +127,14 @@ describe('a comparison of the three fusions', () => {
     );
   });
 
-  it("shows NVLM's ordering for a large picture", () => {
+  it("shows NVLM's ordering for a large picture", async () => {
     const mlp = (intermediateSize: number | null) =>
       shuffleMlpConnector({ scaleFactor: 2, intermediateSize, bias: false });
-    const nvlm = compareFusions({
+    const nvlm = await compareFusions({
       encoder: internVit('internvit-6b'),
       backbone: qwen2('qwen2-72b'),
       connector: { A: mlp(29568), B: mlp(null), H: mlp(29568) },
-      processor: processorOf('dynamic-tiles', { max_patches: 6 }),
+      processor: dynamicTiles(readDynamicTiles({ max_patches: 6 })),
       layers: { every: 8 },
       images: [
         { width: 448, height: 448 },

@@ -1,6 +1,3 @@
-import { crossAttention } from '@weft/fusion-cross-attention';
-import { hybrid } from '@weft/fusion-hybrid';
-import { unifiedFusion } from '@weft/fusion-unified';
 import { dimTerms, namedParameters, type Part } from '@weft/graph';
 import type { CrossAttentionOptions } from '@weft/nn';
 import {
@@ -16,6 +13,7 @@ import {
 import { compose, type Composition } from './compose.js';
 import { countOperations, heldValues, type Sizes } from './count-operations.js';
 import { textGraph, visionGraph } from './graphs.js';
+import { findDefinition } from './parts.js';
 
 export interface FusionQuestion {
   readonly encoder: VisionEncoder;
@@ -80,35 +78,43 @@ const methods: readonly Fusion['method'][] = ['A', 'B', 'H'];
  * The survey's trade-off in numbers: one encoder and one backbone joined by a unified embedding decoder, by
  * cross-attention, and by both. Nothing is computed; the operations of the models' graphs are counted.
  *
- * @throws ConfigError if the parts do not go together under one of the methods
+ * @throws ConfigError if the parts do not go together under one of the methods, or a fusion is not installed
  */
-export function compareFusions(question: FusionQuestion): FusionAnswer[] {
-  return methods.map((method) => {
-    const model = modelBy(method, question);
-    const own = count(question.backbone);
-    return {
-      method,
-      parameters: {
-        total: count(model.module),
-        encoder: count(part(model, 'encoder')),
-        connector: count(part(model, 'connector')),
-        fusion: count(part(model, 'backbone')) - own,
-        backbone: own,
-      },
-      cases: casesOf(model, question),
-    };
-  });
+export function compareFusions(question: FusionQuestion): Promise<FusionAnswer[]> {
+  return Promise.all(
+    methods.map(async (method) => {
+      const model = await modelBy(method, question);
+      const own = count(question.backbone);
+      return {
+        method,
+        parameters: {
+          total: count(model.module),
+          encoder: count(part(model, 'encoder')),
+          connector: count(part(model, 'connector')),
+          fusion: count(part(model, 'backbone')) - own,
+          backbone: own,
+        },
+        cases: casesOf(model, question),
+      };
+    }),
+  );
 }
 
-function modelBy(method: Fusion['method'], question: FusionQuestion): Model {
+const fusionIds = {
+  A: 'fusion-unified',
+  B: 'fusion-cross-attention',
+  H: 'fusion-hybrid',
+} as const satisfies Record<Fusion['method'], string>;
+
+async function modelBy(method: Fusion['method'], question: FusionQuestion): Promise<Model> {
   const { encoder, backbone, connector, processor, layers } = question;
-  const fusions = { A: () => unifiedFusion(), B: () => crossAttention(layers), H: () => hybrid(layers) };
+  const { create } = await findDefinition('fusion', fusionIds[method]);
   return compose({
     name: `compare-${method}`,
     encoder,
     backbone,
     connector: typeof connector === 'function' ? connector : connector[method],
-    fusion: fusions[method](),
+    fusion: create(method === 'A' ? {} : { ...layers }),
     processor,
     imageTokenId: 0,
   });

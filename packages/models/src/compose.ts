@@ -1,27 +1,25 @@
 import { ConfigError } from '@weft/errors';
 import { module, type AnyModule } from '@weft/graph';
 import type {
-  Arranger,
   ArrangerFactory,
   Backbone,
   CheckpointNames,
-  Connector,
   ConnectorFactory,
-  CrossSight,
   Fusion,
   ImageProcessor,
   ImageSense,
   Json,
   Model,
-  PositionRule,
+  PositionsFactory,
+  ProcessorFactory,
   PromptRule,
-  Sense,
   Source,
+  VideoProcessor,
   VideoSense,
   VisionEncoder,
 } from '@weft/spec';
-import { placeByMethod, processorFor } from './processors/by-method.js';
-import { tileVisibility } from './tile-visibility.js';
+import { crossSight, type CrossComposition } from './cross-sight.js';
+import { processorFor } from './processor-for.js';
 
 /** Paths of the parts in the checkpoint. */
 export interface PartPaths {
@@ -42,16 +40,10 @@ export interface Composition {
   readonly backbone: Backbone;
   readonly fusion: Fusion;
   /** Made for the composed connector and encoder, whose token counts it must announce. */
-  readonly processor: (vision: {
-    readonly encoder: VisionEncoder;
-    readonly connector: Connector;
-  }) => ImageProcessor;
-  /** For models that see videos; made like the processor. */
-  readonly video?: (vision: {
-    readonly encoder: VisionEncoder;
-    readonly connector: Connector;
-  }) => Pick<VideoSense, 'processor' | 'placeholder' | 'tokenId'>;
-  readonly positions?: PositionRule;
+  readonly processor: ProcessorFactory<ImageProcessor>;
+  /** For models that see videos; its processor is made like that of pictures. */
+  readonly video?: VideoComposition;
+  readonly positions?: PositionsFactory;
   /** For fusions by cross-attention. */
   readonly cross?: CrossComposition | undefined;
   readonly imageTokenId: number;
@@ -63,21 +55,10 @@ export interface Composition {
   readonly config?: Json;
 }
 
-/** What a fusion by cross-attention needs to know besides its layers. */
-export interface CrossComposition {
-  /** Tags of tiles, where there are any. */
-  readonly tags?: TileTags;
-  /** Tokens and share of a picture, where they are not what `placeByMethod` says. */
-  readonly place?: (tiles: number, tokensPerTile: number) => ReturnType<CrossSight['place']>;
+/** What it takes to see videos, beside the parts of pictures. */
+export interface VideoComposition extends Pick<VideoSense, 'placeholder' | 'tokenId'> {
+  readonly processor: ProcessorFactory<VideoProcessor>;
 }
-
-/**
- * Tags that tell tiles apart, and how many tokens they have: in the `text`, before each image token, where a tag sees its
- * own tile only; or among the `keys`, before the embeddings of each tile.
- */
-export type TileTags =
-  | { readonly place: 'text'; readonly tokens: (tiles: number) => readonly number[] }
-  | { readonly place: 'keys'; readonly tokens: number };
 
 const ownSource: Source = {
   paper: 'https://magazine.sebastianraschka.com/p/understanding-multimodal-llms',
@@ -122,7 +103,8 @@ export function compose(given: Composition): Model {
       hint: 'Leave the arranger out, or use an encoder of a fixed grid.',
     });
   const cross = fusion.method === 'A' ? undefined : crossSight(given, connector, arranger);
-  const own = given.processor({ encoder, connector });
+  const context = { encoder, connector, arranger, cross };
+  const own = given.processor({ ...context, placeholder });
   const processor = cross ? processorFor(own, cross, placeholder) : own;
   const places = {
     encoder: 'encoder',
@@ -137,45 +119,20 @@ export function compose(given: Composition): Model {
     processor,
     cross,
   };
-  const video = given.video?.({ encoder, connector });
-  const senses: Sense[] = [image, ...(video ? [{ kind: 'video', ...places, ...video } as const] : [])];
+  const video: VideoSense | undefined = given.video && {
+    kind: 'video',
+    ...places,
+    ...given.video,
+    processor: given.video.processor({ ...context, placeholder: given.video.placeholder }),
+  };
   return finish(given, {
     source,
     parts: { encoder, connector, ...(arranger ? { arranger } : {}), backbone: attached.backbone },
     added: attached.added,
-    senses,
+    senses: [image, ...(video ? [video] : [])],
+    positions: given.positions?.({ imageTokenId, videoTokenId: video?.tokenId }),
     paths: { ...llavaPaths, ...given.paths },
   });
-}
-
-function crossSight(
-  { name, encoder, fusion, imageTokenId, cross = {} }: Composition,
-  connector: Connector,
-  arranger: Arranger | undefined,
-): CrossSight {
-  const obstacle = arranger
-    ? `${arranger.id} reorders their rows`
-    : `${encoder.id} takes pictures of any size`;
-  if (!encoder.grid || arranger)
-    throw new ConfigError({
-      message: `${fusion.id} attends to tiles of one size, but ${obstacle}.`,
-      where: name,
-      hint: arranger ? 'Leave the arranger out.' : 'Use an encoder with a fixed grid, or unifiedFusion.',
-    });
-  const tokensPerTile = connector.countTokens(encoder.grid);
-  const { tags } = cross;
-  const usual = placeByMethod(fusion.method, tokensPerTile);
-  return {
-    tokensPerTile,
-    tagTokens: tags?.place === 'keys' ? tags.tokens : 0,
-    unseenAttend: fusion.unseen === 'mlp',
-    place: (tiles) => cross.place?.(tiles, tokensPerTile) ?? usual(tiles),
-    visible: tileVisibility({
-      imageTokenId,
-      visibility: fusion.visibility ?? 'last',
-      textTags: tags?.place === 'text' ? tags.tokens : undefined,
-    }),
-  };
 }
 
 /** A backbone on its own, as a model without sight. */
@@ -198,24 +155,23 @@ export function textModel(given: {
 
 /** The parts in one tree, and all else that was given. */
 function finish(
-  given: Pick<Composition, 'name' | 'fusion' | 'positions' | 'prompt' | 'checkpoint' | 'config'>,
+  given: Pick<Composition, 'name' | 'fusion' | 'prompt' | 'checkpoint' | 'config'>,
   {
     parts,
     paths,
     ...found
-  }: Pick<Model, 'source' | 'added' | 'senses'> & {
+  }: Pick<Model, 'source' | 'added' | 'senses' | 'positions'> & {
     readonly parts: Readonly<Record<string, AnyModule>>;
     readonly paths: PartPaths;
   },
 ): Model {
-  const { name, fusion, positions, prompt = {}, checkpoint = {}, config = {} } = given;
+  const { name, fusion, prompt = {}, checkpoint = {}, config = {} } = given;
   return {
     name,
     module: module('Model', parts, {}, { paths: { ...paths } }),
     ...found,
     heads: [{ kind: 'text', part: 'backbone' }],
     fusion,
-    positions,
     prompt,
     checkpoint,
     config,

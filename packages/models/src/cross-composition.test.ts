@@ -10,12 +10,19 @@ import { hybrid } from '@weft/fusion-hybrid';
 import { namedParameters } from '@weft/graph';
 import { senseOf, type Backbone, type Fusion, type Model } from '@weft/spec';
 import { checkGradients, interpret, randomParameters, randomTensor, type Tensors } from '@weft/testing';
+import {
+  dynamicTiles,
+  readClipProcessor,
+  readDynamicTiles,
+  readSiglipProcessor,
+  singleTile,
+} from '@weft/processors';
 import { describe, expect, it } from 'vitest';
 import { compose, type Composition } from './compose.js';
 import { textGraph, trainingGraph } from './graphs.js';
 import { initialWeights } from './initialize.js';
 import { modelOf } from './recipes.js';
-import { configOf, processorOf } from './weft-config.js';
+import { configOf } from './config-of.js';
 
 const tower = {
   hiddenSize: 6,
@@ -54,7 +61,7 @@ function composed(fusion: Fusion, more: Partial<Composition> = {}): Model {
     connector: mlpConnector(),
     backbone: qwen2(decoder),
     fusion,
-    processor: processorOf('siglip', preprocessor),
+    processor: singleTile(readSiglipProcessor(preprocessor)),
     imageTokenId: 20,
     ...more,
   });
@@ -106,7 +113,7 @@ describe('a composition by cross-attention', () => {
       qkNorm: true,
       attentionBias: false,
     }) as Backbone,
-    processor: processorOf('clip', { crop_size: 8, size: { shortest_edge: 8 } }),
+    processor: singleTile(readClipProcessor({ crop_size: 8, size: { shortest_edge: 8 } })),
   };
 
   it.each([
@@ -159,7 +166,7 @@ describe('a composition by cross-attention', () => {
     const size = { width: 9, height: 7 };
     const b = senseOf(composed(crossAttention({ every: 2 })), 'image')!.processor.place(size);
     expect(b).toMatchObject({ tokens: 1, prompt: '<image>', cross: { tiles: [0], seen: 1, placed: [] } });
-    const tiles = processorOf('dynamic-tiles', { size: { height: 8, width: 8 }, max_patches: 6 });
+    const tiles = dynamicTiles(readDynamicTiles({ size: { height: 8, width: 8 }, max_patches: 6 }));
     const h = senseOf(composed(hybrid({ every: 2 }), { processor: tiles }), 'image')!.processor.place({
       width: 16,
       height: 8,
@@ -171,11 +178,11 @@ describe('a composition by cross-attention', () => {
   it.each([
     ['B', crossAttention({ every: 2, visibility: 'all' })],
     ['H', hybrid({ at: [0, 4], numKeyValueHeads: 2 })],
-  ] as const)('is written as a configuration and read back (method %s)', (_, fusion) => {
+  ] as const)('is written as a configuration and read back (method %s)', async (_, fusion) => {
     const model = composed(fusion);
-    const config = configOf(model, { processor: 'siglip' });
+    const config = await configOf(model);
     expect(config['model_type']).toBe('weft');
-    const again = modelOf(JSON.parse(JSON.stringify(config)) as typeof config, { preprocessor });
+    const again = await modelOf(JSON.parse(JSON.stringify(config)) as typeof config, { preprocessor });
     expect([...namedParameters(again.module).keys()]).toEqual([...namedParameters(model.module).keys()]);
     expect(again.fusion).toMatchObject({
       id: fusion.id,

@@ -9,7 +9,8 @@ import { senseOf, type Json, type Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { modelOf } from './recipes.js';
-import { configOf, processorKindOf, processorOf } from './weft-config.js';
+import { configOf } from './config-of.js';
+import { readProcessor } from './processor-of.js';
 
 describe('a composition with a tower of free resolution', () => {
   const backbone = {
@@ -60,20 +61,17 @@ describe('a composition with a tower of free resolution', () => {
     ],
   ] as const)(
     'is described by a config.json from which it is made again (%s)',
-    (kind, encoder, connector, preprocessor) => {
+    async (_, encoder, connector, preprocessor) => {
       const model = compose({
         name: 'own',
         encoder,
         connector,
         backbone: llama(backbone),
         fusion: unifiedFusion(),
-        processor: processorOf(kind, preprocessor),
+        processor: await readProcessor(preprocessor),
         imageTokenId: 39,
       });
-      const again = modelOf(
-        JSON.parse(JSON.stringify(configOf(model, { processor: processorKindOf(preprocessor) }))) as Json,
-        { preprocessor },
-      );
+      const again = await modelOf(JSON.parse(JSON.stringify(await configOf(model))) as Json);
       const shapes = ({ module }: Model) =>
         [...namedParameters(module)].map(([path, { shape }]) => [path, shape]);
       expect(shapes(again)).toEqual(shapes(model));

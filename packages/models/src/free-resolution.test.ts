@@ -1,12 +1,11 @@
-import { ConfigError } from '@weft/errors';
 import { namedParameters, type Graph } from '@weft/graph';
-import { senseOf } from '@weft/spec';
+import { senseOf, type Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { textGraph, trainingGraph, visionGraph } from './graphs.js';
-import { configOfParams } from './pixtral-native.js';
+import { configOfParams } from './config-of-params.js';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
-import { configOf } from './weft-config.js';
+import { configOf } from './config-of.js';
 
 const tinyQwen = (type: 'qwen2_vl' | 'qwen2_5_vl', changes: object = {}) => ({
   model_type: type,
@@ -41,15 +40,15 @@ describe('a preset', () => {
     ['qwen2-vl-72b', 73_405_560_320, 699_356_672],
     ['qwen2.5-vl-3b', 3_754_622_976, 668_684_288],
     ['qwen2.5-vl-7b', 8_292_166_656, 676_550_144],
-  ])('%s has %i parameters, %i of them for seeing', (name, total, visual) => {
-    const named = [...namedParameters(presetModel(name).module)];
+  ])('%s has %i parameters, %i of them for seeing', async (name, total, visual) => {
+    const named = [...namedParameters((await presetModel(name)).module)];
     const count = (prefix: string) =>
       named.reduce((sum, [path, { elements }]) => sum + (path.startsWith(prefix) ? elements : 0), 0);
     expect([count(''), count('visual.')]).toEqual([total, visual]);
   });
 
-  it('pixtral-12b has 12,682,739,712 parameters in 585 tensors', () => {
-    const named = [...namedParameters(presetModel('pixtral-12b').module).values()];
+  it('pixtral-12b has 12,682,739,712 parameters in 585 tensors', async () => {
+    const named = [...namedParameters((await presetModel('pixtral-12b')).module).values()];
     expect([named.reduce((sum, { elements }) => sum + elements, 0), named.length]).toEqual([
       12_682_739_712, 585,
     ]);
@@ -58,8 +57,8 @@ describe('a preset', () => {
   it.each([
     ['qwen2-vl-2b', [391, 1196, 2691, 4]],
     ['pixtral-12b', [1200, 2304, 2304, 4]],
-  ])('%s counts the tokens of published examples', (name, expected) => {
-    const { processor } = senseOf(presetModel(name), 'image')!;
+  ])('%s counts the tokens of published examples', async (name, expected) => {
+    const { processor } = senseOf(await presetModel(name), 'image')!;
     const sizes = [
       [640, 480],
       [1280, 720],
@@ -73,8 +72,8 @@ describe('a preset', () => {
 describe('the recipe of Qwen2-VL', () => {
   it.each(['qwen2_vl', 'qwen2_5_vl'] as const)(
     'traces graphs whose positions have three axes (%s)',
-    (type) => {
-      const model = modelOf(tinyQwen(type));
+    async (type) => {
+      const model = await modelOf(tinyQwen(type));
       expect(model.positions?.axes).toBe(3);
       expect(textGraph(model).inputs.get('position_ids')?.shape).toEqual([3, 'batch', 'sequence']);
       expect(trainingGraph(model, { images: true }).inputs.get('position_ids')?.shape).toEqual([
@@ -86,12 +85,17 @@ describe('the recipe of Qwen2-VL', () => {
     },
   );
 
-  it('reads published files, whose text fields are at the top, and the names of both generations', () => {
+  it('reads published files, whose text fields are at the top, and the names of both generations', async () => {
     const { text_config: text, ...rest } = tinyQwen('qwen2_vl');
     const { rope_parameters: rope, ...fields } = text;
-    const model = modelOf({ ...rest, ...fields, rope_theta: 1e6, rope_scaling: { type: 'mrope', ...rope } });
+    const model = await modelOf({
+      ...rest,
+      ...fields,
+      rope_theta: 1e6,
+      rope_scaling: { type: 'mrope', ...rope },
+    });
     const paths = [...namedParameters(model.module).keys()];
-    expect(paths).toEqual([...namedParameters(modelOf(tinyQwen('qwen2_vl')).module).keys()]);
+    expect(paths).toEqual([...namedParameters((await modelOf(tinyQwen('qwen2_vl'))).module).keys()]);
     expect(paths).toEqual(
       expect.arrayContaining([
         'visual.blocks.0.attn.qkv.weight',
@@ -111,35 +115,43 @@ describe('the recipe of Qwen2-VL', () => {
     ).toEqual(['visual.merger.ln_q.weight', 'model.norm.weight', 'model.norm.weight', 'lm_head.weight']);
   });
 
-  it('takes the limits of videos from their own file', () => {
-    const place = (files: object) =>
-      senseOf(modelOf(tinyQwen('qwen2_vl'), files), 'video')!.processor.place({
+  it('takes the limits of videos from their own file', async () => {
+    const place = async (files: object) =>
+      senseOf(await modelOf(tinyQwen('qwen2_vl'), files), 'video')!.processor.place({
         width: 800,
         height: 800,
         frames: 2,
         fps: 2,
       }).tokens;
     const preprocessor = { size: { shortest_edge: 64, longest_edge: 640 } };
-    expect(place({ preprocessor })).toBe(9);
+    expect(await place({ preprocessor })).toBe(9);
     expect(
-      place({ preprocessor, videoPreprocessor: { size: { shortest_edge: 64, longest_edge: 1600 } } }),
+      await place({ preprocessor, videoPreprocessor: { size: { shortest_edge: 64, longest_edge: 1600 } } }),
     ).toBe(25);
   });
 
-  it('refuses a rule for positions that there is not, sections that do not fit, and to be saved as a composition', () => {
-    expect(() => modelOf(tinyQwen('qwen2_vl'), { options: { positionRule: 'longest' } })).toThrow(
+  it('is saved as a composition with its rule for positions and its way with videos', async () => {
+    const model = await modelOf(tinyQwen('qwen2_5_vl'), { options: { positionRule: 'side' } });
+    const again = await modelOf(JSON.parse(JSON.stringify(await configOf(model))) as Json);
+    expect(again.positions!.config).toEqual(model.positions!.config);
+    expect(again.positions!.config['advance']).toBe('side');
+    const [video, own] = [again, model].map((one) => senseOf(one, 'video')!);
+    const size = { width: 300, height: 200, frames: 3, fps: 2 };
+    expect(video!.processor.place(size)).toEqual(own!.processor.place(size));
+    expect([video!.tokenId, video!.placeholder]).toEqual([own!.tokenId, own!.placeholder]);
+  });
+
+  it('refuses a rule for positions that there is not, and sections that do not fit', async () => {
+    await expect(modelOf(tinyQwen('qwen2_vl'), { options: { positionRule: 'longest' } })).rejects.toThrow(
       /positionRule is "longest"[^]*'largest' or 'side'/,
     );
     const wrong = tinyQwen('qwen2_vl');
-    expect(() =>
+    await expect(
       modelOf({
         ...wrong,
         text_config: { ...wrong.text_config, rope_parameters: { mrope_section: [1, 1, 1] } },
       }),
-    ).toThrow(/mrope_section is \[1,1,1\], expected sizes that add up to 4/);
-    expect(() => configOf(modelOf(tinyQwen('qwen2_vl')), { processor: 'packed-patches' })).toThrow(
-      ConfigError,
-    );
+    ).rejects.toThrow(/mrope_section is \[1,1,1\], expected sizes that add up to 4/);
   });
 });
 
@@ -167,7 +179,7 @@ describe('the recipe of Pixtral', () => {
     },
   };
 
-  it('is another one than LLaVA, by the tower', () => {
+  it('is another one than LLaVA, by the tower', async () => {
     const config = {
       model_type: 'llava',
       vision_config: {
@@ -194,18 +206,18 @@ describe('the recipe of Pixtral', () => {
       vision_feature_layer: -1,
       vision_feature_select_strategy: 'full',
     };
-    const [layout, native] = [modelOf(config), modelOf(configOfParams(params))];
+    const [layout, native] = [await modelOf(config), await modelOf(configOfParams(params))];
     expect([layout.name, native.name]).toEqual(['pixtral', 'pixtral']);
     expect([...namedParameters(layout.module)].map(([path, { shape }]) => [path, shape])).toEqual(
       [...namedParameters(native.module)].map(([path, { shape }]) => [path, shape]),
     );
-    expect(() => modelOf({ ...config, vision_feature_select_strategy: 'default' })).toThrow(
+    await expect(modelOf({ ...config, vision_feature_select_strategy: 'default' })).rejects.toThrow(
       /Pixtral has no class token/,
     );
   });
 
-  it("finds the parameter of each of Mistral's names", () => {
-    const { rename } = modelOf(configOfParams(params)).checkpoint;
+  it("finds the parameter of each of Mistral's names", async () => {
+    const { rename } = (await modelOf(configOfParams(params))).checkpoint;
     const names = [
       'layers.0.attention.wq.weight',
       'layers.3.feed_forward.w2.weight',
@@ -228,8 +240,8 @@ describe('the recipe of Pixtral', () => {
     ]);
   });
 
-  it("turns neighbouring channels where the files are Mistral's own, in tower and text", () => {
-    const model = modelOf(configOfParams(params));
+  it("turns neighbouring channels where the files are Mistral's own, in tower and text", async () => {
+    const model = await modelOf(configOfParams(params));
     const turned = (graph: Graph) =>
       graph.nodes
         .filter(({ op }) => op === 'Rope')
@@ -237,9 +249,9 @@ describe('the recipe of Pixtral', () => {
     expect([...turned(visionGraph(model)), ...turned(textGraph(model))]).toEqual([true, true, true, true]);
   });
 
-  it('refuses native files of models that it does not know', () => {
+  it('refuses native files of models that it does not know', async () => {
     expect(() => configOfParams({ dim: 24 })).toThrow(/without a vision encoder/);
-    expect(() => modelOf(configOfParams({ ...params, moe: { num_experts: 8 } }))).toThrow(
+    await expect(modelOf(configOfParams({ ...params, moe: { num_experts: 8 } }))).rejects.toThrow(
       /'moe' is not supported/,
     );
   });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
 
-const fuyu = (preprocessor = {}) =>
+const fuyu = async (preprocessor = {}) =>
   modelOf(
     {
       model_type: 'fuyu',
@@ -42,12 +42,14 @@ const located = (width: number, height: number): Picture => ({
 });
 
 describe('the recipe of Fuyu', () => {
-  it('adds up to the published parameters, under the published names', () => {
-    const all = namedParameters(presetModel('fuyu-8b').module);
+  it('adds up to the published parameters, under the published names', async () => {
+    const all = namedParameters((await presetModel('fuyu-8b')).module);
     expect([...all.values()].reduce((sum, { elements }) => sum + elements, 0)).toBe(9_408_238_592);
     expect(all.get('vision_embed_tokens.weight')!.shape).toEqual([4096, 2700]);
     expect(all.has('language_model.model.layers.35.self_attn.query_key_value.bias')).toBe(true);
-    expect(fuyu().checkpoint.rename!('model.vision_embed_tokens.bias')).toBe('vision_embed_tokens.bias');
+    expect((await fuyu()).checkpoint.rename!('model.vision_embed_tokens.bias')).toBe(
+      'vision_embed_tokens.bias',
+    );
   });
 
   it.each([
@@ -56,36 +58,41 @@ describe('the recipe of Fuyu', () => {
     [1920, 1080, 2304, 2340],
     [64, 300, 30, 40],
     [3000, 2000, 1944, 1980],
-  ])('gives a picture of %i x %i pixels its published tokens', (width, height, patches, all) => {
-    const { tokens, prompt } = senseOf(presetModel('fuyu-8b'), 'image')!.processor.place({ width, height });
+  ])('gives a picture of %i x %i pixels its published tokens', async (width, height, patches, all) => {
+    const { tokens, prompt } = senseOf(await presetModel('fuyu-8b'), 'image')!.processor.place({
+      width,
+      height,
+    });
     expect(tokens).toBe(patches);
     expect(prompt.match(/\|(SPEAKER|NEWLINE)\|/g)).toHaveLength(all);
     expect(prompt.endsWith('|SPEAKER||NEWLINE|')).toBe(true);
   });
 
-  it('lists a patch by row, column and channel, and fills the last patches up with ones', () => {
-    const { inputs } = senseOf(fuyu(), 'image')!.processor.process([located(3, 2)]);
+  it('lists a patch by row, column and channel, and fills the last patches up with ones', async () => {
+    const { inputs } = senseOf(await fuyu(), 'image')!.processor.process([located(3, 2)]);
     expect(inputs['image_patches']!.shape).toEqual([1, 2, 12]);
     expect([...inputs['image_patches']!.data]).toEqual([
       0, 100, 200, 1, 101, 201, 10, 110, 210, 11, 111, 211, 2, 102, 202, 1, 1, 1, 12, 112, 212, 1, 1, 1,
     ]);
   });
 
-  it('shrinks what is too large, and never enlarges', () => {
-    const { processor } = senseOf(fuyu(), 'image')!;
+  it('shrinks what is too large, and never enlarges', async () => {
+    const { processor } = senseOf(await fuyu(), 'image')!;
     expect(processor.place({ width: 12, height: 4 }).layout).toMatchObject({ rows: 1, columns: 3 });
     expect(processor.place({ width: 1, height: 1 }).layout).toMatchObject({ rows: 1, columns: 1 });
     expect(() => processor.place({ width: 100, height: 1 }, 3)).toThrow(InputError);
     expect(() => processor.place({ width: 100, height: 1 }, 3)).toThrow(/Picture 3 is 100 x 1 pixels/);
   });
 
-  it('refuses a processor whose patches are not those of the model', () => {
-    expect(() => fuyu({ patch_size: { height: 3, width: 3 } })).toThrow(ConfigError);
-    expect(() => fuyu({ size: { height: 5, width: 6 } })).toThrow(/whole patches of 2 x 2/);
-    expect(() => fuyu({ do_pad: false })).toThrow(/must shrink to fit \(do_resize\) and fill up \(do_pad\)/);
+  it('refuses a processor whose patches are not those of the model', async () => {
+    await expect(fuyu({ patch_size: { height: 3, width: 3 } })).rejects.toThrow(ConfigError);
+    await expect(fuyu({ size: { height: 5, width: 6 } })).rejects.toThrow(/whole patches of 2 x 2/);
+    await expect(fuyu({ do_pad: false })).rejects.toThrow(
+      /must shrink to fit \(do_resize\) and fill up \(do_pad\)/,
+    );
   });
 
-  it('turns by the waves of the published model where the file does not say', () => {
-    expect(part(fuyu(), 'backbone').config).toMatchObject({ ropeTheta: 25000, rotaryDim: 2 });
+  it('turns by the waves of the published model where the file does not say', async () => {
+    expect(part(await fuyu(), 'backbone').config).toMatchObject({ ropeTheta: 25000, rotaryDim: 2 });
   });
 });

@@ -1,18 +1,13 @@
-export { ariaRecipe } from './aria.js';
 export {
   compareFusions,
   type FusionAnswer,
   type FusionCase,
   type FusionQuestion,
 } from './compare-fusions.js';
-export {
-  compose,
-  textModel,
-  type Composition,
-  type CrossComposition,
-  type PartPaths,
-  type TileTags,
-} from './compose.js';
+export { mllamaNames, qwen2VlNames } from './checkpoint-names.js';
+export { compose, textModel, type Composition, type PartPaths, type VideoComposition } from './compose.js';
+export { configOf, weftConfigOf, type ConfigFacts } from './config-of.js';
+export { configOfParams } from './config-of-params.js';
 export {
   countOperations,
   heldValues,
@@ -20,91 +15,25 @@ export {
   type OperationCount,
   type Sizes,
 } from './count-operations.js';
-export { fuyuRecipe } from './fuyu.js';
-export { textGraph, trainingGraph, visionGraph } from './graphs.js';
-export { idefics3Recipe } from './idefics3.js';
+export type { CrossComposition, TileTags } from './cross-sight.js';
+export { textGraph, trainingGraph, visionGraph, visionLossGraph } from './graphs.js';
 export { initialValues, initialWeights } from './initialize.js';
-export { internvlChatRecipe, internvlRecipe } from './internvl.js';
-export { janusRecipe } from './janus.js';
-export {
-  canvasTiles,
-  planCanvas,
-  readCanvasTiles,
-  type CanvasPlan,
-  type CanvasTilesConfig,
-} from './processors/canvas-tiles.js';
-export { cornerTiles, readCornerTiles, type CornerTilesConfig } from './processors/corner-tiles.js';
-export {
-  countTiles,
-  dynamicTiles,
-  planTiles,
-  readDynamicTiles,
-  type DynamicTilesConfig,
-  type TileGrid,
-} from './processors/dynamic-tiles.js';
-export { planCrops, type CropPlan, type OverlapCropsConfig } from './processors/crop-plan.js';
-export { overlapCrops, readOverlapCrops, type CropTokens } from './processors/overlap-crops.js';
-export {
-  paddedTiles,
-  planPadded,
-  readPaddedTiles,
-  type PaddedPlan,
-  type PaddedTilesConfig,
-} from './processors/padded-tiles.js';
-export { patchCuts, readPatchCuts, type PatchCutsConfig } from './processors/patch-cuts.js';
-export { llavaNextRecipe } from './llava-next.js';
-export { llavaRecipe } from './llava.js';
+export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';
-export { mllamaRecipe } from './mllama.js';
-export { mm15Recipe } from './mm15.js';
-export { molmoRecipe } from './molmo.js';
-export { nvlmRecipe } from './nvlm.js';
-export { mropePositions, type MropeConfig, type VideoAdvance } from './mrope.js';
+export { molmoNames, molmoTemplate, molmoTower } from './molmo-files.js';
+export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
+export { findDefinition, type FoundDefinition, type PartSources } from './parts.js';
 export {
   presetBackbone,
   presetConnector,
   presetConnectorNames,
   presetEncoder,
   presetEncoderNames,
-} from './part-presets.js';
-export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
-export { configOfParams, pixtralNativeRecipe } from './pixtral-native.js';
-export { pixtralRecipe } from './pixtral.js';
-export { anyresTiles, readAnyresTiles, type AnyresTilesConfig } from './processors/anyres-tiles.js';
-export {
-  packedPatches,
-  packedVideo,
-  readPackedPatches,
-  smartResize,
-  type PackedPatchesConfig,
-  type PackedVision,
-} from './processors/packed-patches.js';
-export {
-  patchRows,
-  readPatchRows,
-  type PatchRowsConfig,
-  type PatchRowsVision,
-} from './processors/patch-rows.js';
-export {
-  readClipProcessor,
-  readJanusProcessor,
-  readSiglipProcessor,
-  singleTile,
-  type SingleTileConfig,
-} from './processors/single-tile.js';
-export { readSplitTiles, splitTiles, type SplitTilesConfig } from './processors/split-tiles.js';
-export { qwen2VlRecipe } from './qwen2-vl.js';
-export { presetModel, presetNames } from './presets.js';
-export type { Recipe, RecipeFiles } from './recipe.js';
+  presetModel,
+  presetNames,
+} from './presets.js';
+export { readProcessor } from './processor-of.js';
+export type { PresetFiles, RecipeDefinition, RecipeFiles } from './recipe.js';
 export { modelOf } from './recipes.js';
-export { backboneOf, textRecipe } from './text.js';
+export { backboneOf, readBackbone, textRecipe, type PublishedBackbone } from './text.js';
 export { tileVisibility, type TileVisibility } from './tile-visibility.js';
-export {
-  configOf,
-  llavaConfigOf,
-  processorKindOf,
-  processorOf,
-  weftRecipe,
-  type ConfigFacts,
-  type ProcessorKind,
-} from './weft-config.js';

@@ -18,8 +18,8 @@ describe('the recipe of InternVL', () => {
     ['internvl2.5-8b', 8_075_365_376, undefined],
     ['internvl2.5-38b', 38_388_164_992, 1456],
     ['internvl3-8b', 7_944_373_760, 781],
-  ])('%s has the parameters of the published checkpoint', (name, parameters, tensors) => {
-    const model = presetModel(name);
+  ])('%s has the parameters of the published checkpoint', async (name, parameters, tensors) => {
+    const model = await presetModel(name);
     expect(total(model)).toBe(parameters);
     if (tensors) expect(namedParameters(model.module).size).toBe(tensors);
   });
@@ -29,41 +29,43 @@ describe('the recipe of InternVL', () => {
     [1280, 720, 9],
     [448, 448, 1],
     [400, 1000, 11],
-  ])('announces the tokens of a picture of %i x %i pixels', (width, height, tiles) => {
-    const { processor } = senseOf(presetModel('internvl3-8b'), 'image')!;
+  ])('announces the tokens of a picture of %i x %i pixels', async (width, height, tiles) => {
+    const { processor } = senseOf(await presetModel('internvl3-8b'), 'image')!;
     const placement = processor.place({ width, height });
     expect(placement).toMatchObject({ tiles, tokens: 256 * tiles });
     expect(placement.prompt).toBe(`<img>${'<IMG_CONTEXT>'.repeat(256 * tiles)}</img>`);
   });
 
-  it('finds the image token of the original layout, whose files do not state it', () => {
+  it('finds the image token of the original layout, whose files do not state it', async () => {
     const original = fixture('internvl-original');
     const vocabSize = (original['llm_config'] as Json)['vocab_size'] as number;
-    expect(senseOf(modelOf(original), 'image')!.tokenId).toBe(vocabSize - 7);
+    expect(senseOf(await modelOf(original), 'image')!.tokenId).toBe(vocabSize - 7);
     // InternVL 2.5 and 3, and the one before on Qwen2.
-    const chat = (size: number) =>
+    const chat = async (size: number) =>
       modelOf({ ...original, llm_config: { ...(original['llm_config'] as Json), vocab_size: size } });
-    expect([151674, 151655].map((size) => senseOf(chat(size), 'image')!.tokenId)).toEqual([151667, 151648]);
+    expect(
+      await Promise.all([151674, 151655].map(async (size) => senseOf(await chat(size), 'image')!.tokenId)),
+    ).toEqual([151667, 151648]);
   });
 
-  it('cuts no tiles where the original says so', () => {
-    const whole = modelOf({ ...fixture('internvl-original'), dynamic_image_size: false });
+  it('cuts no tiles where the original says so', async () => {
+    const whole = await modelOf({ ...fixture('internvl-original'), dynamic_image_size: false });
     expect(senseOf(whole, 'image')!.processor.place({ width: 90, height: 30 }).tiles).toBe(1);
   });
 
-  it('ties the head by either flag', () => {
+  it('ties the head by either flag', async () => {
     const large = fixture('internvl-large');
     expect(large).toMatchObject({ tie_word_embeddings: true, text_config: { tie_word_embeddings: false } });
-    expect(part(modelOf(large), 'backbone').config['tieWordEmbeddings']).toBe(true);
+    expect(part(await modelOf(large), 'backbone').config['tieWordEmbeddings']).toBe(true);
     expect(
-      part(modelOf({ ...large, tie_word_embeddings: false }), 'backbone').config['tieWordEmbeddings'],
+      part(await modelOf({ ...large, tie_word_embeddings: false }), 'backbone').config['tieWordEmbeddings'],
     ).toBe(false);
   });
 
-  it('normalises like the class that the processor names, if it does not say how', () => {
+  it('normalises like the class that the processor names, if it does not say how', async () => {
     const side = (fixture('internvl-two')['vision_config'] as { image_size: number[] }).image_size[0]!;
-    const first = (preprocessor: Json): number => {
-      const { processor } = senseOf(modelOf(fixture('internvl-two'), { preprocessor }), 'image')!;
+    const first = async (preprocessor: Json): Promise<number> => {
+      const { processor } = senseOf(await modelOf(fixture('internvl-two'), { preprocessor }), 'image')!;
       const black = {
         width: side,
         height: side,
@@ -72,8 +74,11 @@ describe('the recipe of InternVL', () => {
       } as const;
       return processor.process([black]).inputs['pixel_values']!.data[0] as number;
     };
-    expect(first({ image_processor_type: 'GotOcr2ImageProcessor' })).toBeCloseTo(-0.48145466 / 0.26862954, 5);
-    expect(first({})).toBeCloseTo(-0.485 / 0.229, 5);
+    expect(await first({ image_processor_type: 'GotOcr2ImageProcessor' })).toBeCloseTo(
+      -0.48145466 / 0.26862954,
+      5,
+    );
+    expect(await first({})).toBeCloseTo(-0.485 / 0.229, 5);
   });
 
   it.each([
@@ -87,9 +92,9 @@ describe('the recipe of InternVL', () => {
       { model_type: 'internvl_chat', llm_config: { architectures: ['InternLM2ForCausalLM'] } },
       /InternLM2 keeps queries, keys and values in one tensor.*\n.*-hf/,
     ],
-  ])('refuses what no published checkpoint has: %j', (changes, message) => {
-    const make = () => modelOf({ ...fixture('internvl-two'), ...changes });
-    expect(make).toThrow(ConfigError);
-    expect(make).toThrow(message);
+  ])('refuses what no published checkpoint has: %j', async (changes, message) => {
+    const make = async () => modelOf({ ...fixture('internvl-two'), ...changes });
+    await expect(make()).rejects.toThrow(ConfigError);
+    await expect(make()).rejects.toThrow(message);
   });
 });

@@ -65,12 +65,12 @@ describe('the recipe of Janus', () => {
     ['janus-1.3b', 1_962_640_384],
     ['janus-pro-1b', 1_962_640_384],
     ['janus-pro-7b', 7_235_034_112],
-  ])('adds up to the published parameters of %s without the parts that draw', (name, parameters) => {
-    expect(total(presetModel(name))).toBe(parameters);
+  ])('adds up to the published parameters of %s without the parts that draw', async (name, parameters) => {
+    expect(total(await presetModel(name))).toBe(parameters);
   });
 
-  it('stands a picture between the tokens of its beginning and its end', () => {
-    const { tokens, prompt } = senseOf(presetModel('janus-pro-7b'), 'image')!.processor.place({
+  it('stands a picture between the tokens of its beginning and its end', async () => {
+    const { tokens, prompt } = senseOf(await presetModel('janus-pro-7b'), 'image')!.processor.place({
       width: 800,
       height: 600,
     });
@@ -78,8 +78,8 @@ describe('the recipe of Janus', () => {
     expect(prompt).toBe(`<begin_of_image>${'<image_placeholder>'.repeat(576)}<end_of_image>`);
   });
 
-  it('finds every parameter of tower and aligner in the original layout', () => {
-    const { module, checkpoint } = modelOf(original);
+  it('finds every parameter of tower and aligner in the original layout', async () => {
+    const { module, checkpoint } = await modelOf(original);
     const found = [...originalTensors()].flatMap(([name, shape]) => {
       const pieces = checkpoint.split!(name, shape) ?? [{ name, start: 0, shape }];
       return pieces.map((piece) => `${checkpoint.rename!(piece.name)} ${piece.shape.join()}`);
@@ -92,8 +92,8 @@ describe('the recipe of Janus', () => {
     expect(checkpoint.rename!('language_model.lm_head.weight')).toBe('lm_head.weight');
   });
 
-  it('cuts a fused projection into queries, keys and values, in that order', () => {
-    const pieces = modelOf(original).checkpoint.split!(
+  it('cuts a fused projection into queries, keys and values, in that order', async () => {
+    const pieces = (await modelOf(original)).checkpoint.split!(
       'vision_model.vision_tower.blocks.3.attn.qkv.bias',
       [3072],
     )!;
@@ -109,17 +109,19 @@ describe('the recipe of Janus', () => {
     'model.generation_head.proj_out.bias',
     'gen_embed.weight',
     'gen_vision_model.encoder.conv_in.weight',
-  ])('leaves %s out because it draws', (name) => {
-    expect(modelOf(original).checkpoint.unused!(name)).toBe('draws pictures, which this recipe leaves out');
+  ])('leaves %s out because it draws', async (name) => {
+    expect((await modelOf(original)).checkpoint.unused!(name)).toBe(
+      'draws pictures, which this recipe leaves out',
+    );
   });
 
-  it('leaves out what only the contrastive model reads, and nothing else', () => {
-    const { unused } = modelOf(original).checkpoint;
+  it('leaves out what only the contrastive model reads, and nothing else', async () => {
+    const { unused } = (await modelOf(original)).checkpoint;
     expect(unused!('vision_model.vision_tower.attn_pool.q.weight')).toMatch(/contrastive/);
     expect(unused!('vision_model.vision_tower.norm.weight')).toBeUndefined();
   });
 
-  it('rounds the shorter side as each layout was published, and frames the picture in the colour of the mean', () => {
+  it('rounds the shorter side as each layout was published, and frames the picture in the colour of the mean', async () => {
     const half = { image_mean: [0.5, 0.5, 0.5], image_std: [1, 1, 1], rescale_factor: 1 };
     const picture: Picture = {
       width: 1000,
@@ -132,7 +134,7 @@ describe('the recipe of Janus', () => {
       const column = Array.from({ length: 384 }, (_, y) => data[y * 384] as number);
       return [column.indexOf(254.5), column.filter((value) => value === 254.5).length, column[0]!];
     };
-    expect(rows(modelOf(original, { preprocessor: { image_size: 384, ...half } }))).toEqual([
+    expect(rows(await modelOf(original, { preprocessor: { image_size: 384, ...half } }))).toEqual([
       128, 127, 126.5,
     ]);
     const ported: Json = {
@@ -141,16 +143,16 @@ describe('the recipe of Janus', () => {
       vision_config: {},
       text_config: original['language_config'],
     };
-    expect(rows(modelOf(ported, { preprocessor: { size: { height: 384, width: 384 }, ...half } }))).toEqual([
-      128, 128, 126.5,
-    ]);
+    expect(
+      rows(await modelOf(ported, { preprocessor: { size: { height: 384, width: 384 }, ...half } })),
+    ).toEqual([128, 128, 126.5]);
   });
 
-  it('refuses towers that were never published', () => {
+  it('refuses towers that were never published', async () => {
     const other = { ...original, vision_config: { params: { model_name: 'siglip_so400m_patch14_384' } } };
-    expect(() => modelOf(other)).toThrow(ConfigError);
-    expect(() =>
+    await expect(modelOf(other)).rejects.toThrow(ConfigError);
+    await expect(
       modelOf({ model_type: 'janus', text_config: {}, vision_config: { use_qk_norm: true } }),
-    ).toThrow(/use_qk_norm true/);
+    ).rejects.toThrow(/use_qk_norm true/);
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { trainingGraph, visionGraph } from './graphs.js';
 import { presetModel } from './presets.js';
 import { modelOf } from './recipes.js';
-import { configOf } from './weft-config.js';
+import { configOf } from './config-of.js';
 
 const total = (model: Model): number =>
   [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0);
@@ -48,8 +48,8 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
   it.each([
     ['llava-1.6-mistral-7b', 7_566_747_648],
     ['llava-onevision-0.5b', 893_675_552],
-  ])('adds up to the published parameters of %s', (name, parameters) => {
-    expect(total(presetModel(name))).toBe(parameters);
+  ])('adds up to the published parameters of %s', async (name, parameters) => {
+    expect(total(await presetModel(name))).toBe(parameters);
   });
 
   it.each([
@@ -57,14 +57,17 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
     ['llava-1.6-mistral-7b', 300, 1000, 4, 2232],
     ['llava-onevision-0.5b', 1280, 720, 9, 5967],
     ['llava-onevision-0.5b', 2304, 2304, 37, 7371],
-  ])('announces the published tokens of %s for %i x %i pixels', (name, width, height, tiles, tokens) => {
-    const placement = senseOf(presetModel(name), 'image')!.processor.place({ width, height });
-    expect(placement).toMatchObject({ tiles, tokens });
-    expect(placement.prompt).toBe('<image>'.repeat(tokens));
-  });
+  ])(
+    'announces the published tokens of %s for %i x %i pixels',
+    async (name, width, height, tiles, tokens) => {
+      const placement = senseOf(await presetModel(name), 'image')!.processor.place({ width, height });
+      expect(placement).toMatchObject({ tiles, tokens });
+      expect(placement.prompt).toBe('<image>'.repeat(tokens));
+    },
+  );
 
-  it('sees the whole first, then tiles row by row, on a black frame', () => {
-    const { inputs } = senseOf(modelOf(next, { preprocessor: plain }), 'image')!.processor.process([
+  it('sees the whole first, then tiles row by row, on a black frame', async () => {
+    const { inputs } = senseOf(await modelOf(next, { preprocessor: plain }), 'image')!.processor.process([
       picture(8, 4, 9),
       picture(2, 2, 5),
     ]);
@@ -87,8 +90,8 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
   it.each([
     ['llava_next', next, ['pixel_values', 'row_index']],
     ['llava_onevision', onevision, ['pixel_values', 'row_index', 'row_weights']],
-  ])('gives its graphs the inputs that its arranger prepares (%s)', (_, config, names) => {
-    const model = modelOf(config, { preprocessor: plain });
+  ])('gives its graphs the inputs that its arranger prepares (%s)', async (_, config, names) => {
+    const model = await modelOf(config, { preprocessor: plain });
     const arranger = part(model, 'arranger');
     const { processor } = senseOf(model, 'image')!;
     const prepared = arranger!.prepare(processor.process([picture(9, 7, 1)]).inputs)!;
@@ -99,8 +102,8 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
     expect(prepared['row_index']!.shape[0]).toBe(processor.place({ width: 9, height: 7 }).tokens);
   });
 
-  it('keeps the newline at the root, under both generations of names', () => {
-    const { module, checkpoint } = modelOf(next);
+  it('keeps the newline at the root, under both generations of names', async () => {
+    const { module, checkpoint } = await modelOf(next);
     expect(namedParameters(module).get('image_newline')!.shape).toEqual([8]);
     expect(checkpoint.rename!('model.image_newline')).toBe('image_newline');
     expect(checkpoint.rename!('model.vision_tower.post_layernorm.bias')).toBe(
@@ -133,12 +136,15 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
       {},
       /vision_aspect_ratio is 'pad', expected anyres_max_/,
     ],
-  ])('refuses %s', (_, config, preprocessor, message) => {
-    expect(() => modelOf(config, { preprocessor })).toThrow(ConfigError);
-    expect(() => modelOf(config, { preprocessor })).toThrow(message);
+  ])('refuses %s', async (_, config, preprocessor, message) => {
+    await expect(modelOf(config, { preprocessor })).rejects.toThrow(ConfigError);
+    await expect(modelOf(config, { preprocessor })).rejects.toThrow(message);
   });
 
-  it('is not saved as a plain composition, which would lose the newline', () => {
-    expect(() => configOf(modelOf(next), { processor: 'clip' })).toThrow(/has an arranger/);
+  it('is saved as a composition with its arranger, which has the newline', async () => {
+    const config = await configOf(await modelOf(next));
+    expect([config['model_type'], config['arranger']]).toMatchObject(['weft', { id: 'arranger-anyres' }]);
+    const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json);
+    expect([...namedParameters(again.module).keys()]).toContain('image_newline');
   });
 });

@@ -20,9 +20,9 @@ import { textGraph, trainingGraph, visionGraph } from './graphs.js';
 import { mapModel, withTree } from './map-model.js';
 import { modelOf } from './recipes.js';
 
-const fixture = (name: string): Model => {
+const fixture = async (name: string): Promise<Model> => {
   const text = readFileSync(new URL(`../__fixtures__/${name}/config.json`, import.meta.url), 'utf8');
-  return modelOf(JSON.parse(text) as Json);
+  return await modelOf(JSON.parse(text) as Json);
 };
 
 /** A linear layer with a low-rank change beside it, under the layer's own names. */
@@ -47,8 +47,8 @@ const adapted = (model: Model, isUsed = true): Model =>
 const adaptersIn = ({ parameters }: Graph): string[] =>
   [...parameters.keys()].filter((path) => /\.lora_[AB]$/.test(path));
 
-describe('mapModel', () => {
-  const model = fixture('llava-clip');
+describe('mapModel', async () => {
+  const model = await fixture('llava-clip');
 
   it('changes every graph that the change concerns', () => {
     const changed = adapted(model);
@@ -72,8 +72,8 @@ describe('mapModel', () => {
     expect(adaptersIn(textGraph(changed))).toEqual([]);
   });
 
-  it('goes through the layers that a fusion added, and through the order of their stack', () => {
-    const crossed = fixture('nvlm-x');
+  it('goes through the layers that a fusion added, and through the order of their stack', async () => {
+    const crossed = await fixture('nvlm-x');
     const changed = mapModel(crossed, (one, path) =>
       isModule(one) && path.endsWith('.cross_attn.q_proj') ? withAdapter(one) : one,
     );
@@ -112,18 +112,18 @@ describe('mapModel', () => {
     expect(graph).toThrow(/'Decoder' that has parameters is not part of the traced model[^]*mapModel/);
   });
 
-  it('refuses a tree that lacks a part, or takes other tensors', () => {
+  it('refuses a tree that lacks a part, or takes other tensors', async () => {
     expect(() => mapModel(model, (one) => (one === part(model, 'encoder') ? null : one))).toThrow(
       /leaves out the part 'encoder'/,
     );
-    const larger = part(fixture('llava-siglip-qwen2'), 'encoder');
+    const larger = part(await fixture('llava-siglip-qwen2'), 'encoder');
     const changed = () => mapModel(model, (one) => (one === part(model, 'encoder') ? larger : one));
     expect(changed).toThrow(ConfigError);
   });
 });
 
-describe('withTree', () => {
-  const model = fixture('llava-clip');
+describe('withTree', async () => {
+  const model = await fixture('llava-clip');
   const { hiddenSize } = part(model, 'backbone').shape;
 
   it('takes a tree in which one part was replaced', () => {

@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { llama, llamaPresets } from '@weft/backbone-llama';
+import { aspectRatiosOf } from '@weft/encoder-mllama';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters, type Part } from '@weft/graph';
 import { inference } from '@weft/onnx';
 import { part, senseOf, type Json, type Model } from '@weft/spec';
 import { describeGraph, randomIntegers, randomParameters, runOnnx } from '@weft/testing';
+import { planCanvas } from '@weft/processors';
 import { describe, expect, it } from 'vitest';
 import { textModel } from './compose.js';
 import { textGraph, visionGraph } from './graphs.js';
 import { presetModel } from './presets.js';
-import { planCanvas } from './processors/canvas-tiles.js';
 import { modelOf } from './recipes.js';
 import { tileVisibility } from './tile-visibility.js';
 
@@ -26,8 +27,8 @@ describe('Llama 3.2 Vision', () => {
     ['llama-3.2-90b-vision', 88_593_355_323, 1494, 62_922_752, 'llama-3.1-70b'],
   ] as const)(
     '%s has the parameters of the published checkpoint',
-    (name, total, tensors, projector, text) => {
-      const model = presetModel(name);
+    async (name, total, tensors, projector, text) => {
+      const model = await presetModel(name);
       expect(count(model.module)).toBe(total);
       expect(namedParameters(model.module).size).toBe(tensors);
       expect(count(part(model, 'encoder'))).toBe(863_567_379);
@@ -38,8 +39,8 @@ describe('Llama 3.2 Vision', () => {
     },
   );
 
-  it('merges its layers into one list, and gives `<|image|>` an embedding but no logit', () => {
-    const model = presetModel('llama-3.2-11b-vision');
+  it('merges its layers into one list, and gives `<|image|>` an embedding but no logit', async () => {
+    const model = await presetModel('llama-3.2-11b-vision');
     const paths = namedParameters(part(model, 'backbone'));
     const crossed = [...paths.keys()].flatMap(
       (path) => /^model\.layers\.(\d+)\.cross_attn_attn_gate$/.exec(path)?.[1] ?? [],
@@ -50,8 +51,8 @@ describe('Llama 3.2 Vision', () => {
     expect(senseOf(model, 'image')!.tokenId).toBe(128256);
   });
 
-  it('holds no vision parameter in the decode step, whose inputs are keys and values of the picture', () => {
-    const { graph, held } = inference(textGraph(presetModel('llama-3.2-11b-vision')));
+  it('holds no vision parameter in the decode step, whose inputs are keys and values of the picture', async () => {
+    const { graph, held } = inference(textGraph(await presetModel('llama-3.2-11b-vision')));
     const visual = /vision_model|multi_modal_projector|cross_attn\.(k_proj|v_proj|k_norm)/;
     expect([...graph.parameters.keys()].filter((path) => visual.test(path))).toEqual([]);
     expect([...held!.graph.parameters.keys()].every((path) => visual.test(path))).toBe(true);
@@ -65,25 +66,25 @@ describe('Llama 3.2 Vision', () => {
     [undefined, 'before'],
     ['4.55.0', 'after'],
     ['5.18.0', 'after'],
-  ])('takes the rule for intermediate layers of transformers %s', (transformers_version, rule) => {
+  ])('takes the rule for intermediate layers of transformers %s', async (transformers_version, rule) => {
     const given = { ...config, transformers_version };
-    expect(part(modelOf(given), 'encoder').config['capture']).toBe(rule);
+    expect(part(await modelOf(given), 'encoder').config['capture']).toBe(rule);
   });
 
-  it('takes the rule for intermediate layers from the options, else from the config', () => {
+  it('takes the rule for intermediate layers from the options, else from the config', async () => {
     const captured = (model: Model) => part(model, 'encoder').config['capture'];
-    expect(captured(modelOf({ ...config, weft_capture: 'before' }))).toBe('before');
-    expect(captured(modelOf({ ...config, weft_capture: 'before' }, { options: { capture: 'after' } }))).toBe(
-      'after',
-    );
-    expect(() => modelOf(config, { options: { capture: 'during' } })).toThrow(
+    expect(captured(await modelOf({ ...config, weft_capture: 'before' }))).toBe('before');
+    expect(
+      captured(await modelOf({ ...config, weft_capture: 'before' }, { options: { capture: 'after' } })),
+    ).toBe('after');
+    await expect(modelOf(config, { options: { capture: 'during' } })).rejects.toThrow(
       /capture is "during"\.\n {2}at options\n {2}It is 'before' or 'after'/,
     );
-    expect(() => modelOf({ ...config, weft_unseen: 'all' })).toThrow(/at config\.json/);
+    await expect(modelOf({ ...config, weft_unseen: 'all' })).rejects.toThrow(/at config\.json/);
   });
 
   it('is its text model, bit for bit, when there are no images', async () => {
-    const model = modelOf(config);
+    const model = await modelOf(config);
     const { vocabSize, extraTokens } = part(model, 'backbone').shape;
     const plain = textModel({
       name: 'llama',
@@ -109,14 +110,14 @@ describe('Llama 3.2 Vision', () => {
     expect(ours['logits']!.data).toEqual(theirs['logits']!.data);
   });
 
-  it('gives features of four tiles for each picture', () => {
-    const { shape } = visionGraph(presetModel('llama-3.2-11b-vision')).outputs['image_embeds']!;
+  it('gives features of four tiles for each picture', async () => {
+    const { shape } = visionGraph(await presetModel('llama-3.2-11b-vision')).outputs['image_embeds']!;
     expect(shape).toEqual(['6404*pictures', 4096]);
   });
 });
 
 describe('the canvas of a picture', () => {
-  const tiles = { tileSize: 560, maxTiles: 4 };
+  const tiles = { tileSize: 560, canvases: aspectRatiosOf(4) };
   it.each([
     [480, 640, [1, 2], [480, 640], 2],
     [720, 1280, [2, 2], [630, 1120], 6],
@@ -125,14 +126,14 @@ describe('the canvas of a picture', () => {
     [300, 300, [1, 1], [560, 560], 1],
     [100, 100, [1, 1], [560, 560], 1],
   ])("of %i x %i pixels (height x width) is the reference's", (height, width, canvas, resized, id) => {
-    const plan = planCanvas({ width, height }, tiles as never);
+    const plan = planCanvas({ width, height }, tiles);
     expect([plan.rows, plan.columns]).toEqual(canvas);
     expect([plan.height, plan.width]).toEqual(resized);
     expect(plan.aspectRatioId).toBe(id);
   });
 
-  it('counts one token for a picture, whose missing tiles are not seen', () => {
-    const { processor } = senseOf(presetModel('llama-3.2-11b-vision'), 'image')!;
+  it('counts one token for a picture, whose missing tiles are not seen', async () => {
+    const { processor } = senseOf(await presetModel('llama-3.2-11b-vision'), 'image')!;
     const { tokens, prompt, cross, tiles: seen } = processor.place({ width: 640, height: 480 });
     expect([tokens, prompt, seen]).toEqual([1, '<|image|>', 2]);
     expect(cross).toEqual({ tiles: [0, 1, 2, 3], seen: 2, placed: [] });
@@ -145,8 +146,8 @@ describe('the canvas of a picture', () => {
     expect(inputs['pixel_values']!.data[0]).toBeCloseTo(-1.7923, 4);
   });
 
-  it('refuses tiles that are not those of the encoder', () => {
-    expect(() => modelOf(config, { preprocessor: { size: { height: 224, width: 224 } } })).toThrow(
+  it('refuses tiles that are not those of the encoder', async () => {
+    await expect(modelOf(config, { preprocessor: { size: { height: 224, width: 224 } } })).rejects.toThrow(
       /4 tiles of 224 x 224 pixels, but the encoder takes 4 of 15 x 15/,
     );
   });

@@ -1,7 +1,6 @@
-import { clip, readClipConfig } from '@weft/encoder-clip';
-import { readSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { ConfigError } from '@weft/errors';
 import { findPart, type CheckpointNames, type Component, type Json } from '@weft/spec';
+import { findDefinition, isKnownType } from './parts.js';
 import type { RecipeFiles } from './recipe.js';
 import { modelOf } from './recipes.js';
 
@@ -21,35 +20,39 @@ export interface PartInCheckpoint {
 
 const whole = (): undefined => undefined;
 
-const towers: Readonly<Record<string, (section: Json) => Component>> = {
-  siglip: (section) => siglip(readSiglipConfig(section)),
-  siglip_vision_model: (section) => siglip(readSiglipConfig(section)),
-  clip: (section) => clip(readClipConfig(section)),
-  clip_vision_model: (section) => clip(readClipConfig(section)),
-};
-
 /**
- * A part of the checkpoint that a `config.json` describes: of a model that a recipe knows, or the vision tower of a
- * CLIP or SigLIP checkpoint.
+ * A part of the checkpoint that a `config.json` describes: of a model that a recipe knows, or a vision tower on its own or
+ * beside a text tower, as CLIP's and SigLIP's files have it.
  *
  * @throws ConfigError if the checkpoint has no such part
  */
-export function partOf(config: Json, part: PartName, files: RecipeFiles = {}): PartInCheckpoint {
+export async function partOf(
+  config: Json,
+  part: PartName,
+  files: RecipeFiles = {},
+): Promise<PartInCheckpoint> {
   const type = String(config['model_type'] ?? '');
-  const tower = Object.hasOwn(towers, type) ? towers[type] : undefined;
-  if (tower && part === 'encoder') {
+  const isTower = isKnownType('encoder', type, files);
+  if (isTower && part === 'encoder') {
+    const both = 'vision_config' in config;
+    const { create, read, split = whole } = await findDefinition('encoder', type, files);
+    if (!read)
+      throw new ConfigError({
+        message: `The encoder '${type}' reads no published files.`,
+        where: 'config.json',
+        hint: 'Compose it of its configuration.',
+      });
     const rename = (name: string): string =>
       name.startsWith('vision_model.') ? name : `vision_model.${name}`;
-    const both = 'vision_config' in config;
     // The tower alone is saved with or without its prefix; in the whole model the text tower has another one.
     return {
-      part: tower((config['vision_config'] ?? config) as Json),
+      part: create(read((config['vision_config'] ?? config) as Json)),
       path: 'vision_model',
       rename: both ? (name) => name : rename,
-      split: whole,
+      split,
     };
   }
-  const model = tower ? undefined : modelOf(config, files);
+  const model = isTower ? undefined : await modelOf(config, files);
   const found = model && findPart(model, part);
   if (!model || !found)
     throw new ConfigError({

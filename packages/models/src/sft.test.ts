@@ -23,7 +23,8 @@ import {
 } from '@weft/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trainingGraph } from './graphs.js';
-import { canonicalName, llavaRecipe } from './llava.js';
+import { modelOf } from './recipes.js';
+import { canonicalName } from './recipes/llava-parts.js';
 
 /** A tiny SigLIP, two linear layers and a tiny Llama, one batch, and what PyTorch makes of it. */
 const fixture = await readFixture(new URL('./__fixtures__/sft.safetensors', import.meta.url));
@@ -39,7 +40,7 @@ const [weights, gradients, after] = ['weights', 'gradients', 'after'].map((name)
 ) as [Tensors<Tensor>, Tensors<Tensor>, Tensors<Tensor>];
 const losses = fixture.group('losses')['value']!;
 
-const model = llavaRecipe(config);
+const model = await modelOf(config);
 const graph = trainingGraph(model, { images: true });
 const trained = [...graph.parameters.keys()];
 const { feeds, count } = batchOf(fixture.group('inputs'));

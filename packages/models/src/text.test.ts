@@ -5,13 +5,15 @@ import { mlpConnector } from '@weft/connector-mlp';
 import { clip } from '@weft/encoder-clip';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { namedParameters } from '@weft/graph';
+import { readClipProcessor, singleTile } from '@weft/processors';
 import { part, type Backbone, type Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { compose } from './compose.js';
 import { presetModel, presetNames } from './presets.js';
 import { modelOf } from './recipes.js';
-import { backboneOf, textFamilies } from './text.js';
-import { configOf, processorOf } from './weft-config.js';
+import { knownTypes } from './parts.js';
+import { backboneOf } from './text.js';
+import { configOf } from './config-of.js';
 
 const totals: Readonly<Record<string, readonly [type: string, parameters: number]>> = {
   'llama-2-7b': ['llama', 6_738_415_616],
@@ -36,9 +38,9 @@ const totals: Readonly<Record<string, readonly [type: string, parameters: number
 describe('a text model', () => {
   it.each(Object.entries(totals))(
     '%s is built by its recipe with all its parameters',
-    (preset, [type, parameters]) => {
+    async (preset, [type, parameters]) => {
       expect(presetNames()).toContain(preset);
-      const { name, module } = presetModel(preset);
+      const { name, module } = await presetModel(preset);
       expect(name).toBe(type);
       expect([...namedParameters(module).values()].reduce((sum, { elements }) => sum + elements, 0)).toBe(
         parameters,
@@ -46,16 +48,20 @@ describe('a text model', () => {
     },
   );
 
-  it('exists for each of the families, which errors list', () => {
-    for (const type of textFamilies())
-      expect(part(modelOf({ model_type: type, num_hidden_layers: 2 }), 'backbone').layers).toHaveLength(2);
-    const list = textFamilies().join(', ');
-    expect(() => backboneOf({ model_type: 'bert' })).toThrow(`Known: ${list}.`);
-    expect(() => modelOf({ model_type: 'bert' })).toThrow(list);
+  it('exists for each of the families, which errors list', async () => {
+    const families = knownTypes('backbone');
+    expect(families).toContain('olmoe');
+    for (const type of families)
+      expect(part(await modelOf({ model_type: type, num_hidden_layers: 2 }), 'backbone').layers).toHaveLength(
+        2,
+      );
+    const list = families.join(', ');
+    await expect(backboneOf({ model_type: 'bert' })).rejects.toThrow(list);
+    await expect(modelOf({ model_type: 'bert' })).rejects.toThrow(list);
   });
 
-  it('gets the experts of one tensor as tensors of their own', () => {
-    const { checkpoint } = modelOf({ model_type: 'olmoe', num_hidden_layers: 1 });
+  it('gets the experts of one tensor as tensors of their own', async () => {
+    const { checkpoint } = await modelOf({ model_type: 'olmoe', num_hidden_layers: 1 });
     expect(checkpoint.split!('model.layers.0.mlp.experts.down_proj', [64, 2048, 1024])).toHaveLength(64);
     expect(checkpoint.split!('model.layers.0.mlp.gate.weight', [64, 2048])).toBeUndefined();
   });
@@ -74,9 +80,9 @@ describe('a composition with a backbone of each family', () => {
   ];
   it.each(backbones)(
     'is described as %s (%s) so that the same backbone comes back',
-    (type, text, backbone) => {
+    async (type, text, backbone) => {
       const encoder = clip('base-patch32', { featureLayers: [-2] });
-      const processor = processorOf('clip', {});
+      const processor = singleTile(readClipProcessor({}));
       const model = compose({
         name: 'by-hand',
         encoder,
@@ -86,10 +92,10 @@ describe('a composition with a backbone of each family', () => {
         processor,
         imageTokenId: 7,
       });
-      const config = JSON.parse(JSON.stringify(configOf(model, { processor: 'clip' }))) as Json;
+      const config = JSON.parse(JSON.stringify(await configOf(model))) as Json;
       expect(config['model_type']).toBe(type);
       expect((config['text_config'] as Json | undefined)?.['model_type']).toBe(text);
-      const again = part(modelOf(config), 'backbone');
+      const again = part(await modelOf(config), 'backbone');
       expect(again.id).toBe(backbone.id);
       expect(JSON.parse(JSON.stringify(again.config))).toEqual(JSON.parse(JSON.stringify(backbone.config)));
     },

@@ -1,49 +1,36 @@
-import { aria, readAriaConfig, splitAriaExperts } from '@weft/backbone-aria';
-import { llama, readLlamaConfig } from '@weft/backbone-llama';
-import { olmo, readOlmoConfig } from '@weft/backbone-olmo';
-import { persimmon, readPersimmonConfig } from '@weft/backbone-persimmon';
-import { phi, phi3, readPhi3Config, readPhiConfig } from '@weft/backbone-phi';
-import { qwen2, readQwen2Config } from '@weft/backbone-qwen2';
-import { ConfigError } from '@weft/errors';
-import { unifiedFusion } from '@weft/fusion-unified';
-import { splitExperts } from '@weft/nn';
 import type { Backbone, CheckpointNames, Json, Model } from '@weft/spec';
 import { textModel } from './compose.js';
+import { findDefinition, type PartSources } from './parts.js';
 
-/** Text families by `model_type`. */
-const families: Readonly<Record<string, (section: Json) => Backbone>> = {
-  llama: (section) => llama(readLlamaConfig(section)),
-  mistral: (section) => llama(readLlamaConfig(section)),
-  qwen2: (section) => qwen2(readQwen2Config(section)),
-  olmo: (section) => olmo(readOlmoConfig(section)),
-  olmo2: (section) => olmo(readOlmoConfig(section)),
-  olmoe: (section) => olmo(readOlmoConfig(section)),
-  persimmon: (section) => persimmon(readPersimmonConfig(section)),
-  phi: (section) => phi(readPhiConfig(section)),
-  phi3: (section) => phi3(readPhi3Config(section)),
-  aria_text: (section) => aria(readAriaConfig(section)),
-};
-
-/**
- * The backbone of a text section.
- *
- * @throws ConfigError that lists the families, if the model type is unknown
- */
-export function backboneOf(section: Json, changes: Json = {}): Backbone {
-  const type = String(section['model_type'] ?? 'llama');
-  const family = Object.hasOwn(families, type) ? families[type] : undefined;
-  if (!family)
-    throw new ConfigError({
-      message: `config.json: there is no text backbone of model_type '${type}'.`,
-      hint: `Known: ${Object.keys(families).join(', ')}.`,
-    });
-  return family({ ...section, ...changes });
+/** A backbone of published files, and how their tensors are found. */
+export interface PublishedBackbone {
+  readonly backbone: Backbone;
+  readonly names: CheckpointNames;
 }
 
-/** Model types of text models. */
-export const textFamilies = (): string[] => Object.keys(families);
+/**
+ * The backbone of a text section, with the names of its tensors.
+ *
+ * @param changes fields that another section states
+ * @throws ConfigError that lists the families if the model type is unknown, or if the family's package is not installed
+ */
+export async function readBackbone(
+  section: Json,
+  changes: Json = {},
+  sources: PartSources = {},
+): Promise<PublishedBackbone> {
+  const type = String(section['model_type'] ?? 'llama');
+  const part = await findDefinition('backbone', type, sources);
+  const backbone = part.create(part.read!({ ...section, ...changes }));
+  return { backbone, names: textNames(backbone, part.split) };
+}
 
-export const isTextFamily = (type: string): boolean => Object.hasOwn(families, type);
+/** The backbone of a text section alone. */
+export const backboneOf = async (
+  section: Json,
+  changes: Json = {},
+  sources: PartSources = {},
+): Promise<Backbone> => (await readBackbone(section, changes, sources)).backbone;
 
 /** Buffers of old checkpoints, and a head that repeats the token table. */
 function unusedText(name: string, tied: boolean): string | undefined {
@@ -52,21 +39,25 @@ function unusedText(name: string, tied: boolean): string | undefined {
   return undefined;
 }
 
-/** How every text model's tensors are found, on its own or within a larger model. */
-export const textNames = (backbone: Backbone): CheckpointNames => ({
-  // Both families call a layer's tensor of all experts by one name, in other orders of axes.
-  split: backbone.id === 'backbone-aria' ? splitAriaExperts : splitExperts,
+/**
+ * How a text model's tensors are found, on its own or within a larger model.
+ *
+ * @param split that of the backbone's definition, if it may have experts
+ */
+export const textNames = (backbone: Backbone, split?: CheckpointNames['split']): CheckpointNames => ({
+  ...(split ? { split } : {}),
   unused: (name) => unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])),
 });
 
 /** A text model on its own, from its `config.json`. */
-export function textRecipe(config: Json): Model {
-  const backbone = backboneOf(config);
+export async function textRecipe(config: Json, sources: PartSources = {}): Promise<Model> {
+  const { backbone, names } = await readBackbone(config, {}, sources);
+  const { create } = await findDefinition('fusion', 'fusion-unified', sources);
   return textModel({
     name: String(config['model_type']),
     backbone,
-    fusion: unifiedFusion(),
+    fusion: create({}),
     config,
-    checkpoint: textNames(backbone),
+    checkpoint: names,
   });
 }

@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { modelOf } from './recipes.js';
 
 /** The model of a fixture. Its processor is configured in a file of its own, or in that of all processors. */
-function fixture(name: string) {
+async function fixture(name: string) {
   const path = (file: string) => new URL(`../__fixtures__/${name}/${file}.json`, import.meta.url);
   const read = (file: string) => JSON.parse(readFileSync(path(file), 'utf8')) as Json;
   const preprocessor = existsSync(path('preprocessor_config'))
     ? read('preprocessor_config')
     : (read('processor_config')['image_processor'] as Json);
-  return modelOf(read('config'), { preprocessor });
+  return await modelOf(read('config'), { preprocessor });
 }
 
 /** A picture that grows red from left to right and green from above to below. */

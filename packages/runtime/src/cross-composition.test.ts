@@ -21,7 +21,7 @@ const preprocessor = {
 
 /** A SigLIP and the text model, joined by a fusion that its id names. */
 async function composed(id: string, fusion: Json): Promise<Model> {
-  const backbone = backboneOf(JSON.parse(await readFile(join(text, 'config.json'), 'utf8')) as Json);
+  const backbone = await backboneOf(JSON.parse(await readFile(join(text, 'config.json'), 'utf8')) as Json);
   const tower = {
     hiddenSize: 12,
     intermediateSize: 20,
@@ -41,7 +41,6 @@ async function composed(id: string, fusion: Json): Promise<Model> {
     connector: { id: 'connector-mlp' },
     backbone: { id: backbone.id, config: backbone.config },
     fusion: { id, config: fusion },
-    processor: { kind: 'dynamic-tiles' },
     // The table has rows that no text uses.
     image_token_id: backbone.shape.vocabSize - 1,
   };

@@ -20,7 +20,7 @@ const messages: Message[] = [
 
 async function toolsOf(name: string): Promise<ConversationTools> {
   const { folder, config, preprocessor } = await readCheckpointFiles(fixture(name));
-  const model = modelOf(config, { preprocessor });
+  const model = await modelOf(config, { preprocessor });
   const tokenizer = await loadTokenizer(folder, { placeholders: ['<image>'] });
   return { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
 }

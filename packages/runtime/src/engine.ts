@@ -19,7 +19,10 @@ export interface CacheSlot {
 /** All that an engine needs: plain data, so that it can be sent to a worker thread. */
 export interface EngineSetup {
   /** What the worker makes the preparer of pictures from; without it pictures are prepared in the calling thread. */
-  readonly preparer: { readonly config: Json; readonly files: RecipeFiles } | null;
+  readonly preparer: {
+    readonly config: Json;
+    readonly files: Omit<RecipeFiles, 'parts' | 'importPackage'>;
+  } | null;
   /** Folder to which the weights' locations in the graphs are relative. */
   readonly weightFolder: string;
   /** The language model; without its cross-attention layers if it has any. */

@@ -1,10 +1,17 @@
 import { InputError } from '@weft/errors';
+import {
+  batchPositions,
+  inTokenOrder,
+  isVisualToken,
+  sightRuns,
+  visualPlaces,
+  type BatchPositions,
+  type SightRun,
+} from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
-import { part, senseOf, type Model, type VisualLayout } from '@weft/spec';
+import { part, senseOf, type Model } from '@weft/spec';
 import type { EmbedPiece, Engine, RowPictures, SequenceId, StepRow } from './engine.js';
-import { crossSight, type BatchIds, type BatchSight } from './batch-sight.js';
-import { sightRuns, type SightRun } from './encoder-inputs.js';
-import { visualTokenIds } from './place-visuals.js';
+import { crossSight, rowsOf, type BatchIds, type BatchSight } from './batch-sight.js';
 import { cutPieces } from './sequence.js';
 
 /**
@@ -25,14 +32,7 @@ export interface PaddedBatch extends BatchIds, BatchSight {
   /** `[B, L]` or `[axes, B, L]`. */
   readonly positionIds: BigInt64Array;
   /** Positions as generation counts them, from the first token that is not padding. */
-  readonly counted: CountedPositions;
-}
-
-export interface CountedPositions {
-  /** `[B, L]` or `[axes, B, L]`; 0 at padding. */
-  readonly positionIds: BigInt64Array;
-  /** Position of each row's next token. */
-  readonly next: readonly number[];
+  readonly counted: BatchPositions;
 }
 
 /**
@@ -69,10 +69,12 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
   const mask = optional('attention_mask') ?? new BigInt64Array(batch * length).fill(1n);
   const ids = { batch, length, inputIds, mask };
   const isCrossed = senseOf(model, 'image')?.cross !== undefined;
-  const runs = isCrossed ? [] : inTokenOrder(sightRuns(model, inputs), inputIds, model);
+  const rows = rowsOf(ids);
+  const tokens = rows.flatMap((row) => row.ids);
+  const runs = isCrossed ? [] : inTokenOrder(sightRuns(model, inputs), tokens, model);
   const sight = isCrossed ? await crossSight(engine, model, inputs, ids) : await placedSight(engine, runs);
   const given = sight.pieces.reduce((sum, { count }) => sum + count, 0);
-  const places = inputIds.filter(isVisualToken(model)).length;
+  const places = tokens.filter(isVisualToken(model)).length;
   const isSeen = sight.pictures.length > 0 && model.fusion.method !== 'B';
   if (isSeen && given !== places)
     throw new InputError({
@@ -80,10 +82,11 @@ export async function readBatch(engine: Engine, model: Model, inputs: ForwardInp
       where: 'forward',
       hint: 'Both must come from one run of the processor.',
     });
-  const counted = countPositions(model, ids, runs);
+  const layouts = runs.flatMap(({ layout }) => (layout ? [layout] : []));
+  const counted = batchPositions(model, rows, length, layouts);
   const { positions } = model;
   const positionIds = positions
-    ? (optional('position_ids', [positions.axes, batch, length]) ?? counted.positionIds)
+    ? (optional('position_ids', [positions.axes, batch, length]) ?? counted.positionIds.data)
     : (optional('position_ids') ?? BigInt64Array.from(inputIds, (_, i) => BigInt(i % length)));
   return { ...ids, positionIds, counted, ...sight };
 }
@@ -96,74 +99,6 @@ async function placedSight(engine: Engine, runs: readonly SightRun[]): Promise<B
   }
   const pictures = pieces.map(({ picture }) => picture);
   return { pictures, pieces, seenPictures: [], seenMask: new BigInt64Array(0) };
-}
-
-const isVisualToken = (model: Model): ((id: bigint) => boolean) => {
-  const ids = visualTokenIds(model).map(BigInt);
-  return (id) => ids.includes(id);
-};
-
-/** Runs in the order of their tokens: videos may stand between pictures. */
-function inTokenOrder(runs: readonly SightRun[], ids: BigInt64Array, model: Model): readonly SightRun[] {
-  const [image, video] = [senseOf(model, 'image'), senseOf(model, 'video')];
-  if (!image || !video) return runs;
-  const kinds = {
-    image: runs.filter(({ layout }) => layout?.kind !== 'video'),
-    video: runs.filter(({ layout }) => layout?.kind === 'video'),
-  };
-  const ordered: SightRun[] = [];
-  for (let at = 0; at < ids.length; at++) {
-    const id = Number(ids[at]);
-    const run =
-      id === image.tokenId ? kinds.image.shift() : id === video.tokenId ? kinds.video.shift() : undefined;
-    if (!run) continue;
-    ordered.push(run);
-    at += tokensOf(run, model) - 1;
-  }
-  // Those without a place come last, so that the counts are found to differ.
-  return [...ordered, ...kinds.image, ...kinds.video];
-}
-
-const tokensOf = ({ layout }: Pick<SightRun, 'layout'>, model: Model): number =>
-  layout ? layout.frames * part(model, 'connector').countTokens([layout.rows, layout.columns]) : 1;
-
-/** The first of the layouts that wait, as many as fill the tokens. */
-function takeLayouts(waiting: VisualLayout[], tokens: number, model: Model): VisualLayout[] {
-  const taken: VisualLayout[] = [];
-  for (let left = tokens; left > 0 && waiting.length > 0;) {
-    const layout = waiting.shift()!;
-    taken.push(layout);
-    left -= tokensOf({ layout }, model);
-  }
-  return taken;
-}
-
-/** Positions of each row's tokens without its padding, by the model's rule or by counting. */
-function countPositions(
-  model: Model,
-  { batch, length, inputIds, mask }: BatchIds,
-  runs: readonly SightRun[],
-): CountedPositions {
-  const { positions: rule } = model;
-  const waiting = runs.flatMap(({ layout }) => (layout ? [layout] : []));
-  const visual = isVisualToken(model);
-  const positionIds = new BigInt64Array((rule?.axes ?? 1) * batch * length);
-  const next = Array.from({ length: batch }, (_, row) => {
-    const places = Array.from({ length }, (_, column) => row * length + column).filter(
-      (flat) => mask[flat] === 1n,
-    );
-    const ids = places.map((flat) => Number(inputIds[flat]!));
-    const tokens = places.filter((flat) => visual(inputIds[flat]!)).length;
-    const assigned = rule?.assign(ids, takeLayouts(waiting, tokens, model)) ?? {
-      axes: [ids.map((_, i) => i)],
-      next: ids.length,
-    };
-    for (const [axis, values] of assigned.axes.entries())
-      for (const [i, value] of values.entries())
-        positionIds[axis * batch * length + places[i]!] = BigInt(value);
-    return assigned.next;
-  });
-  return { positionIds, next };
 }
 
 const integers = ({ data }: TensorData): BigInt64Array =>
@@ -202,12 +137,11 @@ export async function runColumns(
 
 /** How tokens of a batch become a row of a step. */
 function rowsOfBatch(model: Model, batch: PaddedBatch) {
-  const isVisual = batch.pieces.length > 0 ? isVisualToken(model) : () => false;
   const size = batch.inputIds.length;
   const axes = batch.positionIds.length / size;
   /** Number of the embedding at each place that takes one. */
-  const embedAt = new Map<number, number>();
-  for (const [flat, id] of batch.inputIds.entries()) if (isVisual(id)) embedAt.set(flat, embedAt.size);
+  const places = batch.pieces.length > 0 ? visualPlaces(model, rowsOf(batch), batch.length) : [];
+  const embedAt = new Map(places.map((flat, at) => [flat, at]));
 
   /** @param flats places of the tokens */
   return (id: SequenceId, row: number, flats: readonly number[]): StepRow => {

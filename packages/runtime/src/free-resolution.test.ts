@@ -216,7 +216,7 @@ describe('writeModel', () => {
       const root = await mkdtemp(join(tmpdir(), 'weft-saved-'));
       const folder = fixture(name);
       const { config, preprocessor } = await readCheckpointFiles(folder);
-      const model = modelOf(config, { preprocessor });
+      const model = await modelOf(config, { preprocessor });
       const weights = [];
       for (const part of ['encoder', 'connector', 'backbone'] as const)
         weights.push(...(await partWeights(folder, part, model)));
@@ -246,7 +246,7 @@ describe('partWeights', () => {
   it('does not mix parts whose queries and keys have other orders', async () => {
     const { config, preprocessor } = await readCheckpointFiles(fixture('pixtral-hub'));
     await expect(
-      partWeights(fixture('pixtral-native'), 'backbone', modelOf(config, { preprocessor })),
+      partWeights(fixture('pixtral-native'), 'backbone', await modelOf(config, { preprocessor })),
     ).rejects.toThrow(/turn other channels of queries and keys together[^]*ropeInterleaved: true/);
   });
 });

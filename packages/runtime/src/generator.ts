@@ -1,4 +1,5 @@
 import { InputError } from '@weft/errors';
+import { visualTokenIds } from '@weft/feeds';
 import { senseOf, type Json, type Model, type TokenPositions } from '@weft/spec';
 import { Answer } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
@@ -7,7 +8,6 @@ import type { GenerationSettings } from './generation-options.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
 import { buildPrompt, type Prompt, type PromptTools } from './prompt.js';
 import type { Question } from './message.js';
-import { visualTokenIds } from './place-visuals.js';
 import { readVisuals } from './read-visuals.js';
 import type { PictureLease, PictureStore } from './picture-store.js';
 import { blockKeys, blockTokens } from './prefix-store.js';

@@ -1,7 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { modelOf, type RecipeFiles } from '@weft/models';
-import type { Json, Model } from '@weft/spec';
+import { modelOf } from '@weft/models';
+import type { Json, Model, PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import {
@@ -12,6 +12,7 @@ import {
 } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
 import { shapeOf } from './generator.js';
+import { importPackage } from './import-package.js';
 import { LoadedModel } from './loaded-model.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
@@ -21,12 +22,23 @@ import { startEngine } from './start-engine.js';
 const mebibyte = 2 ** 20;
 
 export interface LoadOptions {
+  /**
+   * The model to open over the folder's weights, composed by hand or changed with `mapModel`; its `checkpoint` says what its
+   * parameters are called there. That of the folder's `config.json` unless given. Its pictures are prepared in the thread
+   * that calls.
+   */
+  readonly model?: Model | undefined;
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
   readonly worker?: boolean | undefined;
   /** Threads of ONNX Runtime; the physical cores unless given. */
   readonly threads?: number | undefined;
   /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
   readonly recipe?: Json | undefined;
+  /**
+   * Definitions of parts that are not Weft's, or take the place of one that is. They cannot be sent to another thread, so
+   * pictures are then prepared in the one that calls.
+   */
+  readonly parts?: readonly PartDefinition[] | undefined;
   /**
    * Bytes of keys and values that are kept of the beginnings of prompts, so that others that begin alike need not read
    * them again; 256 MiB unless given, 0 keeps none.
@@ -61,13 +73,13 @@ export async function loadStored(
   storage: Storage = {},
 ): Promise<LoadedModel> {
   checkLoadOptions(options);
-  const { worker = true, threads, recipe = {}, signal } = options;
+  const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
   const files = await readCheckpointFiles(folder);
   const { preprocessor, videoPreprocessor } = files;
-  const recipeFiles: RecipeFiles = { preprocessor, videoPreprocessor, options: recipe };
-  const model = modelOf(files.config, recipeFiles);
+  const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
+  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, parts, importPackage }));
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
@@ -75,7 +87,9 @@ export async function loadStored(
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
-  const preparer = { config: files.config, files: recipeFiles };
+  // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
+  const isKnown = options.model === undefined && parts.length === 0;
+  const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
   const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries, storage);
   signal?.throwIfAborted();
   const { engine, eye } = await startEngine(setup, model, worker);
@@ -104,9 +118,11 @@ export async function loadStored(
 
 function checkLoadOptions(options: LoadOptions): void {
   const known = [
+    'model',
     'worker',
     'threads',
     'recipe',
+    'parts',
     'prefixCacheBytes',
     'pictureCacheBytes',
     'tokenizer',
@@ -119,6 +135,12 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
         hint: `Options are ${known.join(', ')}.`,
       });
+  if (options.model && (options.recipe || options.parts))
+    throw new InputError({
+      message: `Both a model and ${options.recipe ? 'options of a recipe' : 'parts'} were given, but the model is made already.`,
+      where: 'load',
+      hint: `Compose the model with them, and leave \`${options.recipe ? 'recipe' : 'parts'}\` out.`,
+    });
   const { threads } = options;
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
     const bytes = options[key];

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { ConfigError, WeightError } from '@weft/errors';
 import { isModule, namedParameters, Parameter, type Part } from '@weft/graph';
 import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
-import { findPart, part as partAt, type Component, type Model } from '@weft/spec';
+import { findPart, part as partAt, type Component, type Model, type PartDefinition } from '@weft/spec';
 import {
   fromFloat32,
   openCheckpoint,
@@ -12,6 +12,7 @@ import {
   type TensorToWrite,
 } from '@weft/weights';
 import { readCheckpointFiles } from './checkpoint-files.js';
+import { importPackage } from './import-package.js';
 
 export interface PartWeightsOptions {
   /**
@@ -19,6 +20,8 @@ export interface PartWeightsOptions {
    * ones, as transformers' `resize_token_embeddings` roughly does. Refused unless given.
    */
   readonly newTokens?: 'mean' | undefined;
+  /** Definitions of parts that are not Weft's, of which the folder's model is made. */
+  readonly parts?: readonly PartDefinition[] | undefined;
 }
 
 /**
@@ -36,10 +39,10 @@ export async function partWeights(
   folder: string,
   part: PartName,
   model: Model,
-  { newTokens }: PartWeightsOptions = {},
+  { newTokens, parts }: PartWeightsOptions = {},
 ): Promise<TensorToWrite[]> {
   const { config, preprocessor } = await readCheckpointFiles(folder);
-  const source = partOf(config, part, { preprocessor });
+  const source = await partOf(config, part, { preprocessor, parts, importPackage });
   const target = findPart(model, part);
   if (!target) throw new ConfigError({ message: `${model.name} has no ${part}.`, where: 'partWeights' });
   if (target.id !== source.part.id)

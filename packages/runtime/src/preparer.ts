@@ -1,6 +1,6 @@
 import { UnsupportedError } from '@weft/errors';
+import { sightRuns } from '@weft/feeds';
 import { senseOf, type Model, type ProcessedImages } from '@weft/spec';
-import { sightRuns } from './encoder-inputs.js';
 import type { Engine, HeldPicture, Sight } from './engine.js';
 import { isVideo, type Visual } from './visuals.js';
 

@@ -4,17 +4,8 @@ import { join } from 'node:path';
 import { ConfigError, InputError, UnsupportedError, WeightError } from '@weft/errors';
 import { openSafetensors, writeSafetensors, type TensorToWrite } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import stored from '../../models/verified.json' with { type: 'json' };
-import { fixture, fixtureNames } from '../test/fixtures.js';
+import { bound, fixture, fixtureNames, storedDifferences } from '../test/fixtures.js';
 import { verify } from './verify.js';
-
-/** Largest differences of earlier runs, by folder and check; `node tools/write-tables.mjs` writes them. */
-const storedDifferences = (name: string): Readonly<Record<string, number>> | undefined =>
-  (stored as Readonly<Record<string, { readonly differences: Readonly<Record<string, number>> }>>)[name]
-    ?.differences;
-
-/** Another processor adds up in another order: four times the stored figure, and never less than 5e-6. */
-const bound = (figure: number): number => Math.max(4 * figure, 5e-6);
 
 let root: string;
 beforeAll(async () => {

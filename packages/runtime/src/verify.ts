@@ -14,7 +14,7 @@ import {
   type ForwardInputs,
   type PaddedBatch,
 } from './forward.js';
-import { load } from './load.js';
+import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { argmax } from './sampling.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
@@ -36,10 +36,13 @@ export interface VerifyReport {
  */
 const relativeTolerance = 2e-5;
 
+export interface VerifyOptions extends Pick<LoadOptions, 'model' | 'parts' | 'signal'> {}
+
 /**
  * Compares a checkpoint folder with the reference outputs in its `golden.safetensors`: every check that the file's
  * contents allow. A tensor of the file that was neither compared nor read is a failed check that names it. A folder
- * without a tokenizer is enough unless the file has ids to expect.
+ * without a tokenizer is enough unless the file has ids to expect. A `model` made by hand takes the place of the one that
+ * `config.json` describes.
  *
  * @throws ConfigError if there is no `golden.safetensors`
  * @throws UnsupportedError if the file says that it is of another kind than this reads
@@ -47,7 +50,7 @@ const relativeTolerance = 2e-5;
  */
 export async function verify(
   folder: string,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { model, parts, signal }: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const path = resolve(folder);
   const { tensors: golden, metadata } = await readGolden(path);
@@ -59,7 +62,9 @@ export async function verify(
     });
   const hasTexts = (await readdir(path)).includes('tokenizer.json') || 'expected_input_ids' in golden;
   const loaded = await load(path, {
-    recipe: recipeOptions(path, metadata),
+    model,
+    recipe: model ? undefined : recipeOptions(path, metadata),
+    parts,
     signal,
     // Nothing is asked of it.
     tokenizer: hasTexts ? undefined : createTokenizer({ model: { type: 'BPE', vocab: {}, merges: [] } }),
@@ -171,7 +176,7 @@ function positionChecks(
 ): VerifyCheck[] {
   if (!reference) return [];
   const wanted = reference.data as BigInt64Array;
-  const actual = counted.positionIds;
+  const { data: actual } = counted.positionIds;
   if (actual.length !== wanted.length) return [check('position_ids', Infinity, 0)];
   return [
     check(
@@ -228,7 +233,8 @@ async function generatedCheck(
       message: `generated has ${rows} rows, but input_ids has ${batch.batch}.`,
       where: 'golden.safetensors',
     });
-  const { positionIds, next } = batch.counted;
+  const { next } = batch.counted;
+  const { data: positionIds } = batch.counted.positionIds;
   const axes = positionIds.length / (rows * batch.length);
   const wanted = reference.data as BigInt64Array;
   const different = await withSequences(engine, batch, async (sequences) => {

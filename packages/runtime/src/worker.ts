@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { modelOf } from '@weft/models';
 import type { Engine, EngineSetup } from './engine.js';
+import { importPackage } from './import-package.js';
 import { LocalEngine } from './local-engine.js';
 import { eyeOf, preparerOf, type Eye } from './preparer.js';
 import { packError } from './remote-error.js';
@@ -14,11 +15,12 @@ const answer = (message: Answer, handOver: readonly unknown[] = []): void =>
 
 /** The eye of the model that the setup names, made when the first picture comes. */
 function lazyEye({ preparer }: EngineSetup, engine: Engine): Eye {
-  let eye: Eye | undefined;
-  return (looks, keep) => {
-    eye ??= eyeOf(preparerOf(modelOf(preparer!.config, preparer!.files)), engine);
-    return eye(looks, keep);
+  let eye: Promise<Eye> | undefined;
+  const open = async (): Promise<Eye> => {
+    const model = await modelOf(preparer!.config, { ...preparer!.files, importPackage });
+    return eyeOf(preparerOf(model), engine);
   };
+  return async (looks, keep) => (await (eye ??= open()))(looks, keep);
 }
 
 try {

@@ -2,8 +2,9 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, WeightError } from '@weft/errors';
-import { compose, initialWeights, modelOf, processorOf } from '@weft/models';
-import { part as partAt, type Json, type Model } from '@weft/spec';
+import { compose, initialWeights, modelOf } from '@weft/models';
+import { readSiglipProcessor, singleTile } from '@weft/processors';
+import { part as partAt, senseOf, type Json, type Model } from '@weft/spec';
 import { openCheckpoint } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
@@ -46,16 +47,15 @@ async function composed({
   imageTokenId = 313,
 }: Choice = {}): Promise<Model> {
   const preprocessor = await preprocessorOf(vlm);
-  const sight = partAt(modelOf(await readJson(vlm, 'config.json'), { preprocessor }), 'encoder');
-  const text = partAt(modelOf(await readJson(llm, 'config.json')), 'backbone');
-  const parts = modelOf(
+  const sight = partAt(await modelOf(await readJson(vlm, 'config.json'), { preprocessor }), 'encoder');
+  const text = partAt(await modelOf(await readJson(llm, 'config.json')), 'backbone');
+  const parts = await modelOf(
     {
       model_type: 'weft',
       encoder: { id: sight.id, config: { ...sight.config, ...encoder } },
       connector,
       backbone: { id: text.id, config: { ...text.config, ...backbone } },
       fusion: { id: 'fusion-unified' },
-      processor: { kind: 'siglip' },
       image_token_id: imageTokenId,
     },
     { preprocessor },
@@ -66,7 +66,7 @@ async function composed({
     connector: () => partAt(parts, 'connector'),
     backbone: partAt(parts, 'backbone'),
     fusion: parts.fusion,
-    processor: processorOf('siglip', preprocessor),
+    processor: singleTile(readSiglipProcessor(preprocessor)),
     imageTokenId,
   });
 }
@@ -234,8 +234,18 @@ describe('writeModel', () => {
       /the size 1, but/,
     );
     await expect(attempt(weights)).rejects.toThrow(/image_processor_type/);
-    await expect(writeModel(folder, { model, weights })).rejects.toThrow(/needs a preprocessor_config\.json/);
     await expect(readdir(folder)).rejects.toThrow(/ENOENT/);
+  });
+
+  it('writes the file of the processor that the model was composed with, unless another is given', async () => {
+    const model = await composed();
+    const folder = join(root, 'own-processor');
+    await writeModel(folder, { model, weights: initialWeights(model.module, 1) });
+    const written = await readJson(folder, 'preprocessor_config.json');
+    const { processor } = senseOf(model, 'image')!;
+    expect(readSiglipProcessor(written)).toEqual(processor.config);
+    const again = await modelOf(await readJson(folder, 'config.json'), { preprocessor: written });
+    expect(senseOf(again, 'image')!.processor.config).toEqual(processor.config);
   });
 
   it('writes a checkpoint again that loads as the same model', async () => {

@@ -2,11 +2,12 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, WeightError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { configOf, modelOf, processorKindOf } from '@weft/models';
-import { senseOf, type Json, type Model } from '@weft/spec';
+import { configOf, findDefinition, modelOf, readProcessor, type RecipeFiles } from '@weft/models';
+import { senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
 import { configText } from './config-text.js';
+import { importPackage } from './import-package.js';
 
 /** A weight under its path in the model: float32 values, or stored bytes. */
 export type WeightToWrite = TensorToWrite | readonly [path: string, values: Float32Array];
@@ -17,12 +18,14 @@ export interface ModelToWrite {
   readonly weights: Iterable<WeightToWrite>;
   /** Folder whose tokenizer and chat template are copied; the image placeholder is added if it is not there. */
   readonly tokenizerFrom?: string | undefined;
-  /** `preprocessor_config.json`; a model with vision needs it. */
+  /** `preprocessor_config.json`; that of the model's own processor unless given. */
   readonly preprocessor?: Json | undefined;
   /** `generation_config.json`; that of `tokenizerFrom` unless given. */
   readonly generationConfig?: Json | undefined;
   /** Most tokens that the backbone was made for; that of `tokenizerFrom` unless given. */
   readonly maxPositionEmbeddings?: number | undefined;
+  /** Definitions of parts that are not Weft's, of which the model is made. */
+  readonly parts?: readonly PartDefinition[] | undefined;
   /** Bytes of a shard; 5e9 unless given. */
   readonly maxShardBytes?: number | undefined;
 }
@@ -45,11 +48,12 @@ const tokenizerFiles = [
  * @throws ConfigError if the configuration could not be read back as this model
  */
 export async function writeModel(folder: string, given: ModelToWrite): Promise<void> {
-  const { model, preprocessor = {}, tokenizerFrom, maxShardBytes } = given;
+  const { model, tokenizerFrom, maxShardBytes, parts } = given;
   const root = resolve(folder);
   const tensors = collect(model, given.weights);
+  const preprocessor = given.preprocessor ?? (await ownPreprocessor(given));
   const config = await configFor(given);
-  checkReadsBack(model, config, preprocessor);
+  await checkReadsBack(model, config, { preprocessor, parts, importPackage });
   const tokenizer = tokenizerFrom === undefined ? undefined : await tokenizerWith(model, tokenizerFrom);
   const generation =
     given.generationConfig ??
@@ -62,7 +66,7 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   await writeCheckpoint(root, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
   if (tokenizer) await json('tokenizer.json', tokenizer);
   if (tokenizerFrom !== undefined) await copyTokenizerFiles(tokenizerFrom, root);
-  if (given.preprocessor) await json('preprocessor_config.json', given.preprocessor);
+  if (preprocessor) await json('preprocessor_config.json', preprocessor);
   if (config['model_type'] === 'llava' && model.senses.length > 0)
     await json('processor_config.json', llavaProcessorConfig(config, model));
   if (generation) await json('generation_config.json', generation);
@@ -110,31 +114,36 @@ function collect(model: Model, weights: Iterable<WeightToWrite>): TensorToWrite[
   return [...parameters.keys()].map((name) => found.get(name)!);
 }
 
+/** The file of the model's own processor; none for a text model, or where no file can express it. */
+async function ownPreprocessor({ model, parts }: ModelToWrite): Promise<Json | undefined> {
+  const sense = senseOf(model, 'image');
+  if (!sense) return undefined;
+  const { id, config, package: home } = sense.processor;
+  return (await findDefinition('processor', id, { parts, importPackage }, home)).write?.(config);
+}
+
 async function configFor({
   model,
   preprocessor,
   tokenizerFrom,
   maxPositionEmbeddings,
+  parts,
 }: ModelToWrite): Promise<Json> {
   if ('model_type' in model.config) return model.config;
-  if (!preprocessor)
-    throw new ConfigError({
-      message: 'A composed model needs a preprocessor_config.json.',
-      where: model.name,
-      hint: "Pass { preprocessor }, for example { image_processor_type: 'SiglipImageProcessor', size: { height: 224, width: 224 } }.",
-    });
+  if (preprocessor) await readProcessor(preprocessor, { parts });
   const source =
     tokenizerFrom === undefined ? undefined : await readJsonObject(join(tokenizerFrom, 'config.json'));
   const most = maxPositionEmbeddings ?? maxPositionsOf(source ?? {});
   return configOf(model, {
-    processor: processorKindOf(preprocessor),
     maxPositionEmbeddings: Number.isFinite(most) ? most : undefined,
+    parts,
+    importPackage,
   });
 }
 
 /** @throws ConfigError if a model made from the configuration would not take these weights */
-function checkReadsBack(model: Model, config: Json, preprocessor: Json): void {
-  const again = modelOf(JSON.parse(JSON.stringify(config)) as Json, { preprocessor });
+async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): Promise<void> {
+  const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json, files);
   const { rename = (name: string) => name } = again.checkpoint;
   const shapes = (named: Iterable<readonly [string, { readonly shape: readonly number[] }]>): string =>
     [...named]

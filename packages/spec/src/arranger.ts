@@ -1,6 +1,19 @@
 import type { TensorData, TensorType, Value } from '@weft/graph';
 import type { Component } from './component.js';
 import type { ConnectorContext } from './connector.js';
+import type { PatchGrid } from './vision-encoder.js';
+
+/** How an arranger wants one picture cut, and what it makes of the pieces. */
+export interface ArrangedPicture {
+  /** The frame that the picture is fitted into and cut in, pixels. */
+  readonly resolution: readonly [height: number, width: number];
+  /** Rows and columns of tiles; the whole picture is one view more, the first. */
+  readonly tiles: PatchGrid;
+  /** Rows and columns of features that are read of the tiles. */
+  readonly map: PatchGrid;
+  /** Embeddings of the picture in the prompt. */
+  readonly tokens: number;
+}
 
 /**
  * Puts the connector's rows into the order in which the prompt has them, where tiles one after another are not enough:
@@ -16,6 +29,13 @@ export interface Arranger extends Component {
    * @throws InputError if the tensors do not fit each other
    */
   prepare(given: Readonly<Record<string, TensorData>>): Readonly<Record<string, TensorData>> | undefined;
+  /**
+   * How a picture of this size is cut, where the arranger decides it.
+   *
+   * @param index number of the picture, for messages
+   * @throws InputError if nothing of the picture would be left
+   */
+  plan?(size: { readonly width: number; readonly height: number }, index: number): ArrangedPicture;
   /** `[N, D]` of all tiles to `[tokens, D]` of all pictures. */
   arrange(rows: Value, inputs: Readonly<Record<string, Value>>): Value;
 }

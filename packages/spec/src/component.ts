@@ -15,6 +15,8 @@ export interface Component extends AnyModule {
   readonly source: Source;
   /** What the part's factory was told, as data: a composed model is saved and built again from it. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /**
    * Whether its rotary embeddings turn neighbouring channels together (`2j`, `2j + 1`), which weights of queries and keys
    * must be ordered for; not unless given.

@@ -1,19 +1,23 @@
 import type { AnyModule } from '@weft/graph';
-import type { ArrangerFactory } from './arranger.js';
+import type { Arranger, ArrangerFactory } from './arranger.js';
 import type { Backbone } from './backbone.js';
 import type { Component, Source } from './component.js';
 import type { Connector, ConnectorFactory } from './connector.js';
 import type { Fusion } from './fusion.js';
-import type { CheckpointNames, ImageProcessor, PositionRule, VideoProcessor } from './model.js';
+import type { CheckpointNames, CrossSight, ImageProcessor, PositionRule, VideoProcessor } from './model.js';
 import type { Json } from './preset.js';
 import type { VisionEncoder } from './vision-encoder.js';
 
 /** What a composition tells a processor: whose inputs it makes, and the text of one placeholder token. */
 export interface ProcessorContext {
-  readonly encoder: VisionEncoder;
+  readonly encoder: Pick<VisionEncoder, 'id' | 'grid' | 'pixels'>;
   /** Its token counts are what the processor must announce. */
-  readonly connector: Connector;
+  readonly connector: Pick<Connector, 'countTokens'>;
   readonly placeholder: string;
+  /** Where there is one, it may decide how pictures are cut. */
+  readonly arranger?: Pick<Arranger, 'plan'> | undefined;
+  /** How cross-attention layers see; absent where embeddings stand among tokens only. */
+  readonly cross?: Pick<CrossSight, 'tokensPerTile' | 'place'> | undefined;
 }
 
 /** A processor of pictures or of videos that waits for its encoder and connector. */

@@ -54,6 +54,8 @@ export interface Fusion {
   readonly id: string;
   readonly source: Source;
   readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /** Method of the survey: A unified embedding decoder, B cross-attention, H both. */
   readonly method: 'A' | 'B' | 'H';
   /**

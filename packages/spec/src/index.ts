@@ -1,6 +1,7 @@
 export type * from './activation.js';
 export type * from './arranger.js';
 export type * from './backbone.js';
+export * from './best-resolution.js';
 export type * from './component.js';
 export type * from './connector.js';
 export type * from './definition.js';

@@ -63,6 +63,12 @@ export interface ProcessedImages {
 
 /** Turns pictures into the encoder's inputs, and decides how many tokens each takes. */
 export interface ImageProcessor {
+  /** Name of the idea, for example `processor-dynamic-tiles`. */
+  readonly id: string;
+  /** What its factory was told, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /**
    * @param total pictures of the whole conversation, of which these are some; these are all unless given
    * @throws InputError naming the picture if it cannot be used
@@ -84,6 +90,12 @@ export interface ImageProcessor {
 
 /** Turns videos into what the encoder's `prepare` takes, and decides how many tokens each takes. */
 export interface VideoProcessor {
+  /** Name of the idea, for example `processor-packed-video`. */
+  readonly id: string;
+  /** What its factory was told, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /** @throws InputError naming the video if it cannot be used */
   process(videos: readonly Video[]): ProcessedImages;
   /**
@@ -154,6 +166,8 @@ export interface PromptRule {
 
 /** How tokens see pictures by cross-attention. */
 export interface CrossSight {
+  /** What the composition said of it, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** Embeddings of a tile. */
   readonly tokensPerTile: number;
   /** Tokens of the tag that stands before the embeddings of each tile; 0 without tags. */
@@ -184,6 +198,12 @@ export interface TokenPositions {
 
 /** How tokens get positions where counting them is not enough. */
 export interface PositionRule {
+  /** Name of the idea, for example `positions-mrope`. */
+  readonly id: string;
+  /** What its factory was told, as data. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
+  readonly package?: string | undefined;
   /** Numbers that make up a position; M-RoPE has a time, a row and a column. */
   readonly axes: number;
   /**

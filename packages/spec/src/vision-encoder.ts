@@ -36,6 +36,22 @@ export interface EncoderRun {
   readonly layout: VisualLayout;
 }
 
+/** How an encoder cuts pictures into patches, as far as what prepares its pictures must know. */
+export interface PixelLayout {
+  /** Side of a patch, pixels. */
+  readonly patchSize: number;
+  /** Side of the square tiles that it takes, pixels; absent if it takes pictures of other shapes. */
+  readonly tileSize?: number | undefined;
+  /** Side of the blocks of patches that follow one another; 1 unless given. */
+  readonly mergeSize?: number | undefined;
+  /** Frames of a patch; 1 unless given. */
+  readonly temporalPatchSize?: number | undefined;
+  /** Tiles of every picture, those that only fill up included; absent where pictures have as many as they need. */
+  readonly maxTiles?: number | undefined;
+  /** Arrangements of tiles that it tells apart by their number, counted from 1. */
+  readonly canvases?: readonly (readonly [rows: number, columns: number])[] | undefined;
+}
+
 /** Turns pixels into feature vectors. */
 export interface VisionEncoder extends Component {
   /** Channels of the features. */
@@ -45,6 +61,8 @@ export interface VisionEncoder extends Component {
    * picture at a time.
    */
   readonly grid: PatchGrid | null;
+  /** Its patches and tiles in pixels; processors read them here. */
+  readonly pixels: PixelLayout;
   /** Graph inputs by name. Those that the reference implementation has too bear its names, such as `pixel_values`. */
   readonly inputs: Readonly<Record<string, TensorType>>;
   /**

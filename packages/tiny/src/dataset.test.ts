@@ -17,7 +17,7 @@ const data = worldDataset(pool, questionCurriculum, 64, { seed: 3 });
 
 describe('the training samples', () => {
   it('begin with the image tokens that the model announces', async () => {
-    const [encoder, connector] = [part(tinyModel(), 'encoder'), part(tinyModel(), 'connector')];
+    const [encoder, connector] = [part(await tinyModel(), 'encoder'), part(await tinyModel(), 'connector')];
     const tokens = connector.countTokens(encoder.grid!);
     expect(tokens).toBe(64);
     const { inputIds } = await data.example(0);

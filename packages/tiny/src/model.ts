@@ -76,7 +76,8 @@ export const tinyPreprocessor = (): Json => ({
 });
 
 /** The embedded model without weights. */
-export const tinyModel = (): Model => modelOf(tinyConfig(), { preprocessor: tinyPreprocessor() });
+export const tinyModel = async (): Promise<Model> =>
+  modelOf(tinyConfig(), { preprocessor: tinyPreprocessor() });
 
 /**
  * First values for training from nothing: products keep their scale (0.8 / sqrt(in)), and the last layer of every

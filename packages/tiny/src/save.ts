@@ -8,7 +8,7 @@ import { chatTemplate, tinyTokenizer, tinyTokenizerConfig, tinyTokens } from './
 /** Writes the embedded model as a Hugging Face folder, weights in half precision. */
 export async function saveTiny(folder: string, weights: ReadonlyMap<string, Float32Array>): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const parameters = namedParameters(tinyModel().module);
+  const parameters = namedParameters((await tinyModel()).module);
   const tensors = [...parameters].map(([name, { shape }]) => ({
     name,
     dtype: 'F16' as const,

@@ -28,7 +28,7 @@ const { values } = parseArgs({
 });
 
 async function main(): Promise<void> {
-  const model = tinyModel();
+  const model = await tinyModel();
   const tokens = part(model, 'connector').countTokens(part(model, 'encoder').grid!);
   const pictures = join(values.folder, 'pictures');
   const report = (done: number) => process.stderr.write(`\rdrawing pictures ${done}`);

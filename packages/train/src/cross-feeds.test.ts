@@ -22,13 +22,13 @@ describe('a batch for cross-attention', () => {
     labels: inputIds,
     images:
       tiles > 0
-        ? { pixel_values: { dtype: 'float32', shape: [tiles, 1], data: new Float32Array(tiles) } }
+        ? { pixel_values: { dtype: 'float32', shape: [tiles, 3, 8, 8], data: new Float32Array(192 * tiles) } }
         : null,
     placements: placements as ImagePlacement[],
   });
 
-  it('says which tiles each row has, and which of them each token sees (B)', () => {
-    const model = composed(crossed);
+  it('says which tiles each row has, and which of them each token sees (B)', async () => {
+    const model = await composed(crossed);
     const { feeds } = collate(
       [
         example([1, 19, 2], 3, [share([0, 1, 2])]),
@@ -48,8 +48,8 @@ describe('a batch for cross-attention', () => {
     expect(feeds).not.toHaveProperty('image_positions');
   });
 
-  it('says which embeddings stand at the placeholders (H), even where there are no other tiles', () => {
-    const model = composed({ id: 'fusion-hybrid', config: { every: 1 } });
+  it('says which embeddings stand at the placeholders (H), even where there are no other tiles', async () => {
+    const model = await composed({ id: 'fusion-hybrid', config: { every: 1 } });
     const marks = [19, 19, 19, 19];
     const { feeds } = collate(
       [example([1, ...marks], 3, [share([0, 1], [2])]), example(marks, 1, [share([], [0])])],
@@ -63,10 +63,10 @@ describe('a batch for cross-attention', () => {
     expect(new Set(numbers(single['cross_attention_mask']))).toEqual(new Set([-1]));
   });
 
-  it('refuses what it cannot tell', () => {
-    const model = composed(crossed);
+  it('refuses what it cannot tell', async () => {
+    const model = await composed(crossed);
     expect(() => collate([{ ...example([19], 1, []), placements: undefined }], model)).toThrow(InputError);
-    const open = composed({ id: 'fusion-cross-attention', config: { every: 1, unseen: 'mlp' } });
+    const open = await composed({ id: 'fusion-cross-attention', config: { every: 1, unseen: 'mlp' } });
     const both = [example([19, 1], 1, [share([0])]), example([1, 2], 0, [])];
     expect(() => collate(both, open)).toThrow(
       /samples with pictures and samples without[^]*attention-and-mlp/,

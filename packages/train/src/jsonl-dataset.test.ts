@@ -19,7 +19,7 @@ beforeAll(async () => {
   const checkpoint = fileURLToPath(new URL('../../models/__fixtures__/llava-siglip-qwen2', import.meta.url));
   const { config, preprocessor } = await readCheckpointFiles(checkpoint);
   tools = {
-    model: modelOf(config, { preprocessor }),
+    model: await modelOf(config, { preprocessor }),
     tokenizer: await loadTokenizer(checkpoint, { placeholders: ['<image>'] }),
     chatTemplate: await loadChatTemplate(checkpoint),
   };

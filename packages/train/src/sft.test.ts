@@ -17,7 +17,7 @@ beforeAll(async () => {
   for (const name of names) {
     const folder = fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
     const { config, preprocessor } = await readCheckpointFiles(folder);
-    const model = modelOf(config, { preprocessor });
+    const model = await modelOf(config, { preprocessor });
     const tokenizer = await loadTokenizer(folder, {
       placeholders: model.senses.map(({ placeholder }) => placeholder),
     });
@@ -98,6 +98,28 @@ describe('sftExample', () => {
     expect(given.inputIds.filter((id) => id === senseOf(model, 'image')!.tokenId)).toHaveLength(2 * tokens);
     expect(given.images!['pixel_values']!.shape.slice(0, 2)).toEqual([2, 3]);
     expect((await sftExample({ ...tools['llava-clip'], messages: twoTurns })).images).toBeNull();
+  });
+
+  it('sees the backdrop that the model wants through transparent pixels, and asks the processor once', async () => {
+    // One transparent pixel.
+    const clear =
+      'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII=';
+    const { model } = tools['llava-clip'];
+    const sense = senseOf(model, 'image')!;
+    const asked: string[] = [];
+    const processor: typeof sense.processor = {
+      ...sense.processor,
+      place: (...size) => (asked.push('place'), sense.processor.place(...size)),
+      process: (...given) => (asked.push('process'), sense.processor.process(...given)),
+    };
+    const pixelsOf = async (backdrop: 'white' | undefined) => {
+      const changed = { ...model, senses: [{ ...sense, processor }], prompt: { backdrop } };
+      const example = { ...tools['llava-clip'], model: changed, messages: twoTurns, images: [clear] };
+      return (await sftExample(example)).images!['pixel_values']!.data as Float32Array;
+    };
+    const [white, plain] = [await pixelsOf('white'), await pixelsOf(undefined)];
+    expect(white[0]).toBeGreaterThan(plain[0]!);
+    expect(asked).toEqual(['process', 'process']);
   });
 
   it('keeps control tokens and placeholders in texts as text, in answers too', async () => {

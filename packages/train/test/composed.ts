@@ -2,7 +2,7 @@ import { modelOf } from '@weft/models';
 import type { Json, Model } from '@weft/spec';
 
 /** A SigLIP of 2 x 2 patches and a Qwen2, joined by a fusion; a picture of one tile, unless it is wide. */
-export function composed(fusion: { readonly id: string; readonly config: Json }): Model {
+export async function composed(fusion: { readonly id: string; readonly config: Json }): Promise<Model> {
   const sizes = { hiddenSize: 12, intermediateSize: 20, numAttentionHeads: 2, hiddenAct: 'gelu' };
   return modelOf(
     {
@@ -40,10 +40,15 @@ export function composed(fusion: { readonly id: string; readonly config: Json })
         },
       },
       fusion,
-      processor: { kind: 'dynamic-tiles' },
       image_token_id: 19,
     },
-    { preprocessor: { size: { height: 8, width: 8 }, max_patches: 4 } },
+    {
+      preprocessor: {
+        image_processor_type: 'GotOcr2ImageProcessor',
+        size: { height: 8, width: 8 },
+        max_patches: 4,
+      },
+    },
   );
 }
 

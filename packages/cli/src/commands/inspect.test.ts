@@ -23,18 +23,24 @@ describe('weft inspect', () => {
       },
       tokensPerImage: 576,
     });
-    expect(describeModel('', presetModel('llava-1.5-13b')).parameters.total).toBe(13_351_494_656);
-    expect(describeModel('', presetModel('smolvlm-256m')).parameters).toMatchObject({
+    expect(describeModel('', await presetModel('llava-1.5-13b')).parameters.total).toBe(13_351_494_656);
+    expect(describeModel('', await presetModel('smolvlm-256m')).parameters).toMatchObject({
       total: 256_484_928,
       head: 49_280 * 576,
     });
   });
 
-  it.each(['llava-1.5-7b', 'smolvlm-500m', 'qwen2-0.5b'])('tells parameters that add up (%s)', (name) => {
-    const { total, vision, projector, decoder, head } = describeModel(name, presetModel(name)).parameters;
-    expect(vision + projector + decoder + head).toBe(total);
-    if (name === 'qwen2-0.5b') expect(head).toBe(0);
-  });
+  it.each(['llava-1.5-7b', 'smolvlm-500m', 'qwen2-0.5b'])(
+    'tells parameters that add up (%s)',
+    async (name) => {
+      const { total, vision, projector, decoder, head } = describeModel(
+        name,
+        await presetModel(name),
+      ).parameters;
+      expect(vision + projector + decoder + head).toBe(total);
+      if (name === 'qwen2-0.5b') expect(head).toBe(0);
+    },
+  );
 
   it('counts the tokens of a picture of the given size', async () => {
     const { stdout } = await weft(['inspect', 'smolvlm-256m', '--image', '1280x720', '--json']);
@@ -49,14 +55,17 @@ describe('weft inspect', () => {
   it.each([
     ['llama-3.2-11b-vision', [1, 4, 3, 560, 560], [4, 1601, 7680], [6404, 4096], 1],
     ['nvlm-h-72b', [3, 3, 448, 448], [3, 1024, 3200], [768, 8192], 256],
-  ])('tells what %s attends to of a picture, and what stands among its tokens', (name, ...expected) => {
-    const { shapes, tokensPerImage } = describeModel(name, presetModel(name), { width: 896, height: 448 });
+  ])('tells what %s attends to of a picture, and what stands among its tokens', async (name, ...expected) => {
+    const { shapes, tokensPerImage } = describeModel(name, await presetModel(name), {
+      width: 896,
+      height: 448,
+    });
     const { pixels, features, embeddings } = shapes;
     expect([pixels, features, embeddings, tokensPerImage]).toEqual(expected);
   });
 
-  it('draws the parts from the image to the text', () => {
-    const lines = drawModel(describeModel('llava-1.5-7b', presetModel('llava-1.5-7b')), {
+  it('draws the parts from the image to the text', async () => {
+    const lines = drawModel(describeModel('llava-1.5-7b', await presetModel('llava-1.5-7b')), {
       write: () => true,
     }).split('\n');
     const order = [

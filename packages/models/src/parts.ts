@@ -1,0 +1,126 @@
+import { ConfigError } from '@weft/errors';
+import type { Json, PartDefinition, PartEntry, PartKind } from '@weft/spec';
+import { catalog } from './catalog.js';
+
+/** Where parts come from beside the catalog. */
+export interface PartSources {
+  /** Definitions of parts that are not in the catalog, or that take the place of one that is. */
+  readonly parts?: readonly PartDefinition[] | undefined;
+  /** Imports a package that a saved configuration names; `import` of this file's place unless given. */
+  readonly importPackage?: ((name: string) => Promise<Readonly<Record<string, unknown>>>) | undefined;
+}
+
+/** The definition of a part of a kind. Its configuration is data, which `create` checks. */
+export type FoundDefinition<K extends PartKind> = PartDefinition<K, Json>;
+
+/**
+ * The definition of a part by its id, or by what published files call it: of those given, else of the catalog, else of the
+ * package that the saved configuration names.
+ *
+ * @param named package of a part that is not in the catalog
+ * @throws ConfigError if there is none, or if its package is not installed, naming the command that installs it
+ */
+export async function findDefinition<K extends PartKind>(
+  kind: K,
+  idOrType: string,
+  sources: PartSources = {},
+  named?: string,
+): Promise<FoundDefinition<K>> {
+  const isMeant = (part: Pick<PartDefinition, 'kind' | 'id' | 'types'>): boolean =>
+    part.kind === kind && (part.id === idOrType || (part.types ?? []).includes(idOrType));
+  const found =
+    (sources.parts ?? []).find(isMeant) ??
+    (await loadEntry(catalog.find(isMeant), `${kind} '${idOrType}'`)) ??
+    (named === undefined ? undefined : await definitionIn(named, isMeant, `${kind} '${idOrType}'`, sources));
+  if (found) return found as unknown as FoundDefinition<K>;
+  throw new ConfigError({
+    message: `config.json: there is no ${kind} '${idOrType}'.`,
+    hint: `Known: ${[...knownNames(kind, sources), ...knownTypes(kind, sources)].join(', ')}. Parts of other packages are given as { parts }, or named by "package".`,
+  });
+}
+
+/** Whether the definition of a part is at hand, without a package that a configuration names. */
+export const isKnownPart = (kind: PartKind, id: string, { parts = [] }: PartSources = {}): boolean =>
+  [...parts, ...catalog].some((part) => part.kind === kind && part.id === id);
+
+/** Whether there is a part of the kind that published files call so. */
+export const isKnownType = (kind: PartKind, type: string, { parts = [] }: PartSources = {}): boolean =>
+  [...parts, ...catalog].some((part) => part.kind === kind && (part.types ?? []).includes(type));
+
+/** What published files call the parts of a kind. */
+export const knownTypes = (kind: PartKind, { parts = [] }: PartSources = {}): string[] => [
+  ...new Set([...parts, ...catalog].flatMap((part) => (part.kind === kind ? (part.types ?? []) : []))),
+];
+
+const knownNames = (kind: PartKind, { parts = [] }: PartSources): string[] => [
+  ...new Set([...parts, ...catalog].flatMap((part) => (part.kind === kind ? [part.id] : []))),
+];
+
+/** The catalog's parts of a kind. */
+export const entriesOf = (kind: PartKind): readonly PartEntry[] =>
+  catalog.filter((part) => part.kind === kind);
+
+async function loadEntry(entry: PartEntry | undefined, what: string): Promise<PartDefinition | undefined> {
+  if (!entry) return undefined;
+  try {
+    return await entry.load();
+  } catch (error) {
+    throw isMissing(error) ? notInstalled(what, [entry.package], error) : error;
+  }
+}
+
+/** Packages among these of the catalog that cannot be imported. */
+export async function missingPackages(packages: readonly string[]): Promise<string[]> {
+  const missing: string[] = [];
+  for (const name of packages)
+    try {
+      await catalog.find((part) => part.package === name)?.load();
+    } catch {
+      missing.push(name);
+    }
+  return missing;
+}
+
+/** Whether an import failed because there is no such package; bundlers say so before anything runs. */
+export const isMissing = (error: unknown): boolean =>
+  (error as { code?: unknown } | undefined)?.code === 'ERR_MODULE_NOT_FOUND';
+
+export const notInstalled = (what: string, packages: readonly string[], cause: unknown): ConfigError =>
+  new ConfigError({
+    message: `The ${what} needs ${packages.join(' and ')}, which ${packages.length === 1 ? 'is' : 'are'} not installed.`,
+    hint: `npm install ${packages.join(' ')}`,
+    cause,
+  });
+
+/** Names that npm allows: no path, no address, no module of Node's. */
+const packageName = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/;
+
+async function definitionIn(
+  name: string,
+  isMeant: (part: PartDefinition) => boolean,
+  what: string,
+  { importPackage = (specifier) => import(/* @vite-ignore */ specifier) }: PartSources,
+): Promise<PartDefinition> {
+  if (!packageName.test(name) || name.length > 214)
+    throw new ConfigError({
+      message: `config.json: '${name}' is no name of a package.`,
+      hint: `The ${what} names its package as npm does, such as "encoder-mine" or "@me/encoder-mine".`,
+    });
+  const exported = await importPackage(name).catch((error: unknown) => {
+    throw isMissing(error) ? notInstalled(what, [name], error) : error;
+  });
+  const found = Object.values(exported).filter(isDefinition).find(isMeant);
+  if (found) return found;
+  throw new ConfigError({
+    message: `The package ${name} defines no ${what}.`,
+    hint: 'It exports a PartDefinition with that id, or another version of it does.',
+  });
+}
+
+const isDefinition = (value: unknown): value is PartDefinition =>
+  typeof value === 'object' &&
+  value !== null &&
+  'id' in value &&
+  'kind' in value &&
+  'create' in value &&
+  typeof value.create === 'function';

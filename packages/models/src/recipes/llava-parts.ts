@@ -1,0 +1,56 @@
+import { ConfigError } from '@weft/errors';
+import type { Json, VisionEncoder } from '@weft/spec';
+import { findDefinition, type PartSources } from '../parts.js';
+
+/**
+ * The flag stands at the top in what transformers 5 writes, in the text section before. A head is tied if either says so:
+ * transformers 5 ties by the one at the top, whatever the section says.
+ */
+export const tiedHead = (config: Json): Json => {
+  const flag = config['tie_word_embeddings'];
+  const isUnsaid = !('tie_word_embeddings' in ((config['text_config'] ?? {}) as Json));
+  return flag === true || (flag !== undefined && isUnsaid) ? { tie_word_embeddings: flag } : {};
+};
+
+/**
+ * The vision tower of a LLaVA-like checkpoint: any encoder that reads a section of this model type, sees tiles of one size
+ * and lets its layers be chosen.
+ *
+ * @param strategy `full` keeps the class token, `default` drops it
+ * @throws ConfigError if there is no such tower, or it has no class token to drop
+ */
+export async function visionTower(
+  section: Json,
+  featureLayers: readonly number[],
+  strategy: string,
+  sources: PartSources = {},
+): Promise<VisionEncoder> {
+  const type = String(section['model_type'] ?? 'clip_vision_model');
+  const { create, read } = await findDefinition('encoder', type, sources);
+  const config = read?.(section);
+  const usual = config && create(config);
+  if (!usual?.grid || !('featureLayers' in usual.config))
+    throw new ConfigError({
+      message: `config.json: a vision tower of model_type '${type}' does not see tiles of one size by layers of choice, as LLaVA needs it.`,
+      hint: 'Compose it by hand.',
+    });
+  if ('classToken' in usual.config)
+    return create({ ...config, featureLayers, classToken: strategy === 'full' ? 'keep' : 'drop' });
+  if (strategy !== 'full')
+    throw new ConfigError({
+      message: `config.json: vision_feature_select_strategy '${strategy}' would drop a real patch: ${usual.id} has no class token.`,
+      hint: "Set it to 'full'.",
+    });
+  return create({ ...config, featureLayers });
+}
+
+/** The names of the published checkpoints, from those and from the ones that transformers 4.52 and later use. */
+export const llavaName = (name: string): string =>
+  name
+    .replace(/^model\.(?=vision_tower\.|multi_modal_projector\.|language_model\.|image_newline$)/, '')
+    .replace(/^lm_head\./, 'language_model.lm_head.')
+    .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.');
+
+/** The same, with the segment in CLIP's and SigLIP's towers that transformers 5 leaves out. */
+export const canonicalName = (name: string): string =>
+  llavaName(name).replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');

@@ -1,0 +1,60 @@
+import { pixtralVisionPart, pixtralVisionPresets, readPixtralVisionConfig } from '@weft/encoder-pixtral';
+import { ConfigError } from '@weft/errors';
+import { readActivation } from '@weft/nn';
+import { configReader, type Json, type Model } from '@weft/spec';
+import { textSection } from '../part-sizes.js';
+import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
+import { readBackbone } from '../text.js';
+import { llavaName, tiedHead } from './llava-parts.js';
+import { composePixtral } from './pixtral-parts.js';
+
+/** Pixtral as `LlavaForConditionalGeneration` holds it. */
+async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model> {
+  const { preprocessor = {} } = files;
+  const read = configReader(config, 'config');
+  const layer = read.raw('vision_feature_layer') ?? -2;
+  const strategy = read.string('vision_feature_select_strategy', 'default');
+  if (strategy !== 'full')
+    throw new ConfigError({
+      message: `config.json: vision_feature_select_strategy '${strategy}' would drop a real patch: Pixtral has no class token.`,
+      hint: "Set it to 'full'.",
+    });
+  const { backbone, names } = await readBackbone(read.section('text_config'), tiedHead(config), files);
+  return composePixtral({
+    vision: readPixtralVisionConfig(read.section('vision_config')),
+    visionOptions: { featureLayers: Array.isArray(layer) ? (layer as number[]) : [Number(layer)] },
+    connector: {
+      hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
+      bias: read.boolean('multimodal_projector_bias', true),
+    },
+    backbone,
+    imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
+    checkpoint: { ...names, rename: llavaName },
+    config,
+    preprocessor,
+  });
+}
+
+/** Pixtral: a tower for 1024 pixels, and a Mistral NeMo of longer waves. */
+const pixtral12b = async (): Promise<PresetFiles> => ({
+  config: {
+    model_type: 'llava',
+    vision_config: pixtralVisionPart.write!(pixtralVisionPresets['pixtral-12b'])!,
+    text_config: await textSection('backbone-llama', 'mistral-nemo-12b', { ropeTheta: 1e9 }),
+    image_token_index: 10,
+    vision_feature_layer: -1,
+    vision_feature_select_strategy: 'full',
+    projector_hidden_act: 'gelu',
+  },
+  preprocessor: { size: { longest_edge: 1024 }, resample: 3 },
+});
+
+export const pixtralRecipe: RecipeDefinition = {
+  name: 'pixtral',
+  types: ['pixtral_native'],
+  presets: { 'pixtral-12b': pixtral12b },
+  read: async (config, files) =>
+    config['model_type'] === 'pixtral_native'
+      ? (await import('./pixtral-native.js')).readNative(config, files)
+      : readPorted(config, files),
+};

@@ -1,0 +1,1 @@
+export { mropePart, mropePositions, type MropeConfig, type VideoAdvance } from './mrope.js';

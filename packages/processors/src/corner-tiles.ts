@@ -1,0 +1,161 @@
+import { ConfigError, InputError } from '@weft/errors';
+import { pad, resize, type Raster } from '@weft/image';
+import {
+  bestResolution,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
+import { cutTiles, fitInto } from './fit-frame.js';
+import { readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { requirePixels, stackTiles, type Size } from './tiles.js';
+
+export interface CornerTilesConfig extends PixelConfig {
+  /** Side of a tile, and longer side of the picture in it, pixels. */
+  readonly tileSize: number;
+  /** Least shorter side of the picture in a tile, pixels; the picture is stretched to it. */
+  readonly leastSide: number;
+  /** Resolutions of which a picture is fitted into one and cut into tiles; none keeps it whole. */
+  readonly resolutions: readonly (readonly [height: number, width: number])[];
+}
+
+const id = 'processor-corner-tiles';
+
+/**
+ * Aria's way with pictures: as large as a tile allows, in its upper left corner on black, with a mask that says where the
+ * picture is. Where they are split, a picture is first fitted into the best of a list of resolutions and cut, row by row.
+ */
+export const cornerTiles =
+  (config: CornerTilesConfig): ProcessorFactory<ImageProcessor> =>
+  ({ encoder, connector, placeholder }) => {
+    const { tileSize, leastSide, filter } = config;
+    const side = Math.floor(tileSize / encoder.pixels.patchSize);
+    const place: ImageProcessor['place'] = (size, index = 0) => {
+      const perTile = connector.countTokens([side, side]);
+      const [height, width] = resolutionOf(size, config, index) ?? [tileSize, tileSize];
+      const [rows, columns] = [Math.ceil(height / tileSize), Math.ceil(width / tileSize)];
+      const tiles = rows * columns;
+      return {
+        tiles,
+        tokens: tiles * perTile,
+        formula: tiles === 1 ? `1 view of ${perTile}` : `${rows} x ${columns} tiles of ${perTile}`,
+        prompt: placeholder.repeat(tiles * perTile),
+      };
+    };
+    const inCorner = (tile: Raster): Raster =>
+      resize(tile, { ...sizeInTile(tile, { tileSize, leastSide }), filter });
+    return {
+      id,
+      config: { ...config },
+      place,
+      process: (pictures) => {
+        const tiles = pictures.flatMap((picture, i) => cutPicture(picture, config, i).map(inCorner));
+        const whole = tiles.map((tile) => {
+          const [right, bottom] = [tileSize - tile.width, tileSize - tile.height];
+          return pad(tile, { left: 0, top: 0, right, bottom, fill: [0, 0, 0] });
+        });
+        const area = tileSize * tileSize;
+        const mask = new Uint8Array(tiles.length * area);
+        for (const [i, tile] of tiles.entries())
+          for (let y = 0; y < tile.height; y++) {
+            const start = i * area + y * tileSize;
+            mask.fill(1, start, start + tile.width);
+          }
+        return {
+          inputs: {
+            pixel_values: stackTiles(whole, config, tileSize),
+            pixel_mask: { dtype: 'uint8', shape: [tiles.length, tileSize, tileSize], data: mask },
+          },
+          images: pictures.map((picture, i) => place(picture, i)),
+        };
+      },
+    };
+  };
+
+const cutPicture = (picture: Picture, config: CornerTilesConfig, index: number): Raster[] => {
+  const resolution = resolutionOf(picture, config, index);
+  return resolution ? cutTiles(fitInto(picture, resolution, config.filter), config.tileSize) : [picture];
+};
+
+/** The resolution to cut a picture in; `undefined` if it stays whole. */
+function resolutionOf(
+  { width, height }: Size,
+  { resolutions }: CornerTilesConfig,
+  index: number,
+): readonly [number, number] | undefined {
+  requirePixels({ width, height }, `Picture ${index}`);
+  if (resolutions.length === 0) return undefined;
+  const best = bestResolution(width, height, resolutions);
+  if (best) return best;
+  throw new InputError({
+    message: `Picture ${index} is ${width} x ${height} pixels: it would vanish in every resolution.`,
+    hint: 'Crop it, or cut it into several pictures.',
+  });
+}
+
+function sizeInTile(
+  { width, height }: Size,
+  { tileSize, leastSide }: Pick<CornerTilesConfig, 'tileSize' | 'leastSide'>,
+): Size {
+  const scale = tileSize / Math.max(width, height);
+  const shorter = (side: number): number => Math.max(Math.trunc(side * scale), leastSide);
+  return width >= height
+    ? { width: tileSize, height: shorter(height) }
+    : { width: shorter(width), height: tileSize };
+}
+
+/** Rows and columns of Aria's tiles in the resolutions that its processor knows, in its order. */
+const usualGrids = [
+  ...[2, 3, 4, 5, 6, 7, 8].map((columns) => [1, columns] as const),
+  ...[4, 3, 2, 1].map((columns) => [2, columns] as const),
+  ...[3, 4].flatMap((rows) => [[rows, 1] as const, [rows, 2] as const]),
+  ...[5, 6, 7, 8].map((rows) => [rows, 1] as const),
+];
+
+/**
+ * Reads Aria's `preprocessor_config.json`.
+ *
+ * @param side of a tile where the file says nothing, pixels
+ * @throws ConfigError if the least side does not fit into a tile
+ */
+export function readCornerTiles(config: Json, side = 980): CornerTilesConfig {
+  const half = [0.5, 0.5, 0.5];
+  const tileSize = Number(config['max_image_size'] ?? side);
+  const leastSide = Number(config['min_image_size'] ?? Math.min(336, tileSize));
+  if (!(leastSide <= tileSize))
+    throw new ConfigError({
+      message: `preprocessor_config.json: min_image_size is ${leastSide}, but a tile (max_image_size) has ${tileSize} pixels a side.`,
+      hint: 'min_image_size is at most max_image_size.',
+    });
+  const listed = (config['split_resolutions'] ??
+    usualGrids.map(([rows, columns]) => [490 * rows, 490 * columns])) as CornerTilesConfig['resolutions'];
+  return {
+    ...readPixelConfig(config, { filter: 3, mean: half, std: half }),
+    tileSize,
+    leastSide,
+    resolutions: config['split_image'] === true ? listed : [],
+  };
+}
+
+export const cornerTilesPart: PartDefinition<'processor', CornerTilesConfig> = {
+  id,
+  kind: 'processor',
+  create: cornerTiles,
+  presets: {},
+  source: {
+    paper: 'https://arxiv.org/abs/2410.05993',
+    code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/aria/image_processing_aria.py',
+  },
+  types: ['AriaImageProcessor'],
+  read: (section) => readCornerTiles(section),
+  write: ({ tileSize, leastSide, resolutions, ...pixels }) => ({
+    image_processor_type: 'AriaImageProcessor',
+    ...writePixelConfig(pixels),
+    max_image_size: tileSize,
+    min_image_size: leastSide,
+    split_image: resolutions.length > 0,
+    ...(resolutions.length > 0 ? { split_resolutions: resolutions } : {}),
+  }),
+};

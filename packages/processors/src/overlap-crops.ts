@@ -1,0 +1,296 @@
+import { ConfigError, InputError } from '@weft/errors';
+import { resizeFloat } from '@weft/image';
+import {
+  configReader,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type PatchGrid,
+  type Picture,
+  type ProcessorContext,
+  type ProcessorFactory,
+} from '@weft/spec';
+import { placesOf, planCrops, scaledTo, type CropLayout } from './crop-plan.js';
+import { clipMean, clipStd } from './pixel-config.js';
+import type { Size } from './tiles.js';
+
+const { fround } = Math;
+
+/** Texts of the tokens around those that stand for a picture's features. */
+export interface CropTokens {
+  readonly start: string;
+  readonly end: string;
+  /** After each row. */
+  readonly column: string;
+}
+
+/** How pictures are cut into crops that overlap. */
+export interface OverlapCropsConfig {
+  /** Height and width of a crop, pixels; `null` for the encoder's. */
+  readonly cropSize: readonly [height: number, width: number] | null;
+  /** Side of a patch, pixels; `null` for the encoder's. */
+  readonly patchSize: number | null;
+  /** Patches at the left and the top, and at the right and the bottom, that a crop shares with its neighbours. */
+  readonly margins: readonly [before: number, after: number];
+  /** Most crops of a picture, the view of the whole not counted. */
+  readonly maxCrops: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly tokens: CropTokens;
+}
+
+/** The plan of crops, and how their pixels are normalised. */
+interface Crops extends CropLayout, Pick<OverlapCropsConfig, 'mean' | 'std'> {}
+
+const id = 'processor-overlap-crops';
+
+/**
+ * Molmo's views of a picture: the whole, and crops that overlap. Each is fitted with black borders. In the prompt the whole
+ * comes first, then the crops as the one picture that they make up, of each only the middle and what has no neighbour.
+ * `image_input_idx` says where each feature stands, `image_masks` which share of each patch is not border.
+ *
+ * The masks are those of the training: the first is of the first crop, not of the whole, and the last is -1 throughout.
+ *
+ * @throws ConfigError if a crop's features do not join to whole pictures, or the encoder takes other crops
+ */
+export const overlapCrops =
+  (config: OverlapCropsConfig): ProcessorFactory<ImageProcessor> =>
+  (context) => {
+    const crops = cropsOf(config, context);
+    const { cropSize, patchSize, margins } = crops;
+    const tokensPerCrop = context.connector.countTokens(context.encoder.grid!);
+    const patches = cropSize / patchSize;
+    const pooled = Math.ceil(patches / 2);
+    const window = patches - margins[0] - margins[1];
+    if (tokensPerCrop !== pooled * pooled || margins[0] % 2 !== 0 || window % 2 !== 0 || window < 1)
+      throw new ConfigError({
+        message: `Crops of ${patches} x ${patches} patches with margins of ${margins.join(' and ')} do not join: ${tokensPerCrop} features each.`,
+        where: 'preprocessor_config.json',
+        hint: 'Two by two patches are pooled; the first margin and what the margins leave must be even.',
+      });
+    const { start, end, column } = config.tokens;
+    const block = ([rows, columns]: PatchGrid): string =>
+      start + (context.placeholder.repeat(columns) + column).repeat(rows) + end;
+    const place: ImageProcessor['place'] = (size, index = 0, total = 1) => {
+      if (index > 0 || total > 1)
+        throw new InputError({
+          message: `${Math.max(total, index + 1)} pictures were given, but Molmo takes one in a conversation.`,
+          where: 'images',
+          hint: 'Its processor gives a second picture the places of the first. Ask about one picture after another.',
+        });
+      requireFitting(size, crops);
+      const { rows, columns, map } = planCrops(size, crops);
+      return {
+        tiles: 1 + rows * columns,
+        tokens: tokensPerCrop + map[0] * map[1],
+        formula: `${pooled} x ${pooled} of the whole + ${map[0]} x ${map[1]} of ${rows} x ${columns} crops`,
+        prompt: block([pooled, pooled]) + block(map),
+      };
+    };
+    return {
+      id,
+      config: { ...config },
+      place,
+      process: (pictures) => {
+        const images = pictures.map((picture, i) => place(picture, i));
+        const views = pictures.flatMap((picture) => viewsOf(picture, crops));
+        const places = pictures.flatMap((picture) => placesOf(planCrops(picture, crops), crops));
+        const count = views.length;
+        const pixels = new Float32Array(count * 3 * cropSize * cropSize);
+        const masks = new Float32Array(count * patches * patches);
+        for (const [i, view] of views.entries()) {
+          pixels.set(view.pixels, i * view.pixels.length);
+          masks.set(view.mask, i * view.mask.length);
+        }
+        return {
+          inputs: {
+            pixel_values: { dtype: 'float32', shape: [count, 3, cropSize, cropSize], data: pixels },
+            image_masks: { dtype: 'float32', shape: [count, patches * patches], data: masks },
+            image_input_idx: {
+              dtype: 'int64',
+              shape: [count, tokensPerCrop],
+              data: BigInt64Array.from(places, BigInt),
+            },
+          },
+          images,
+        };
+      },
+    };
+  };
+
+function cropsOf(config: OverlapCropsConfig, { encoder }: ProcessorContext): Crops {
+  const { tileSize, patchSize } = encoder.pixels;
+  if (!encoder.grid || tileSize === undefined)
+    throw new ConfigError({
+      message: `${id} makes crops of one size, but ${encoder.id} has no fixed grid.`,
+      hint: 'Give the encoder an image size.',
+    });
+  const [height, width] = config.cropSize ?? [tileSize, tileSize];
+  const own = config.patchSize ?? patchSize;
+  if (height !== tileSize || width !== tileSize || own !== patchSize)
+    throw new ConfigError({
+      message: `preprocessor_config.json: crops of ${width} x ${height} pixels in patches of ${own}, but the encoder takes ${tileSize} x ${tileSize} in patches of ${patchSize}.`,
+      hint: 'base_image_input_size and image_patch_size must be those of the vision backbone.',
+    });
+  const { margins, maxCrops, mean, std } = config;
+  return { cropSize: tileSize, patchSize, margins, maxCrops, mean, std };
+}
+
+/** A picture within borders. */
+interface Fitted extends Size {
+  /** Normalised, `[3, height, width]`. */
+  readonly values: Float32Array;
+  /** Where the picture itself lies. */
+  readonly own: {
+    readonly left: number;
+    readonly top: number;
+    readonly right: number;
+    readonly bottom: number;
+  };
+}
+
+function requireFitting(size: Size, config: Crops): void {
+  const { cropSize } = config;
+  for (const frame of [{ width: cropSize, height: cropSize }, planCrops(size, config).canvas]) {
+    const scaled = scaledTo(frame, size);
+    if (!(Math.min(scaled.width, scaled.height) >= 1))
+      throw new InputError({
+        message: `The picture is ${size.width} x ${size.height} pixels: fitted into ${frame.width} x ${frame.height} its shorter side would vanish.`,
+        hint: 'Crop it, or cut it into several pictures.',
+      });
+  }
+}
+
+function fit(picture: Picture, frame: Size, { mean, std }: Crops): Fitted {
+  const scaled = scaledTo(frame, picture);
+  const samples = resizeFloat(picture, scaled);
+  const [left, top] = [
+    Math.floor((frame.width - scaled.width) / 2),
+    Math.floor((frame.height - scaled.height) / 2),
+  ];
+  const values = new Float32Array(3 * frame.width * frame.height);
+  for (let channel = 0; channel < 3; channel++) {
+    const [center, spread] = [fround(mean[channel]!), fround(std[channel]!)];
+    const plane = values.subarray(
+      channel * frame.width * frame.height,
+      (channel + 1) * frame.width * frame.height,
+    );
+    plane.fill(fround(0 - center) / spread);
+    let from = channel;
+    for (let y = 0; y < scaled.height; y++) {
+      const to = (y + top) * frame.width + left;
+      for (let x = 0; x < scaled.width; x++, from += 3)
+        plane[to + x] = fround(Math.min(samples[from]!, 1) - center) / spread;
+    }
+  }
+  return { ...frame, values, own: { left, top, right: left + scaled.width, bottom: top + scaled.height } };
+}
+
+interface CropView {
+  /** `[3, S, S]`. */
+  readonly pixels: Float32Array;
+  /** `[patches]`. */
+  readonly mask: Float32Array;
+}
+
+function viewsOf(picture: Picture, config: Crops): CropView[] {
+  const { cropSize, patchSize, margins } = config;
+  const { rows, columns, canvas } = planCrops(picture, config);
+  const step = cropSize - (margins[0] + margins[1]) * patchSize;
+  const fitted = fit(picture, canvas, config);
+  const whole = fit(picture, { width: cropSize, height: cropSize }, config);
+  const corners = Array.from({ length: rows * columns }, (_, i) => ({
+    left: (i % columns) * step,
+    top: Math.floor(i / columns) * step,
+  }));
+  const pixels = [
+    cut(whole, { left: 0, top: 0 }, cropSize),
+    ...corners.map((corner) => cut(fitted, corner, cropSize)),
+  ];
+  const masks = [
+    ...corners.map((corner) => sharesOf(fitted.own, corner, config)),
+    new Float32Array((cropSize / patchSize) ** 2).fill(-1),
+  ];
+  return pixels.map((own, i) => ({ pixels: own, mask: masks[i]! }));
+}
+
+type Corner = Readonly<Record<'left' | 'top', number>>;
+
+/** A square of a fitted picture, `[3, side, side]`. */
+function cut({ values, width, height }: Fitted, { left, top }: Corner, side: number): Float32Array {
+  const pixels = new Float32Array(3 * side * side);
+  for (let channel = 0; channel < 3; channel++)
+    for (let y = 0; y < side; y++) {
+      const from = (channel * height + top + y) * width + left;
+      pixels.set(values.subarray(from, from + side), (channel * side + y) * side);
+    }
+  return pixels;
+}
+
+/** The share of each patch of a crop that is picture. */
+function sharesOf(
+  own: Fitted['own'],
+  { left, top }: Corner,
+  { cropSize, patchSize }: CropLayout,
+): Float32Array {
+  const side = cropSize / patchSize;
+  const overlap = (from: number, low: number, high: number): number =>
+    Math.max(0, Math.min(from + patchSize, high) - Math.max(from, low));
+  return Float32Array.from({ length: side * side }, (_, i) => {
+    const across = overlap(left + (i % side) * patchSize, own.left, own.right);
+    const down = overlap(top + Math.floor(i / side) * patchSize, own.top, own.bottom);
+    return (across * down) / patchSize ** 2;
+  });
+}
+
+/** Names of the tokens in Molmo's tokenizers. */
+const usualTokens: CropTokens = { start: '<im_start>', end: '<im_end>', column: '<im_col>' };
+
+/**
+ * Reads Molmo's `preprocessor_config.json`.
+ *
+ * @throws ConfigError if a field is not of its type
+ */
+export function readOverlapCrops(config: Json): OverlapCropsConfig {
+  const read = configReader(config, 'preprocessor');
+  const size = (config['base_image_input_size'] ?? null) as number | readonly [number, number] | null;
+  const isNormal = config['do_normalize'] !== false;
+  const texts = configReader(read.section('tokens', {}), 'tokens');
+  return {
+    cropSize: typeof size === 'number' ? [size, size] : size,
+    patchSize: read.raw('image_patch_size') === undefined ? null : read.number('image_patch_size'),
+    margins: (config['overlap_margins'] ?? [4, 4]) as [number, number],
+    maxCrops: read.number('max_crops', 12),
+    mean: isNormal ? ((config['image_mean'] ?? clipMean) as readonly number[]) : [0, 0, 0],
+    std: isNormal ? ((config['image_std'] ?? clipStd) as readonly number[]) : [1, 1, 1],
+    tokens: {
+      start: texts.string('start', usualTokens.start),
+      end: texts.string('end', usualTokens.end),
+      column: texts.string('column', usualTokens.column),
+    },
+  };
+}
+
+export const overlapCropsPart: PartDefinition<'processor', OverlapCropsConfig> = {
+  id,
+  kind: 'processor',
+  create: overlapCrops,
+  presets: {},
+  source: {
+    paper: 'https://arxiv.org/abs/2409.17146',
+    code: 'https://huggingface.co/allenai/Molmo-7B-D-0924/blob/main/image_preprocessing_molmo.py',
+  },
+  types: ['MolmoImageProcessor'],
+  read: readOverlapCrops,
+  write: ({ cropSize, patchSize, margins, maxCrops, mean, std, tokens }) => ({
+    image_processor_type: 'MolmoImageProcessor',
+    do_normalize: true,
+    image_mean: mean,
+    image_std: std,
+    ...(cropSize === null ? {} : { base_image_input_size: cropSize }),
+    ...(patchSize === null ? {} : { image_patch_size: patchSize }),
+    overlap_margins: margins,
+    max_crops: maxCrops,
+    tokens,
+  }),
+};

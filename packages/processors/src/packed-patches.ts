@@ -1,0 +1,55 @@
+import type { ImageProcessor, PartDefinition, ProcessorFactory } from '@weft/spec';
+import {
+  gridOf,
+  packAll,
+  packingOf,
+  pixelsOf,
+  placementOf,
+  readPackedPatches,
+  targetOf,
+  writePackedPatches,
+  type PackedPatchesConfig,
+} from './packing.js';
+import type { Size } from './tiles.js';
+
+const id = 'processor-packed-patches';
+
+/**
+ * Qwen2-VL's way with pictures: each keeps its shape, resized to whole blocks of patches, and all patches lie one after
+ * another, block by block; a still picture fills the frames of a patch with itself.
+ *
+ * @throws ConfigError if the configuration states sizes that are not the encoder's
+ */
+export const packedPatches =
+  (config: PackedPatchesConfig): ProcessorFactory<ImageProcessor> =>
+  (context) => {
+    const packing = packingOf(config, context);
+    const sizeOf = (size: Size, index: number): Size => targetOf(size, config, packing, `Picture ${index}`);
+    const place: ImageProcessor['place'] = (size, index = 0) =>
+      placementOf({ kind: 'image', frames: 1, ...gridOf(sizeOf(size, index), packing) }, context);
+    return {
+      id,
+      config: { ...config },
+      place,
+      process: (pictures) => {
+        const frames = pictures.map((picture, i) => [pixelsOf(picture, sizeOf(picture, i), config)]);
+        const images = pictures.map((picture, i) => place(picture, i));
+        const { patches, grids } = packAll(frames, images, packing);
+        return { inputs: { pixel_values: patches, image_grid_thw: grids }, images };
+      },
+    };
+  };
+
+export const packedPatchesPart: PartDefinition<'processor', PackedPatchesConfig> = {
+  id,
+  kind: 'processor',
+  create: packedPatches,
+  presets: {},
+  source: {
+    paper: 'https://arxiv.org/abs/2409.12191',
+    code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/qwen2_vl/image_processing_qwen2_vl.py',
+  },
+  types: ['Qwen2VLImageProcessor', 'Qwen2_5_VLImageProcessor'],
+  read: (section) => readPackedPatches(section),
+  write: (config) => ({ image_processor_type: 'Qwen2VLImageProcessor', ...writePackedPatches(config) }),
+};
