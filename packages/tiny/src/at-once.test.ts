@@ -1,4 +1,4 @@
-import { load } from '@weft/runtime';
+import { load, type GenerationRequest } from '@weft/runtime';
 import { expect, it } from 'vitest';
 import { tinyFolder } from './folder.js';
 import { paint } from './world/raster.js';
@@ -12,7 +12,7 @@ it('answers 16 questions at once as one after another, about one picture or seve
     'Read the number.',
     'Is there a red circle?',
   ];
-  const requests = Array.from({ length: 16 }, (_, i) => {
+  const requests = Array.from({ length: 16 }, (_, i): GenerationRequest => {
     const image = paint(randomScene(new Random(i < 8 ? 0 : i)), 128);
     const content = [
       { type: 'image', image },
