@@ -162,8 +162,10 @@ export function tsconfigOf({ kind, folder }) {
   const { dependencies, peerDependencies } = readManifest(folder);
   const references = Object.keys({ ...dependencies, ...peerDependencies })
     .sort()
-    .filter((dependency) => dependency.startsWith('@weft/'))
-    .map((dependency) => ({ path: `../../packages/${dependency.slice('@weft/'.length)}` }));
+    .flatMap((dependency) => {
+      const [, scope, name] = /^(@weft\/|weft-example-)(.+)$/.exec(dependency) ?? [];
+      return name ? [{ path: `../../${scope === '@weft/' ? 'packages' : 'examples'}/${name}` }] : [];
+    });
   const sources =
     kind === 'packages'
       ? { rootDir: 'src', include: ['src'], exclude: ['src/**/*.test.ts'] }

@@ -1,5 +1,5 @@
-// Prints ratios of speeds measured in one run: the runtime against the same graph run bare, and a training step
-// against the prototype's figure and, where WEFT_PYTHON names a Python with torch, against PyTorch.
+// Prints ratios of speeds measured in one run: the runtime against the same graph run bare, 16 requests at once against
+// the same one after another, and a training step against the prototype's figure and, where WEFT_PYTHON names a Python with torch, against PyTorch.
 import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -15,6 +15,7 @@ import { openCheckpoint, writeCheckpoint, writeFileAtomic } from '../../packages
 import { llama } from '../../packages/backbone-llama/dist/index.js';
 import { unifiedFusion } from '../../packages/fusion-unified/dist/index.js';
 import { textModel } from '../../packages/models/dist/index.js';
+import { concurrency } from './concurrency.mjs';
 
 const ort = createRequire(import.meta.url)('onnxruntime-node');
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -165,11 +166,11 @@ async function training() {
   const values = initialWeights(model.module, 1);
   const stage = { name: 'bench', trainable: ['backbone'], steps: 1000, batchSize: 16, learningRate: 1e-4 };
   const weights = new Map(parameters.map(({ path, shape }) => [path, { shape, data: values.get(path) }]));
-  const optimizer = new Optimizer(model, stage, planStage(stage, parameters), weights, null, 0);
+  const optimizer = new Optimizer({ model, stage, planned: planStage(stage, parameters), weights });
   const inputIds = Array.from({ length: 128 }, (_, i) => (i * 37) % sizes.vocabSize);
   const batch = collate(
     Array.from({ length: 16 }, () => ({ inputIds, labels: inputIds, images: null })),
-    null,
+    model,
   );
   const times = [];
   for (let step = 0; step < 12; step++) {
@@ -195,4 +196,5 @@ async function training() {
 }
 
 await generation();
+await concurrency(line);
 await training();

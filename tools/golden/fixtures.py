@@ -13,6 +13,7 @@ FIXTURES = {
     "llava-siglip-qwen2": ["llava.py", "--variant", "siglip", "--text", "qwen2", "--tied", "--seed", "2"],
     "llava-hub-names": ["llava.py", "--variant", "hub-names", "--text", "llama3", "--seed", "3"],
     "llava-batch": ["llava.py", "--variant", "batch-left", "--tied", "--seed", "9"],
+    "llava-dino": ["llava.py", "--tower", "dino", "--text", "qwen2", "--images", "2", "--seed", "21"],
     "llava-sharded": ["llava.py", "--variant", "sharded", "--seed", "5"],
     "llava-next-two": ["llava_next.py", "--variant", "two", "--tied", "--seed", "12"],
     "llava-onevision-two": ["llava_next.py", "--model", "llava_onevision", "--variant", "two", "--text", "qwen2", "--tied", "--most", "2", "--seed", "12"],

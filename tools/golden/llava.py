@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -61,6 +62,17 @@ def vision_config(draw, tower):
     """An odd-sized tower; SigLIP's picture side is not always a multiple of the patch, as with 384 / 14."""
     heads, head_dim = draw.choice([(3, 6), (2, 10), (3, 8), (4, 5)])
     patch, grid = draw.choice([4, 5, 6]), draw.choice([3, 4])
+    if tower == "dino":
+        return {
+            "model_type": "dinov2",
+            "hidden_size": heads * head_dim,
+            "mlp_ratio": 2,
+            "num_hidden_layers": 3,
+            "num_attention_heads": heads,
+            "patch_size": patch,
+            "image_size": patch * grid + 2,
+            "use_swiglu_ffn": True,
+        }
     config = {
         "model_type": "siglip_vision_model" if tower == "siglip" else "clip_vision_model",
         "hidden_size": heads * head_dim,
@@ -120,6 +132,8 @@ def make_image_processor(tower, side, square):
     if tower == "siglip":
         return SiglipImageProcessorPil(size={"height": side, "width": side})
     size = {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
+    if tower == "dino":
+        return BitImageProcessorPil(image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225], **size)
     return LlavaImageProcessorPil(do_pad=True, **size) if square else CLIPImageProcessorPil(**size)
 
 
@@ -139,7 +153,7 @@ def main():
     families = [kind for kind in FAMILIES if kind not in ("phi", "phi-norm")]
     arguments.add_argument("--text", choices=["llama", "llama3", "qwen2", *families], default="llama")
     arguments.add_argument("--tied", action="store_true", help="tie the head to the embedding table")
-    arguments.add_argument("--tower", choices=["clip", "siglip"], help="overrides the variant's tower")
+    arguments.add_argument("--tower", choices=["clip", "siglip", "dino"], help="overrides the variant's tower")
     arguments.add_argument("--images", type=int, choices=[1, 2], default=1, help="pictures in the sample")
     arguments = arguments.parse_args()
     seed, variant, out = arguments.seed, arguments.variant, arguments.out
@@ -174,7 +188,7 @@ def main():
         tokenizer=tokenizer,
         patch_size=vision["patch_size"],
         vision_feature_select_strategy=strategy,
-        num_additional_image_tokens=1 if tower == "clip" else 0,
+        num_additional_image_tokens=0 if tower == "siglip" else 1,
         chat_template=tokenizer.chat_template,
     )
     grid = vision["image_size"] // vision["patch_size"]
@@ -182,7 +196,7 @@ def main():
         vision_config=vision,
         text_config=text,
         image_token_index=processor.image_token_id,
-        image_seq_length=grid * grid + (1 if tower == "clip" and strategy == "full" else 0),
+        image_seq_length=grid * grid + (1 if tower != "siglip" and strategy == "full" else 0),
         vision_feature_layer=layer,
         vision_feature_select_strategy=strategy,
         projector_hidden_act="gelu",

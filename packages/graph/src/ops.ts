@@ -54,19 +54,27 @@ export function dimsOf<const R extends number>(x: Value, rank: R): Dims<R> {
   return x.shape as unknown as Dims<R>;
 }
 
-/** A constant tensor. Numbers are converted to the element type; float16 takes bit patterns. */
+/**
+ * A constant tensor. Numbers are converted to the element type, those of typed arrays of another type too; float16 takes bit
+ * patterns.
+ *
+ * @throws ShapeError if the shape has another number of elements
+ */
 export function constant(
   data: number | readonly number[] | TypedArray,
   dtype: DType,
   shape?: readonly number[],
 ): Value {
   const list = typeof data === 'number' ? [data] : data;
-  const array = ArrayBuffer.isView(list)
-    ? list
-    : dtype === 'int64'
-      ? BigInt64Array.from(list, (x) => BigInt(x))
-      : arrays[dtype as 'float32'].from(list);
+  const array: TypedArray =
+    list instanceof arrays[dtype]
+      ? list
+      : dtype === 'int64'
+        ? BigInt64Array.from(list as readonly number[], BigInt)
+        : arrays[dtype as 'float32'].from(list as readonly number[], Number);
   const dims = shape ?? (typeof data === 'number' ? [] : [array.length]);
+  if (countElements(dims) !== array.length)
+    fail(`A constant ${printShape(dims)} was given ${array.length} numbers.`);
   return makeNode('Constant', { dtype, shape: dims, data: array }, [], [{ dtype, shape: dims }])[0]!;
 }
 

@@ -188,6 +188,23 @@ export const catalog: readonly PartEntry[] = [
     load: () => import('@weft/encoder-clip').then((m) => m.clipPart),
   },
   {
+    id: 'encoder-dino',
+    kind: 'encoder',
+    package: '@weft/encoder-dino',
+    types: ['dinov2', 'dinov2_with_registers'],
+    presets: [
+      'v2-small',
+      'v2-base',
+      'v2-large',
+      'v2-giant',
+      'v2-with-registers-small',
+      'v2-with-registers-base',
+      'v2-with-registers-large',
+      'v2-with-registers-giant',
+    ],
+    load: () => import('@weft/encoder-dino').then((m) => m.dinoPart),
+  },
+  {
     id: 'encoder-intern-vit',
     kind: 'encoder',
     package: '@weft/encoder-intern-vit',
@@ -369,6 +386,7 @@ export const catalog: readonly PartEntry[] = [
     types: [
       'CLIPImageProcessor',
       'LlavaImageProcessor',
+      'BitImageProcessor',
       'SiglipImageProcessor',
       'JanusImageProcessor',
       'VLMImageProcessor',

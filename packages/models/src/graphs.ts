@@ -2,6 +2,7 @@ import { ConfigError } from '@weft/errors';
 import {
   crossEntropy,
   gather,
+  mul,
   multiplyDims,
   reduceSum,
   relabel,
@@ -140,14 +141,37 @@ export function textGraph(model: Model, { tiles = true }: { readonly tiles?: boo
   });
 }
 
+/** Graph input with the gradient of a loss by what `visionGraph` gives. */
+const upstream = 'image_embeds_gradient';
+
+/**
+ * `visionGraph` as a graph to differentiate, where the loss is that of another graph: `loss` is the sum of all image
+ * embeddings, each weighted by its number in `image_embeds_gradient` `[tokens, D]`. Its gradients are those of that other
+ * loss.
+ */
+export function visionLossGraph(model: Model): Graph {
+  const { parts } = sightOf(model);
+  const { shape } = visionGraph(model).outputs['image_embeds']!;
+  return trace(model.module, { ...sightTypes(parts), [upstream]: float32(...shape) }, (inputs) => ({
+    loss: reduceSum(mul(see(parts, inputs), inputs[upstream]!)),
+  }));
+}
+
 /**
  * The whole model for training: pixels, tokens, `target_positions` `[M]` and `targets` `[M]` (the token after each
  * position) to the summed cross-entropy `loss`. Without `images` the graph is that of text-only batches.
  *
  * Under method H `image_rows` `[N]` says which of the image embeddings stand at `image_positions`; under A it is all of
  * them. Cross-attention layers take `vision_tiles` and the other inputs that `textGraph` names.
+ *
+ * @param options.images whether there are pictures in the batch
+ * @param options.areSeen whether the pictures come as `image_embeds` `[N, D]` that `visionGraph` gave, as they must where
+ * they pass it one after another; not unless given
  */
-export function trainingGraph(model: Model, { images }: { readonly images: boolean }): Graph {
+export function trainingGraph(
+  model: Model,
+  { images, areSeen = false }: { readonly images: boolean; readonly areSeen?: boolean },
+): Graph {
   const types = { ...textTypes(model), target_positions: int64('rows'), targets: int64('rows') };
   const loss = (hiddenStates: Value, at: Value, targets: Value) => ({
     loss: reduceSum(crossEntropy(part(model, 'backbone').head(rowsAt(hiddenStates, at)), targets)),
@@ -157,6 +181,16 @@ export function trainingGraph(model: Model, { images }: { readonly images: boole
       loss(decode(model, inputs), inputs.target_positions, inputs.targets),
     );
   const { sense, parts } = sightOf(model);
+  if (areSeen) {
+    const seen = {
+      image_positions: int64('images'),
+      image_embeds: float32('images', part(model, 'backbone').shape.hiddenSize),
+    };
+    return trace(model.module, { ...types, ...seen }, (inputs) => {
+      const placed = { positions: inputs.image_positions, embeds: inputs.image_embeds };
+      return loss(decode(model, inputs, { placed }), inputs.target_positions, inputs.targets);
+    });
+  }
   const { cross } = sense;
   const { method } = model.fusion;
   const places: Record<string, TensorType> = {

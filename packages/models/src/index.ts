@@ -4,6 +4,7 @@ export {
   type FusionCase,
   type FusionQuestion,
 } from './compare-fusions.js';
+export { mllamaNames, qwen2VlNames } from './checkpoint-names.js';
 export { compose, textModel, type Composition, type PartPaths, type VideoComposition } from './compose.js';
 export { configOf, weftConfigOf, type ConfigFacts } from './config-of.js';
 export { configOfParams } from './config-of-params.js';
@@ -15,10 +16,11 @@ export {
   type Sizes,
 } from './count-operations.js';
 export type { CrossComposition, TileTags } from './cross-sight.js';
-export { textGraph, trainingGraph, visionGraph } from './graphs.js';
+export { textGraph, trainingGraph, visionGraph, visionLossGraph } from './graphs.js';
 export { initialValues, initialWeights } from './initialize.js';
 export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';
+export { molmoNames, molmoTemplate, molmoTower } from './molmo-files.js';
 export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
 export { findDefinition, type FoundDefinition, type PartSources } from './parts.js';
 export {

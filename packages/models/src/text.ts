@@ -42,9 +42,9 @@ function unusedText(name: string, tied: boolean): string | undefined {
 /**
  * How a text model's tensors are found, on its own or within a larger model.
  *
- * @param split that of the backbone's definition
+ * @param split that of the backbone's definition, if it may have experts
  */
-export const textNames = (backbone: Backbone, split: CheckpointNames['split']): CheckpointNames => ({
+export const textNames = (backbone: Backbone, split?: CheckpointNames['split']): CheckpointNames => ({
   ...(split ? { split } : {}),
   unused: (name) => unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])),
 });

@@ -261,6 +261,8 @@ export const singleTilePart: PartDefinition<'processor', SingleTileConfig> = {
   types: [
     'CLIPImageProcessor',
     'LlavaImageProcessor',
+    // CLIP's under another name, in the files of DINOv2.
+    'BitImageProcessor',
     'SiglipImageProcessor',
     'JanusImageProcessor',
     'VLMImageProcessor',

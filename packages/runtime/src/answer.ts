@@ -76,28 +76,3 @@ export class Answer {
     this.text += rest.text + (rest.stopped === undefined ? this.#stops.flush() : '');
   }
 }
-
-/**
- * Chooses tokens for all answers in step until each is finished.
- *
- * @param logits logits of each row's last token
- * @param next appends one token to each of the rows that go on; their old numbers are given
- */
-export async function continueAnswers(
-  answers: readonly Answer[],
-  logits: readonly Float32Array[],
-  next: (tokenIds: readonly number[], rows: readonly number[]) => Promise<readonly Float32Array[]>,
-): Promise<void> {
-  let open = [...answers];
-  let current = logits;
-  for (;;) {
-    const tokens = open.map((answer, i) => answer.accept(current[i]!));
-    const rows = open.flatMap((answer, i) => (answer.finishReason ? [] : [i]));
-    if (rows.length === 0) return;
-    open = rows.map((row) => open[row]!);
-    current = await next(
-      rows.map((row) => tokens[row]!),
-      rows,
-    );
-  }
-}

@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveSettings, type GenerationOptions } from './generation-options.js';
-import { answerPrompt, preparePrompt, shapeOf, startTimes } from './generator.js';
+import { answerPrompt, openPrompt, preparePrompt, startTimes } from './generator.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
-import { PictureKeys } from './picture-keys.js';
-import { Sequence } from './sequence.js';
 import { fixture } from '../test/fixtures.js';
 
 interface Case {
@@ -36,13 +34,13 @@ describe('beam search', () => {
       const settings = resolveSettings(given.settings, {}, new Set(given.ends));
       const times = startTimes(context);
       const prompt = await preparePrompt(context, { prompt: given.prompt }, { times });
-      const sequence = await Sequence.open(context.engine, shapeOf(context), 1);
+      const opened = await openPrompt(context, prompt, undefined);
       const result = await answerPrompt(
         context,
-        { prompt, settings, sequence, from: 0, keys: new PictureKeys(context.engine) },
+        { prompt, settings, opened, lease: context.pictures.lease() },
         { times, emit: () => undefined },
       );
-      sequence.release();
+      opened.sequence.release();
       expect(result.tokenIds).toEqual(given.sequences[0]);
       if (settings.numReturnSequences === 1) return;
       expect(result.sequences!.map(({ tokenIds }) => tokenIds)).toEqual(given.sequences);

@@ -12,13 +12,17 @@ const other = join(fixture('llava-clip'), 'image-0.png');
 const greedy = { doSample: false, maxNewTokens: 8 };
 
 let model: LoadedModel;
+/** The same, but it keeps nothing of earlier requests. */
+let forgetful: LoadedModel;
 beforeAll(async () => {
   model = await load(folder);
+  forgetful = await load(folder, { prefixCacheBytes: 0, pictureCacheBytes: 0 });
 });
-afterAll(() => model.close());
+afterAll(() => Promise.all([model.close(), forgetful.close()]));
 
 /** The answer to the whole conversation without a cache of earlier turns. */
-const fresh = (chat: Chat) => model.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
+const fresh = (chat: Chat) =>
+  forgetful.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
 
 describe('chat', () => {
   it('reads only what is new in the second turn, picture included, and answers as afresh', async () => {

@@ -1,20 +1,23 @@
 import { InputError } from '@weft/errors';
-import { senseOf, type PromptRule } from '@weft/spec';
+import type { PromptRule } from '@weft/spec';
 import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import {
   abortedResult,
   answerPrompt,
+  continuePrompt,
+  openPrompt,
   preparePrompt,
-  sharedPrefix,
-  shapeOf,
   startTimes,
   type GenerationContext,
-  type SeenTokens,
+  type KnownPrompt,
+  type OpenPrompt,
 } from './generator.js';
+import type { PictureLease } from './picture-store.js';
+import type { PromptKeys } from './prefix-store.js';
 import type { Message, MessagePart } from './message.js';
-import { PictureKeys } from './picture-keys.js';
-import { Sequence } from './sequence.js';
+import { continued, sharedPrefix } from './prompt-keys.js';
+import type { Sequence } from './sequence.js';
 import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';
 
 export interface ChatOptions extends GenerationOptions {
@@ -29,7 +32,7 @@ export interface SendOptions extends GenerationOptions {
   readonly videos?: readonly VideoInput[] | undefined;
 }
 
-const nothing: SeenTokens = { ids: [], pictures: [], imageAt: [] };
+const nothing: PromptKeys = { ids: [], marks: [] };
 
 /**
  * A conversation. Keys and values of earlier turns stay: a turn reads only what differs from the turns before. The
@@ -40,14 +43,15 @@ export class Chat {
   readonly #options: ChatOptions;
   #messages: Message[] = [];
   #sequence: Sequence | undefined;
-  readonly #keys: PictureKeys;
-  #seen = nothing;
+  readonly #lease: PictureLease;
+  /** What the sequence holds. */
+  #held = nothing;
   #busy = false;
 
   constructor(context: GenerationContext, options: ChatOptions) {
     checkOptions(options, ['system'], 'chat');
     this.#context = context;
-    this.#keys = new PictureKeys(context.engine);
+    this.#lease = context.pictures.lease();
     this.#options = options;
     this.#start();
   }
@@ -99,9 +103,9 @@ export class Chat {
         hint: 'Await the result, or cancel it.',
       });
     this.#sequence?.release();
-    this.#keys.release();
+    this.#lease.release();
     this.#sequence = undefined;
-    this.#seen = nothing;
+    this.#held = nothing;
     this.#start();
   }
 
@@ -122,42 +126,47 @@ export class Chat {
     const times = startTimes(this.#context);
     const backdrop = this.#context.model.prompt.backdrop;
     let messages = this.#messages;
-    let prompt;
+    let prompt: KnownPrompt;
+    let opened: OpenPrompt;
     try {
       messages = [
         ...messages,
         { role: 'user', content: await withVisuals(content, { images, videos }, { signal, backdrop }) },
       ];
       prompt = await preparePrompt(this.#context, { messages }, { times, signal });
-      this.#sequence ??= await Sequence.open(this.#context.engine, shapeOf(this.#context), 1);
+      opened = await this.#open(prompt, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
       return abortedResult(times);
     }
-    const sequence = this.#sequence;
-    const from = sharedPrefix(prompt, this.#seen, senseOf(this.#context.model, 'image')?.cross?.unseenAttend);
-    await sequence.truncate(from);
-    this.#keys.keep(prompt.pictures);
-    this.#seen = { ids: prompt.ids.slice(0, from), pictures: prompt.pictures, imageAt: prompt.imageAt };
+    const { sequence } = opened;
+    this.#lease.keep(prompt.keys.pictureKeys);
+    this.#held = continued(prompt.keys, [], sequence.length);
     const result = await answerPrompt(
       this.#context,
-      { prompt, settings, sequence, from, keys: this.#keys },
+      { prompt, settings, opened, lease: this.#lease },
       { times, emit, signal },
     );
-    // Beams leave several rows, which agree on the prompt only.
-    if (settings.numBeams > 1) await sequence.select([0]);
-    const kept = settings.numBeams > 1 ? prompt.ids : [...prompt.ids, ...result.tokenIds];
-    this.#seen = {
-      ids: kept.slice(0, Math.min(sequence.length, kept.length)),
-      pictures: prompt.pictures,
-      imageAt: prompt.imageAt,
-    };
+    this.#held = continued(prompt.keys, result.tokenIds, sequence.length);
     this.#messages = [...messages, { role: 'assistant', content: result.text }];
     return result;
   }
+
+  /** The sequence of earlier turns as far as the prompt begins like them, or a new one. */
+  async #open(prompt: KnownPrompt, signal: AbortSignal): Promise<OpenPrompt> {
+    const shared = sharedPrefix(prompt.keys, this.#held);
+    if (this.#sequence && shared > 0) {
+      await this.#sequence.truncate(shared);
+      return continuePrompt(this.#context, prompt, this.#sequence);
+    }
+    const opened = await openPrompt(this.#context, prompt, signal);
+    this.#sequence?.release();
+    this.#sequence = opened.sequence;
+    return opened;
+  }
 }
 
-/** The content as parts, pictures and videos decoded: a later turn recognises them by identity. */
+/** The content as parts, pictures and videos decoded: later turns need not decode them again. */
 async function withVisuals(
   content: string | readonly MessagePart[],
   { images, videos }: { readonly images: readonly ImageInput[]; readonly videos: readonly VideoInput[] },

@@ -13,12 +13,17 @@ const images = [0, 1].map((i) => join(folder, `image-${i}.png`));
 const greedy = { doSample: false, maxNewTokens: 8 };
 
 let model: LoadedModel;
+/** The same, but it keeps nothing of earlier requests. */
+let forgetful: LoadedModel;
 beforeAll(async () => {
-  model = await load(folder, { recipe: { capture: 'before' } });
+  const recipe = { capture: 'before' };
+  model = await load(folder, { recipe });
+  forgetful = await load(folder, { recipe, prefixCacheBytes: 0, pictureCacheBytes: 0 });
 });
-afterAll(() => model.close());
+afterAll(() => Promise.all([model.close(), forgetful.close()]));
 
-const fresh = (chat: Chat) => model.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
+const fresh = (chat: Chat) =>
+  forgetful.generate({ messages: chat.messages.slice(0, -1), ...greedy }).result();
 
 async function golden(): Promise<number[]> {
   const file = await openSafetensors(join(folder, 'golden.safetensors'));
@@ -48,25 +53,28 @@ describe('a model that sees by cross-attention', () => {
   });
 
   it('computes keys of a picture once, and gives every step the same', async () => {
-    const { engine } = model.parts;
-    const [encode, run] = [vi.spyOn(engine, 'encode'), vi.spyOn(engine, 'run')];
+    const own = await load(folder, { recipe: { capture: 'before' }, worker: false });
+    const { engine } = own.parts;
+    const [see, step] = [vi.spyOn(engine, 'see'), vi.spyOn(engine, 'step')];
     try {
       const prompt = 'A <|image|> or <|image|>?';
-      const { tokenIds } = await model.generate({ prompt, images, ...greedy }).result();
+      const { tokenIds } = await own.generate({ prompt, images, ...greedy }).result();
       expect(tokenIds).toHaveLength(greedy.maxNewTokens);
-      expect(encode).toHaveBeenCalledTimes(2);
-      const handles = run.mock.calls.map(([, step]) => step.seenKeys.flat());
+      expect(see.mock.calls.flatMap(([sights]) => sights)).toHaveLength(2);
+      const handles = step.mock.calls.map(([rows]) => rows.flatMap(({ seen }) => seen?.pictures ?? []));
       expect(handles.length).toBeGreaterThanOrEqual(greedy.maxNewTokens);
       expect(new Set(handles[0]).size).toBe(2);
       expect(new Set(handles.map((ids) => ids.join())).size).toBe(1);
+      const again = await own.generate({ prompt, images, ...greedy }).result();
+      expect(again.tokenIds).toEqual(tokenIds);
+      expect(see.mock.calls.flatMap(([sights]) => sights)).toHaveLength(2);
     } finally {
-      encode.mockRestore();
-      run.mockRestore();
+      await own.close();
     }
   });
 
   it('keeps the keys of a picture over the turns of a chat', async () => {
-    const chat = model.chat(greedy);
+    const chat = forgetful.chat(greedy);
     const first = await chat.send('A star?', { images: images.slice(0, 1) }).result();
     expect(first.timings.encode).toBeGreaterThan(0);
     const second = await chat.send('And the colour?').result();

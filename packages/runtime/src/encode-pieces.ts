@@ -1,4 +1,4 @@
-import type { Picture } from '@weft/spec';
+import type { ImagePlacement, Picture } from '@weft/spec';
 import type { Segment } from '@weft/text';
 import type { ConversationTools } from './message.js';
 import { locate, placeVisuals } from './place-visuals.js';
@@ -9,15 +9,17 @@ import { encode, isFramed } from './render.js';
  * ids of the whole text, except where a token would span a cut: such a piece is encoded on its own, since a model that
  * is asked to go on from the cut reads the same.
  *
+ * @param known what the processor said of the pictures; it is asked unless given
  * @throws InputError if pictures and their places do not add up
  */
 export function encodePieces(
   tools: ConversationTools,
   pieces: readonly (readonly Segment[])[],
   pictures: readonly Picture[],
+  known?: readonly ImagePlacement[],
 ): number[][] {
   const { model, tokenizer } = tools;
-  const { segments, placements } = placeVisuals(pieces.flat(), model, pictures);
+  const { segments, placements } = placeVisuals(pieces.flat(), model, pictures, known);
   const bare = (text: readonly Segment[]): number[] => encode(tokenizer, text, false);
   const isWhole = isFramed(tools, { messages: [] }, segments);
 

@@ -1,9 +1,12 @@
+import type { RowSight, TokenRow } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import type { RecipeFiles } from '@weft/models';
 import type { CrossShare, Json } from '@weft/spec';
-import type { Visual } from './visuals.js';
+import type { SequenceId } from './sequence-table.js';
 
-/** Keys or values of one attention layer that the cache keeps. */
+export type { SequenceId } from './sequence-table.js';
+
+/** Keys or values of one attention layer that the engine keeps. */
 export interface CacheSlot {
   /** Graph input with the earlier tokens, `[past, batch, heads, size]`. */
   readonly past: string;
@@ -15,23 +18,40 @@ export interface CacheSlot {
 
 /** All that an engine needs: plain data, so that it can be sent to a worker thread. */
 export interface EngineSetup {
-  /** `config.json`, from which the image processor is made. */
-  readonly config: Json;
-  readonly files: Omit<RecipeFiles, 'parts' | 'importPackage'>;
+  /** What the worker makes the preparer of pictures from; without it pictures are prepared in the calling thread. */
+  readonly preparer: {
+    readonly config: Json;
+    readonly files: Omit<RecipeFiles, 'parts' | 'importPackage'>;
+  } | null;
   /** Folder to which the weights' locations in the graphs are relative. */
   readonly weightFolder: string;
   /** The language model; without its cross-attention layers if it has any. */
-  readonly text: { readonly bytes: Uint8Array; readonly cache: readonly CacheSlot[] };
-  /** With the width of the image embeddings, and whether some stand among the tokens. */
-  readonly vision: {
-    readonly bytes: Uint8Array;
-    readonly hiddenSize: number;
-    readonly isPlaced: boolean;
-  } | null;
+  readonly text: TextSetup;
+  readonly vision: VisionSetup | null;
   /** The language model with its cross-attention layers, if it has any. */
   readonly cross: CrossSetup | null;
+  /** Bytes of keys and values of prompts' beginnings that are held for other prompts. */
+  readonly prefixCacheBytes: number;
   /** Threads of ONNX Runtime; its default, the physical cores, when undefined. */
   readonly threads: number | undefined;
+}
+
+export interface TextSetup {
+  readonly bytes: Uint8Array;
+  readonly cache: readonly CacheSlot[];
+  readonly hiddenSize: number;
+  /** Numbers that make up a position, where the model has a rule for positions. */
+  readonly axes: number | undefined;
+  /** Whether a layer attends to the tokens within a distance only. */
+  readonly hasWindow: boolean;
+}
+
+export interface VisionSetup {
+  readonly bytes: Uint8Array;
+  /** Whether image embeddings stand among the tokens. */
+  readonly isPlaced: boolean;
+  /** Whether all inputs are lists of tiles, and embeddings follow tile by tile: pictures may then share a run. */
+  readonly isTiled: boolean;
 }
 
 /** A language model whose cross-attention layers see pictures. */
@@ -41,81 +61,90 @@ export interface CrossSetup {
   readonly slots: readonly { readonly name: string; readonly heads: number; readonly size: number }[];
   /** Keys of a tile, its tag included. */
   readonly keysPerTile: number;
+  /** Tokens of the tag before each tile; 0 without tags. */
+  readonly tagTokens: number;
 }
 
-/** Keys and values of a picture that an engine holds for cross-attention layers. */
-export interface PictureHandle {
+/** A picture or a video as the encoder's graph takes it. */
+export interface Sight {
+  /** Inputs of each run, in the order of their embeddings. */
+  readonly runs: readonly Readonly<Record<string, TensorData>>[];
+  /** What cross-attention layers see of it; without it no keys are held. */
+  readonly share?: CrossShare | undefined;
+}
+
+/** A picture or a video whose embeddings and keys an engine holds until it is told to forget them. */
+export interface HeldPicture {
   readonly id: number;
+  /** Embeddings of all its tiles. */
+  readonly tokens: number;
+  /** Tiles that cross-attention layers may attend to. */
   readonly tiles: number;
+  readonly bytes: number;
 }
 
-/** One run of the text graph over `batch` rows of `length` new tokens each. */
-export interface TextStep {
-  readonly length: number;
-  /** `[batch, length]`, as is `mask`. */
-  readonly inputIds: BigInt64Array;
-  /** `[batch, length]`, or `[axes, batch, length]` where the model has a rule for positions. */
-  readonly positionIds: BigInt64Array;
-  /** 1 for tokens that count, 0 for padding. */
-  readonly mask: BigInt64Array;
-  /** Flat positions (row times length plus column) whose logits are wanted. */
-  readonly logitPositions: BigInt64Array;
-  /** Flat positions that image embeddings take, `[N]`. */
-  readonly imagePositions: BigInt64Array;
-  /** `[N, D]`. */
-  readonly imageEmbeds: Float32Array;
-  /** Of each row the pictures that its cross-attention may see, by handle; none if all rows are without pictures. */
-  readonly seenKeys: readonly (readonly number[])[];
-  /**
-   * `[batch, length, tiles of the row that has most]`: 1 where a token sees a tile, 0 where not, -1 where its row has no
-   * such tile.
-   */
-  readonly seenMask: BigInt64Array;
+/** Neighbouring embeddings of a picture that the engine holds. */
+export interface EmbedPiece {
+  readonly picture: number;
+  readonly from: number;
+  readonly count: number;
 }
 
-/** A picture or a video as the language model sees it. */
-export interface EncodedImage {
-  /** `[tokens, D]`: those that stand among the tokens, or all if none do. */
-  readonly embeds: Float32Array;
-  /** What the engine holds of it for cross-attention layers, until it is told to forget it. */
-  readonly keys?: PictureHandle | undefined;
-  /** ms. */
-  readonly preprocess: number;
-  /** ms. */
-  readonly encode: number;
+/** New tokens of a sequence. */
+export interface StepRow extends Omit<TokenRow, 'embeds' | 'seen'> {
+  readonly id: SequenceId;
+  /** The embeddings at `places`, in order. */
+  readonly pieces?: readonly EmbedPiece[] | undefined;
+  /** What the tokens see by cross-attention; absent where the model reads them without those layers. */
+  readonly seen?: RowPictures | undefined;
+}
+
+/** Pictures that a row's cross-attention may see. */
+export interface RowPictures extends RowSight {
+  /** Their numbers, in the order of their tiles. */
+  readonly pictures: readonly number[];
 }
 
 /**
- * Runs the graphs of one model and keeps its key/value caches. Calls run one after another, in order. Arrays that are
- * passed in belong to the engine afterwards; arrays that come back belong to the caller.
+ * Runs the graphs of one model over sequences of tokens, whose keys and values it keeps. How sequences lie side by side,
+ * the memory they take and the padding between them are its own business. Calls run one after another, in order.
  */
 export interface Engine {
   /**
-   * A picture or a video through its processor, encoder and connector.
+   * Encodes pictures, and holds their embeddings where they stand among tokens, and their keys.
    *
-   * @param total pictures of the conversation
+   * @param keep holds the embeddings in any case
    */
-  encode(visual: Visual, total: number): Promise<EncodedImage>;
+  see(sights: readonly Sight[], keep?: boolean): Promise<readonly HeldPicture[]>;
+  /** Embeddings `[tokens, D]` of a picture. */
+  embeds(picture: number): Promise<Float32Array>;
+  /** Forgets pictures. */
+  forget(pictures: readonly number[]): Promise<void>;
   /**
-   * Inputs of the encoder's graph as they are, through encoder and connector: all embeddings `[tokens, D]`.
+   * A new sequence. It begins with what is held of the prompt's blocks, see `blockKeys`.
    *
-   * @param share what cross-attention layers see of the picture; without it no keys are held
+   * @returns its number, and how many tokens it holds
    */
-  encodeTensors(
-    inputs: Readonly<Record<string, TensorData>>,
-    share?: CrossShare,
-  ): Promise<Pick<EncodedImage, 'embeds' | 'keys'>>;
-  /** Forgets keys of pictures. */
-  forget(keys: readonly number[]): Promise<void>;
-  /** A new cache for `batch` rows; returns its number. */
-  open(batch: number): Promise<number>;
-  /** Appends tokens to a cache; returns the logits `[M, V]` at the positions asked for. */
-  run(cache: number, step: TextStep): Promise<Float32Array>;
-  /** Replaces the rows of a cache by the named ones, in that order; rows may repeat. */
-  select(cache: number, rows: readonly number[]): Promise<void>;
-  /** Forgets all tokens of a cache after the first `length`. */
-  truncate(cache: number, length: number): Promise<void>;
-  release(cache: number): Promise<void>;
+  open(blocks?: readonly string[]): Promise<OpenedSequence>;
+  /** Holds the beginning of a sequence for others, within the budget. @param blocks keys of its first blocks */
+  hold(id: SequenceId, blocks: readonly string[]): Promise<void>;
+  /** A sequence with the same tokens; neither sees what is appended to the other. */
+  fork(id: SequenceId): Promise<SequenceId>;
+  /** Forgets all tokens of a sequence after the first `length`. */
+  truncate(id: SequenceId, length: number): Promise<void>;
+  /** Forgets a sequence. */
+  release(id: SequenceId): Promise<void>;
+  /**
+   * Appends tokens to sequences, all different.
+   *
+   * @returns for each row the logits `[M, V]` that it asks for
+   */
+  step(rows: readonly StepRow[]): Promise<readonly Float32Array[]>;
   /** Waits for what is under way, then frees everything. */
   close(): Promise<void>;
+}
+
+export interface OpenedSequence {
+  readonly id: SequenceId;
+  readonly held: number;
 }

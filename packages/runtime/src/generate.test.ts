@@ -46,6 +46,22 @@ describe('generate', () => {
       expect(result.timings[key]).toBeGreaterThan(0);
   });
 
+  it('takes messages or a prompt, which the compiler knows as well', async () => {
+    const wrong = [
+      // @ts-expect-error Nothing is asked.
+      model.generate({}),
+      // @ts-expect-error It is asked twice.
+      model.generate({ prompt, messages: [{ role: 'user', content: 'Why?' }] }),
+    ];
+    for (const stream of wrong) {
+      await expect(stream.result()).rejects.toThrow(InputError);
+      await expect(stream.result()).rejects.toThrow(/either messages or a prompt/);
+    }
+    // @ts-expect-error Nobody of this role may speak.
+    const roles: Parameters<typeof model.generate>[0] = { messages: [{ role: 'usr', content: 'Why?' }] };
+    expect(roles.messages).toHaveLength(1);
+  });
+
   it('answers the same from a path, bytes and samples, in the worker and without', async () => {
     const here = await load(folder, { worker: false });
     const bytes = await Promise.all(images.map((path) => readFile(path)));

@@ -31,7 +31,7 @@ export interface GenerationResult {
   readonly finishReason: FinishReason;
   /** Tokens of the prompt, those of images included. */
   readonly promptTokens: number;
-  /** Tokens of the prompt whose keys and values were there from an earlier turn. */
+  /** Tokens of the prompt whose keys and values were there from an earlier turn, or from a prompt that begins alike. */
   readonly cachedTokens: number;
   readonly imageTokens: number;
   readonly generatedTokens: number;

@@ -1,21 +1,27 @@
 import { InputError } from '@weft/errors';
-import { part, type Json, type TokenPositions } from '@weft/spec';
-import { Answer, continueAnswers } from './answer.js';
+import { visualTokenIds } from '@weft/feeds';
+import { senseOf, type Json, type Model, type TokenPositions } from '@weft/spec';
+import { Answer } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
-import type { Engine } from './engine.js';
+import type { EmbedPiece, RowPictures } from './engine.js';
 import type { GenerationSettings } from './generation-options.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
-import type { Question } from './message.js';
-import { PictureKeys } from './picture-keys.js';
-import { visualTokenIds } from './place-visuals.js';
 import { buildPrompt, type Prompt, type PromptTools } from './prompt.js';
+import type { Question } from './message.js';
 import { readVisuals } from './read-visuals.js';
-import { joined, Sequence, type RowTokens, type SeenPictures, type SequenceShape } from './sequence.js';
-import { countPictures, isVideo, type Visual } from './visuals.js';
+import type { PictureLease, PictureStore } from './picture-store.js';
+import { blockKeys, blockTokens } from './prefix-store.js';
+import { keyedPrompt, type KeyedPrompt } from './prompt-keys.js';
+import type { PrefixClaim, PrefixQueue } from './prefix-queue.js';
+import { cutPieces, Sequence, type RowTokens, type SequenceShape, type SequenceTools } from './sequence.js';
+import { countPictures, isVideo } from './visuals.js';
 
 /** What generation needs of a loaded model. */
-export interface GenerationContext extends PromptTools {
-  readonly engine: Engine;
+export interface GenerationContext extends PromptTools, SequenceTools {
+  readonly pictures: PictureStore;
+  readonly prefixes: PrefixQueue;
+  /** Bytes of keys and values that the engine holds for other prompts. */
+  readonly prefixCacheBytes: number;
   /** `generation_config.json`. */
   readonly generation: Json;
   readonly endTokenIds: ReadonlySet<number>;
@@ -50,9 +56,7 @@ async function timed<T>(times: Times, key: keyof Times, action: () => Promise<T>
   }
 }
 
-export const shapeOf = ({ model }: Pick<GenerationContext, 'model'>): SequenceShape => ({
-  hiddenSize: part(model, 'backbone').shape.hiddenSize,
-  vocabSize: part(model, 'backbone').shape.vocabSize,
+export const shapeOf = (model: Model): SequenceShape => ({
   visualTokenIds: visualTokenIds(model),
   axes: model.positions?.axes ?? 1,
 });
@@ -66,114 +70,171 @@ export async function preparePrompt(
   context: GenerationContext,
   question: Question,
   { times, signal }: Omit<Progress, 'emit'>,
-): Promise<Prompt> {
+): Promise<KnownPrompt> {
   if ((question.messages === undefined) === (question.prompt === undefined))
     throw new InputError({
       message: 'A request needs either messages or a prompt.',
       hint: 'Give one of the two.',
     });
-  return timed(times, 'preprocess', async () =>
-    buildPrompt(context, question, await readVisuals(question, signal, context.model.prompt.backdrop)),
-  );
+  return timed(times, 'preprocess', async () => {
+    const { model } = context;
+    const prompt = buildPrompt(context, question, await readVisuals(question, signal, model.prompt.backdrop));
+    return { ...prompt, keys: await keyedPrompt(prompt, senseOf(model, 'image')?.cross?.unseenAttend) };
+  });
 }
 
 /** What the tokens of a prompt see of its pictures. */
-type Sight = Pick<RowTokens, 'embeds' | 'seen'>;
+type Sight = Pick<RowTokens, 'pieces' | 'seen'>;
+
+/** A prompt, and what tells it from others. */
+export interface KnownPrompt extends Prompt {
+  readonly keys: KeyedPrompt;
+}
 
 /**
- * Image embeddings `[tokens, D]` for a prompt from one of its tokens on, and the keys of its pictures; only pictures
- * that are needed are encoded.
+ * The embeddings that a prompt needs from one of its tokens on, and what the tokens see of its pictures; only pictures
+ * that are needed are taken.
  */
-export async function embedPictures(
+async function takePictures(
   { model }: GenerationContext,
-  prompt: Prompt,
+  prompt: KnownPrompt,
   {
     from,
-    keys,
+    lease,
     times,
     signal,
   }: {
     readonly from: number;
-    readonly keys: PictureKeys;
+    readonly lease: PictureLease;
     readonly times: Times;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<Sight> {
-  const { hiddenSize } = part(model, 'backbone').shape;
   const isPlaced = model.fusion.method !== 'B';
-  const rows: Float32Array[] = [];
   const total = countPictures(prompt.pictures);
-  for (const [image, picture] of prompt.pictures.entries()) {
+  const needed = prompt.pictures.map((visual, image) => {
     const places = prompt.imageAt.flatMap((owner, at) => (owner === image ? [at] : []));
     const skipped = isPlaced ? places.filter((place) => place < from).length : places.length;
-    if (skipped === places.length && (keys.has(picture) || !prompt.visible)) continue;
-    signal?.throwIfAborted();
-    const { embeds, preprocess, encode } = await keys.encode(picture, total, signal);
-    times.preprocess += preprocess;
-    times.encode += encode;
-    if (!isPlaced) continue;
-    const { width, height } = isVideo(picture) ? picture.frames[0]! : picture;
-    if (embeds.length !== places.length * hiddenSize)
-      throw new InputError({
-        message: `A ${isVideo(picture) ? 'video' : 'picture'} of ${width} x ${height} pixels gave ${embeds.length / hiddenSize} embeddings, but its prompt has ${places.length} image tokens.`,
-        where: model.name,
-        hint: 'The image processor and the connector do not agree.',
-      });
-    rows.push(embeds.subarray(skipped * hiddenSize));
-  }
+    return { visual, key: prompt.keys.pictureKeys[image]!, places: places.length, skipped };
+  });
+  const taken = await Promise.all(
+    needed.map(async ({ visual, key, places, skipped }): Promise<EmbedPiece[]> => {
+      if (skipped === places && !prompt.visible) return [];
+      const { picture, isNew } = await lease.take(key, { visual, total }, signal);
+      if (isNew) {
+        times.preprocess += picture.preprocess;
+        times.encode += picture.encode;
+      }
+      if (!isPlaced) return [];
+      const perTile = senseOf(model, 'image')?.cross?.tokensPerTile ?? 0;
+      const pieces = picture.placed?.map((tile) => ({
+        picture: picture.id,
+        from: tile * perTile,
+        count: perTile,
+      })) ?? [{ picture: picture.id, from: 0, count: picture.tokens }];
+      const given = pieces.reduce((sum, { count }) => sum + count, 0);
+      const { width, height } = isVideo(visual) ? visual.frames[0]! : visual;
+      if (given !== places)
+        throw new InputError({
+          message: `A ${isVideo(visual) ? 'video' : 'picture'} of ${width} x ${height} pixels gave ${given} embeddings, but its prompt has ${places} image tokens.`,
+          where: model.name,
+          hint: 'The image processor and the connector do not agree.',
+        });
+      return cutPieces(pieces, skipped, places - skipped);
+    }),
+  );
+  const pieces = taken.flat();
   return {
-    embeds: rows.length === 0 ? undefined : joined(rows),
-    seen: prompt.visible && seenPictures(prompt, prompt.visible, { from, keys }),
+    pieces: pieces.length === 0 ? undefined : pieces,
+    seen: prompt.visible && rowPictures(prompt, prompt.visible, { from, lease }),
   };
 }
 
-function seenPictures(
-  { ids, pictures }: Prompt,
+function rowPictures(
+  { ids, keys }: KnownPrompt,
   visible: Uint8Array,
-  { from, keys }: { readonly from: number; readonly keys: PictureKeys },
-): SeenPictures {
-  const handles = pictures.flatMap((picture) => keys.get(picture) ?? []);
+  { from, lease }: { readonly from: number; readonly lease: PictureLease },
+): RowPictures {
+  const pictures = keys.pictureKeys.flatMap((key) => {
+    const picture = lease.get(key);
+    return picture && picture.tiles > 0 ? [picture.id] : [];
+  });
   const tiles = visible.length / ids.length;
-  return { keys: handles.map(({ id }) => id), tiles, visible: visible.subarray(from * tiles) };
+  return { pictures, tiles, visible: visible.subarray(from * tiles) };
 }
 
-/** One answer to a prompt, of which the sequence holds the first `from` tokens already. */
+/** A sequence that is about to read a prompt. */
+export interface OpenPrompt {
+  readonly sequence: Sequence;
+  /** Ends when the prompt is read. */
+  readonly claim: PrefixClaim;
+}
+
+/** Keys of the blocks of a prompt that others may hold; one token at least is left to read. */
+const blocksOf = ({ prefixCacheBytes }: GenerationContext, { keys }: KnownPrompt): string[] =>
+  prefixCacheBytes > 0 ? blockKeys(keys, keys.ids.length - 1) : [];
+
+/** A sequence that begins with what is held of a prompt. @throws the signal's reason if it is aborted */
+export async function openPrompt(
+  context: GenerationContext,
+  prompt: KnownPrompt,
+  signal: AbortSignal | undefined,
+): Promise<OpenPrompt> {
+  const blocks = blocksOf(context, prompt);
+  const claim = await context.prefixes.claim(blocks, signal);
+  try {
+    const sequence = await Sequence.open(context, blocks);
+    claim.open(Math.floor(sequence.length / blockTokens));
+    return { sequence, claim };
+  } catch (error) {
+    claim.finish();
+    throw error;
+  }
+}
+
+/** A sequence that holds the first tokens of a prompt already. */
+export function continuePrompt(
+  context: GenerationContext,
+  prompt: KnownPrompt,
+  sequence: Sequence,
+): OpenPrompt {
+  const held = Math.floor(sequence.length / blockTokens);
+  return { sequence, claim: context.prefixes.begin(blocksOf(context, prompt), held) };
+}
+
+/** One answer to a prompt, of which the sequence holds the first tokens already. */
 export async function answerPrompt(
   context: GenerationContext,
   {
     prompt,
     settings,
-    sequence,
-    from,
-    keys,
+    opened,
+    lease,
   }: {
-    readonly prompt: Prompt;
+    readonly prompt: KnownPrompt;
     readonly settings: GenerationSettings;
-    readonly sequence: Sequence;
-    readonly from: number;
-    readonly keys: PictureKeys;
+    readonly opened: OpenPrompt;
+    readonly lease: PictureLease;
   },
   { times, emit, signal }: Progress,
 ): Promise<GenerationResult> {
   const { tokenizer, maxPositions } = context;
+  const { sequence } = opened;
+  const from = sequence.length;
   const answer = new Answer(prompt.ids, settings, tokenizer, { maxPositions, emit });
   let beams: Beam[] | undefined;
   try {
-    const sight = await embedPictures(context, prompt, { from, keys, times, signal });
-    const logits = await timed(times, 'prefill', () =>
-      sequence.extend(
-        [{ ids: prompt.ids.slice(from), ...sight, positions: positionsFrom(prompt, from) }],
-        signal,
-      ),
-    );
+    const first = await readPrompt(context, { prompt, opened, lease }, { times, signal });
     await timed(times, 'decode', async () => {
       if (settings.numBeams > 1)
-        beams = await searchBeams(context, { prompt, settings, sequence, first: logits[0]!, answer }, signal);
+        beams = await searchBeams(context, { prompt, settings, sequence, first, answer }, signal);
       else
-        await continueAnswers([answer], logits, (tokens) => {
+        for (let logits = first; ;) {
+          const token = answer.accept(logits);
+          if (answer.finishReason) return;
           signal?.throwIfAborted();
-          return sequence.extend([{ ids: tokens }], signal);
-        });
+          logits = await sequence.extend({ ids: [token] }, signal);
+        }
     });
   } catch (error) {
     if (!signal?.aborted) throw error;
@@ -191,6 +252,32 @@ export async function answerPrompt(
   };
 }
 
+/** Reads what a sequence does not hold of a prompt, and holds its beginning for others. @returns the last logits */
+async function readPrompt(
+  context: GenerationContext,
+  {
+    prompt,
+    opened: { sequence, claim },
+    lease,
+  }: { readonly prompt: KnownPrompt; readonly opened: OpenPrompt; readonly lease: PictureLease },
+  { times, signal }: Omit<Progress, 'emit'>,
+): Promise<Float32Array> {
+  const from = sequence.length;
+  try {
+    const sight = await takePictures(context, prompt, { from, lease, times, signal });
+    const logits = await timed(times, 'prefill', () =>
+      sequence.extend(
+        { ids: prompt.ids.slice(from), ...sight, positions: positionsFrom(prompt, from) },
+        signal,
+      ),
+    );
+    sequence.hold(claim.blocks);
+    return logits;
+  } finally {
+    claim.finish();
+  }
+}
+
 async function searchBeams(
   { tokenizer }: GenerationContext,
   given: {
@@ -203,27 +290,41 @@ async function searchBeams(
   signal: AbortSignal | undefined,
 ): Promise<Beam[]> {
   const { prompt, settings, sequence, first, answer } = given;
-  const beams = await beamSearch({
-    promptIds: prompt.ids,
-    settings,
-    most: answer.most,
-    first,
-    next: async (parents, tokenIds) => {
-      signal?.throwIfAborted();
-      await sequence.select(parents);
-      return sequence.extend(
-        tokenIds.map((id) => ({ ids: [id] })),
-        signal,
-      );
-    },
-    isStopped: (tokenIds) => {
-      if (settings.stop.length === 0) return false;
-      const text = tokenizer.decode(tokenIds, { skipSpecialTokens: true });
-      return settings.stop.some((stop) => text.includes(stop));
-    },
-  });
-  for (const id of beams[0]?.tokenIds ?? []) answer.take(id);
-  return beams;
+  // The prompt's sequence stays as it is.
+  let running = [await sequence.fork()];
+  try {
+    const beams = await beamSearch({
+      promptIds: prompt.ids,
+      settings,
+      most: answer.most,
+      first,
+      next: async (parents, tokenIds) => {
+        signal?.throwIfAborted();
+        running = await branch(running, parents);
+        return Promise.all(tokenIds.map((id, i) => running[i]!.extend({ ids: [id] }, signal)));
+      },
+      isStopped: (tokenIds) => {
+        if (settings.stop.length === 0) return false;
+        const text = tokenizer.decode(tokenIds, { skipSpecialTokens: true });
+        return settings.stop.some((stop) => text.includes(stop));
+      },
+    });
+    for (const id of beams[0]?.tokenIds ?? []) answer.take(id);
+    return beams;
+  } finally {
+    for (const beam of running) beam.release();
+  }
+}
+
+/** Sequences that go on from the named ones, which may be named several times; the others are freed. */
+async function branch(sequences: readonly Sequence[], parents: readonly number[]): Promise<Sequence[]> {
+  const result: Sequence[] = [];
+  for (const [i, parent] of parents.entries()) {
+    const sequence = sequences[parent]!;
+    result.push(parents.indexOf(parent) === i ? sequence : await sequence.fork());
+  }
+  for (const [i, sequence] of sequences.entries()) if (!parents.includes(i)) sequence.release();
+  return result;
 }
 
 /** Text of ids that were generated, without the stop string. */
@@ -236,49 +337,6 @@ function spoken(
   const answer = new Answer(prompt.ids, settings, tokenizer, { maxPositions, emit: () => undefined });
   for (const id of tokenIds) answer.take(id);
   return answer.text;
-}
-
-/** Answers to several prompts in one batch. */
-export async function answerBatch(
-  context: GenerationContext,
-  prompts: readonly Prompt[],
-  settings: readonly GenerationSettings[],
-  { times, signal }: Omit<Progress, 'emit'>,
-): Promise<GenerationResult[]> {
-  const { tokenizer, maxPositions, engine } = context;
-  const emit = (): void => undefined;
-  const answers = prompts.map(
-    ({ ids }, i) => new Answer(ids, settings[i]!, tokenizer, { maxPositions, emit }),
-  );
-  const sequence = await Sequence.open(engine, shapeOf(context), prompts.length);
-  const keys = new PictureKeys(engine);
-  try {
-    const rows: RowTokens[] = [];
-    for (const prompt of prompts)
-      rows.push({
-        ids: prompt.ids,
-        ...(await embedPictures(context, prompt, { from: 0, keys, times, signal })),
-        positions: prompt.positions,
-      });
-    const logits = await timed(times, 'prefill', () => sequence.extend(rows, signal));
-    await timed(times, 'decode', () =>
-      continueAnswers(answers, logits, async (tokens, open) => {
-        signal?.throwIfAborted();
-        await sequence.select(open);
-        return sequence.extend(
-          tokens.map((id) => ({ ids: [id] })),
-          signal,
-        );
-      }),
-    );
-  } catch (error) {
-    if (!signal?.aborted) throw error;
-    for (const answer of answers) answer.abort();
-  } finally {
-    sequence.release();
-    keys.release();
-  }
-  return answers.map((answer, i) => resultOf(answer, prompts[i]!, { times, cachedTokens: 0 }));
 }
 
 function resultOf(
@@ -309,51 +367,3 @@ export const abortedResult = (times: Times): GenerationResult => ({
   generatedTokens: 0,
   timings: { ...times },
 });
-
-/** Tokens that a sequence holds, with the pictures behind them. */
-export type SeenTokens = Pick<Prompt, 'ids' | 'pictures' | 'imageAt'>;
-
-/** The picture whose embedding stands at a place, by identity. */
-const pictureAt = ({ pictures, imageAt }: SeenTokens, at: number): Visual | undefined =>
-  pictures[imageAt[at] ?? -1];
-
-/**
- * Tokens at the start that a prompt shares with what was read before, pictures included; one at least is left to read.
- *
- * @param unseenAttend whether tokens that see no picture depend on all of them, later ones as well
- */
-export function sharedPrefix(prompt: Prompt, seen: SeenTokens, unseenAttend = false): number {
-  const isOther =
-    prompt.pictures.length !== seen.pictures.length ||
-    prompt.pictures.some((one, i) => one !== seen.pictures[i]);
-  const most = Math.min(
-    prompt.ids.length - 1,
-    seen.ids.length,
-    unseenAttend && isOther ? firstUnseen(prompt) : Infinity,
-  );
-  const counts = [countTokens(prompt), countTokens(seen)] as const;
-  let shared = 0;
-  while (
-    shared < most &&
-    prompt.ids[shared] === seen.ids[shared] &&
-    pictureAt(prompt, shared) === pictureAt(seen, shared) &&
-    // A picture may be cut into fewer tiles once there are more pictures.
-    counts[0][prompt.imageAt[shared] ?? -1] === counts[1][seen.imageAt[shared] ?? -1]
-  )
-    shared++;
-  return shared;
-}
-
-/** Tokens of each picture. */
-function countTokens({ pictures, imageAt }: SeenTokens): number[] {
-  const counts = pictures.map(() => 0);
-  for (const image of imageAt) if (image !== undefined) counts[image]!++;
-  return counts;
-}
-
-/** The first token that sees no tile. */
-function firstUnseen({ ids, visible = new Uint8Array(0) }: Prompt): number {
-  const tiles = visible.length / ids.length;
-  const at = ids.findIndex((_, i) => !visible.subarray(i * tiles, (i + 1) * tiles).includes(1));
-  return at < 0 ? Infinity : at;
-}

@@ -7,6 +7,7 @@ const setup = {
   bytes: new Uint8Array(0),
   slots: [{ name: 'cross_key_values.0.key', heads: 1, size: 2 }],
   keysPerTile: 1,
+  tagTokens: 0,
 };
 const keys = (...values: number[]): Float32Array[] => [new Float32Array(values)];
 

@@ -40,13 +40,13 @@ export class HeldKeys {
     this.#arranged = { key: '', inputs: [] };
   }
 
-  /** The inputs for rows of pictures; rows that have fewer tiles are filled up with zeros. */
+  /** The inputs for rows of pictures; rows that have fewer tiles than others, or none, are filled up with zeros. */
   arrange(rows: readonly (readonly number[])[]): readonly HeldInput[] {
     const key = JSON.stringify(rows);
     if (this.#arranged.key === key) return this.#arranged.inputs;
     const pictures = rows.map((row) => row.map((id) => this.#picture(id)));
     const tiles = pictures.map((row) => row.reduce((sum, picture) => sum + picture.tiles, 0));
-    const keys = Math.max(...tiles) * this.#setup.keysPerTile;
+    const keys = Math.max(1, ...tiles) * this.#setup.keysPerTile;
     const inputs = this.#setup.slots.map(({ name, heads, size }, slot) => {
       const parts = pictures.map((row) => row.map(({ data }) => data[slot]!));
       const shape = [keys, rows.length, heads, size];

@@ -27,7 +27,7 @@ export { seededRandom, type Random } from './random.js';
 export { readPictures } from './read-visuals.js';
 export { renderConversation } from './render.js';
 export type { LogitsProcessor } from './sampling.js';
-export { verify, type VerifyReport } from './verify.js';
+export { verify, type VerifyOptions, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';

@@ -121,25 +121,17 @@ describe('load', () => {
 
   it('passes errors of ONNX Runtime on with the name of the session, also from the worker', async () => {
     const model = await load(fixture('text-llama3'));
-    const cache = await model.parts.engine.open(1);
-    const step = (logitPosition: bigint) => ({
-      length: 1,
-      inputIds: new BigInt64Array(1),
-      positionIds: new BigInt64Array(1),
-      mask: new BigInt64Array(1).fill(1n),
-      logitPositions: BigInt64Array.of(logitPosition),
-      imagePositions: new BigInt64Array(0),
-      imageEmbeds: new Float32Array(0),
-      seenKeys: [],
-      seenMask: new BigInt64Array(0),
-    });
-    const failed = model.parts.engine.run(cache, step(7n));
+    const { engine } = model.parts;
+    const { id } = await engine.open();
+    const step = (token: number, sequence = id) =>
+      engine.step([{ id: sequence, ids: [token], positions: [[0]] }]);
+    const failed = step(10 ** 6);
     await expect(failed).rejects.toThrow(SessionError);
     await expect(failed).rejects.toThrow(/ONNX Runtime failed[^]*session 'text'/);
-    await expect(model.parts.engine.run(99, step(0n))).rejects.toThrow(/no cache 99/);
-    const spent = step(0n);
-    await model.parts.engine.run(cache, spent);
-    await expect(model.parts.engine.run(cache, spent)).rejects.toThrow(/cannot be sent to the worker/);
+    await expect(step(0, 99)).rejects.toThrow(/no sequence 99/);
+    expect(await step(0)).toHaveLength(1);
+    const unsendable = engine.step([{ id, ids: [0], positions: [[0]], pieces: (() => []) as never }]);
+    await expect(unsendable).rejects.toThrow(/cannot be sent to the worker/);
     await model.close();
     await expect(model.generate({ prompt: 'a' }).result()).rejects.toThrow(/was closed/);
     await model.close();

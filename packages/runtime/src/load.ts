@@ -1,8 +1,7 @@
-import { ConfigError, InputError, UnsupportedError } from '@weft/errors';
-import { makeGraph, namedParameters, substitute, type Graph } from '@weft/graph';
-import { modelOf, textGraph, visionGraph } from '@weft/models';
-import { emitModel, inference, targets, type InferenceGraph, type Target } from '@weft/onnx';
-import { part, senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
+import { ConfigError, InputError } from '@weft/errors';
+import { namedParameters } from '@weft/graph';
+import { modelOf } from '@weft/models';
+import type { Json, Model, PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import {
@@ -11,14 +10,24 @@ import {
   readCheckpointFiles,
   type CheckpointFiles,
 } from './checkpoint-files.js';
-import type { EngineSetup } from './engine.js';
+import { setUpEngine, type Storage } from './engine-setup.js';
+import { shapeOf } from './generator.js';
 import { importPackage } from './import-package.js';
-import { LocalEngine } from './local-engine.js';
 import { LoadedModel } from './loaded-model.js';
-import { locateWeights, type StoredPlan } from './weight-location.js';
-import { startWorkerEngine } from './worker-engine.js';
+import { PictureStore } from './picture-store.js';
+import { PrefixQueue } from './prefix-queue.js';
+import { Scheduler } from './scheduler.js';
+import { startEngine } from './start-engine.js';
+
+const mebibyte = 2 ** 20;
 
 export interface LoadOptions {
+  /**
+   * The model to open over the folder's weights, composed by hand or changed with `mapModel`; its `checkpoint` says what its
+   * parameters are called there. That of the folder's `config.json` unless given. Its pictures are prepared in the thread
+   * that calls.
+   */
+  readonly model?: Model | undefined;
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
   readonly worker?: boolean | undefined;
   /** Threads of ONNX Runtime; the physical cores unless given. */
@@ -30,6 +39,13 @@ export interface LoadOptions {
    * pictures are then prepared in the one that calls.
    */
   readonly parts?: readonly PartDefinition[] | undefined;
+  /**
+   * Bytes of keys and values that are kept of the beginnings of prompts, so that others that begin alike need not read
+   * them again; 256 MiB unless given, 0 keeps none.
+   */
+  readonly prefixCacheBytes?: number | undefined;
+  /** Bytes of encoded pictures that are kept for later prompts; 128 MiB unless given, 0 keeps none. */
+  readonly pictureCacheBytes?: number | undefined;
   /** Takes the place of the folder's tokenizer, which is not read then. */
   readonly tokenizer?: Tokenizer | undefined;
   /** Stops between the steps of loading. */
@@ -50,14 +66,6 @@ export function load(folder: string, options: LoadOptions = {}): Promise<LoadedM
   return loadStored(folder, options);
 }
 
-/** How the weights of a model are kept and computed with, where it is not as its files have them. */
-export interface Storage {
-  /** Weights in blocks. */
-  readonly plan?: StoredPlan | undefined;
-  /** What graphs are lowered for; engines run on the processor, and keep time-major caches. */
-  readonly target?: Target | undefined;
-}
-
 /** {@link load} with weights stored in another way. */
 export async function loadStored(
   folder: string,
@@ -66,11 +74,12 @@ export async function loadStored(
 ): Promise<LoadedModel> {
   checkLoadOptions(options);
   const { worker = true, threads, recipe = {}, parts = [], signal } = options;
+  const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
   const files = await readCheckpointFiles(folder);
   const { preprocessor, videoPreprocessor } = files;
   const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
-  const model = await modelOf(files.config, { ...recipeFiles, parts, importPackage });
+  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, parts, importPackage }));
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
@@ -78,10 +87,13 @@ export async function loadStored(
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);
-  const setup = setUp(model, { config: files.config, files: recipeFiles, threads }, entries, storage);
+  // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
+  const isKnown = options.model === undefined && parts.length === 0;
+  const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
+  const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries, storage);
   signal?.throwIfAborted();
-  const engine =
-    worker && parts.length === 0 ? await startWorkerEngine(setup) : await LocalEngine.create(setup, model);
+  const { engine, eye } = await startEngine(setup, model, worker);
+  const scheduler = new Scheduler(engine, eye);
   return new LoadedModel({
     folder: files.folder,
     model,
@@ -94,12 +106,28 @@ export async function loadStored(
     maxPositions: maxPositionsOf(files.config),
     endTokenIds: endTokensOf(files, tokenizer.eosTokenId),
     engine,
+    eye,
+    scheduler,
+    shape: shapeOf(model),
+    pictures: new PictureStore(engine, scheduler, pictureCacheBytes),
+    prefixes: new PrefixQueue(),
+    prefixCacheBytes,
     loadTime: performance.now() - started,
   });
 }
 
 function checkLoadOptions(options: LoadOptions): void {
-  const known = ['worker', 'threads', 'recipe', 'parts', 'tokenizer', 'signal'];
+  const known = [
+    'model',
+    'worker',
+    'threads',
+    'recipe',
+    'parts',
+    'prefixCacheBytes',
+    'pictureCacheBytes',
+    'tokenizer',
+    'signal',
+  ];
   for (const key of Object.keys(options))
     if (!known.includes(key))
       throw new InputError({
@@ -107,7 +135,21 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
         hint: `Options are ${known.join(', ')}.`,
       });
+  if (options.model && (options.recipe || options.parts))
+    throw new InputError({
+      message: `Both a model and ${options.recipe ? 'options of a recipe' : 'parts'} were given, but the model is made already.`,
+      where: 'load',
+      hint: `Compose the model with them, and leave \`${options.recipe ? 'recipe' : 'parts'}\` out.`,
+    });
   const { threads } = options;
+  for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
+    const bytes = options[key];
+    if (bytes !== undefined && !(bytes >= 0))
+      throw new InputError({
+        message: `${key} is ${bytes}, expected a number of at least 0.`,
+        where: 'load',
+      });
+  }
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
     throw new InputError({
       message: `threads is ${threads}, expected a whole number of at least 1.`,
@@ -140,54 +182,4 @@ async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promi
   } finally {
     await checkpoint.close();
   }
-}
-
-/** The graphs of a model over the weights of its files. */
-function setUp(
-  model: Model,
-  given: Pick<EngineSetup, 'config' | 'files' | 'threads'>,
-  entries: MatchedWeights['entries'],
-  { plan, target = targets.cpu }: Storage,
-): EngineSetup {
-  const layout = target.cacheLayout;
-  if (layout !== 'time-major')
-    throw new UnsupportedError({
-      message: `Graphs for ${target.name} have a ${layout} cache, but engines keep time-major ones.`,
-      where: model.name,
-    });
-  const { folder, locate } = locateWeights(entries, plan);
-  const emit = (name: string, graph: Graph): Uint8Array =>
-    emitModel(graph, { name, weights: locate, target }).bytes;
-  const sight = senseOf(model, 'image');
-  const text = inference(textGraph(model, { tiles: false }), { layout });
-  const whole = sight?.cross && inference(textGraph(model), { layout });
-  return {
-    ...given,
-    weightFolder: folder,
-    text: { bytes: emit('text', text.graph), cache: text.cache },
-    vision: sight
-      ? {
-          bytes: emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
-          hiddenSize: part(model, 'backbone').shape.hiddenSize,
-          isPlaced: model.fusion.method !== 'B',
-        }
-      : null,
-    cross:
-      sight?.cross && whole
-        ? {
-            bytes: emit('cross', whole.graph),
-            slots: whole.held?.slots ?? [],
-            keysPerTile: sight.cross.tokensPerTile + sight.cross.tagTokens,
-          }
-        : null,
-  };
-}
-
-/** Pixels to image embeddings, and on to the keys and values that cross-attention layers hold. */
-function withHeld(vision: Graph, { held }: InferenceGraph): Graph {
-  const embeds = vision.outputs['image_embeds']!;
-  return makeGraph({
-    ...vision.outputs,
-    ...(held ? substitute(held.graph, { tile_embeds: embeds }).outputs : {}),
-  });
 }

@@ -1,6 +1,7 @@
 import { InputError, UnsupportedError } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
 import type { Tokenizer } from '@weft/text';
+import { abortable } from './abortable.js';
 import { Chat, type ChatOptions } from './chat.js';
 import { forward, type ForwardInputs, type Logits } from './forward.js';
 import {
@@ -12,17 +13,16 @@ import {
 import { GenerationStream, type GenerationResult } from './generation-stream.js';
 import {
   abortedResult,
-  answerBatch,
   answerPrompt,
+  openPrompt,
   preparePrompt,
-  shapeOf,
   startTimes,
   type GenerationContext,
+  type OpenPrompt,
   type Progress,
 } from './generator.js';
+import type { Eye } from './preparer.js';
 import type { Question } from './message.js';
-import { PictureKeys } from './picture-keys.js';
-import { Sequence } from './sequence.js';
 import { readPicture, type ImageInput } from './visuals.js';
 
 /** A question and how to answer it. Give `messages` or `prompt`. */
@@ -39,6 +39,7 @@ export interface LoadedParts extends GenerationContext {
   /** Absolute path of the checkpoint. */
   readonly folder: string;
   readonly preprocessor: Json;
+  readonly eye: Eye;
   readonly unusedTensors: readonly UnusedTensor[];
   readonly parameters: number;
 }
@@ -74,15 +75,17 @@ export class LoadedModel {
     images: readonly ImageInput[],
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<Float32Array[]> {
+    const { engine, eye } = this.#parts;
     const results: Float32Array[] = [];
-    const keys = new PictureKeys(this.#parts.engine);
-    try {
-      for (const image of images) {
-        const picture = await readPicture(image, signal, this.model.prompt.backdrop);
-        results.push((await keys.encode(picture, images.length, signal)).embeds);
-      }
-    } finally {
-      keys.release();
+    for (const image of images) {
+      const visual = await readPicture(image, signal, this.model.prompt.backdrop);
+      signal?.throwIfAborted();
+      const pending = eye([{ visual, total: images.length }], true).then(async ([picture]) => {
+        const embeds = await engine.embeds(picture!.id);
+        await engine.forget([picture!.id]);
+        return embeds;
+      });
+      results.push(await abortable(pending, signal));
     }
     return results;
   }
@@ -106,28 +109,24 @@ export class LoadedModel {
     { emit, signal }: Omit<Progress, 'times'>,
   ): Promise<GenerationResult> {
     const times = startTimes(this.#parts);
-    let sequence: Sequence | undefined;
-    const keys = new PictureKeys(this.#parts.engine);
+    const lease = this.#parts.pictures.lease();
+    let opened: OpenPrompt | undefined;
     try {
       const prompt = await preparePrompt(this.#parts, request, { times, signal });
-      sequence = await Sequence.open(this.#parts.engine, shapeOf(this.#parts), 1);
-      return await answerPrompt(
-        this.#parts,
-        { prompt, settings, sequence, from: 0, keys },
-        { times, emit, signal },
-      );
+      opened = await openPrompt(this.#parts, prompt, signal);
+      return await answerPrompt(this.#parts, { prompt, settings, opened, lease }, { times, emit, signal });
     } catch (error) {
       if (!signal?.aborted) throw error;
       return abortedResult(times);
     } finally {
-      sequence?.release();
-      keys.release();
+      opened?.sequence.release();
+      lease.release();
     }
   }
 
   /**
-   * Answers several questions in one batch, each with its own options. Prompts may have different lengths. The times
-   * are those of the whole batch.
+   * Answers several questions at once, each with its own options. Prompts may have different lengths. If one fails the
+   * others are given up.
    *
    * @throws InputError for bad options or inputs
    * @throws UnsupportedError for beam search
@@ -147,16 +146,16 @@ export class LoadedModel {
         message: 'One request of a batch cannot be aborted on its own.',
         hint: 'Pass { signal } for the whole batch.',
       });
-    if (requests.length === 0) return [];
-    const times = startTimes(this.#parts);
+    const failed = new AbortController();
+    const all = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+    const emit = (): void => undefined;
+    const answers = requests.map((request, i) => this.#answer(request, settings[i]!, { emit, signal: all }));
     try {
-      const prompts = [];
-      for (const request of requests)
-        prompts.push(await preparePrompt(this.#parts, request, { times, signal }));
-      return await answerBatch(this.#parts, prompts, settings, { times, signal });
+      return await Promise.all(answers);
     } catch (error) {
-      if (!signal?.aborted) throw error;
-      return requests.map(() => abortedResult(times));
+      failed.abort();
+      await Promise.allSettled(answers);
+      throw error;
     }
   }
 
@@ -171,7 +170,7 @@ export class LoadedModel {
    * @throws InputError if the inputs do not fit each other
    */
   forward(inputs: ForwardInputs): Promise<Logits> {
-    return forward(this.#parts.engine, this.model, inputs);
+    return forward(this.#parts, inputs);
   }
 
   /** What `verify` and other tools of this package work with. */

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { modelOf } from '@weft/models';
 import type { Json } from '@weft/spec';
-import { openCheckpoint, type TensorToWrite } from '@weft/weights';
+import { openCheckpoint, writeCheckpoint, type TensorToWrite } from '@weft/weights';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
 import { partWeights } from './part-weights.js';
@@ -33,5 +34,30 @@ describe('partWeights', () => {
       expect(weights.get(name)!.shape).toEqual([rows, text['hidden_size']]);
       expect(await bytesOf(name)).toEqual(fused.slice((6 + i) * bytes, (7 + i) * bytes));
     }
+  });
+
+  it('lends the tower of a checkpoint that is nothing else, whatever encoder reads its model_type', async () => {
+    const vlm = fixture('llava-dino');
+    const config = await configOf(vlm);
+    const folder = await mkdtemp(join(tmpdir(), 'weft-tower-'));
+    const checkpoint = await openCheckpoint(vlm);
+    const names = [...checkpoint.tensors.keys()].filter((name) => name.startsWith('vision_tower.'));
+    const tensors = new Map<string, TensorToWrite>();
+    for (const name of names) {
+      const { dtype, shape } = checkpoint.tensors.get(name)!;
+      const own = name.replace('vision_tower.', '');
+      tensors.set(own, { name: own, dtype, shape, data: await checkpoint.read(name) });
+    }
+    await checkpoint.close();
+    await writeCheckpoint(folder, [...tensors.values()]);
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config['vision_config']));
+
+    const lent = await partWeights(folder, 'encoder', await modelOf(config));
+    expect(lent).toHaveLength(names.length);
+    for (const { name, data } of lent) {
+      const own = tensors.get(name.replace('vision_tower.vision_model.', ''));
+      expect(typeof data === 'function' ? await data() : data, name).toEqual(own!.data);
+    }
+    await rm(folder, { recursive: true });
   });
 });

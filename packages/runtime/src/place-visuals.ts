@@ -1,4 +1,5 @@
 import { InputError } from '@weft/errors';
+import { isVisualToken } from '@weft/feeds';
 import { senseOf, type ImagePlacement, type Model, type Sense } from '@weft/spec';
 import type { Segment } from '@weft/text';
 import { isVideo, kindOf, type Visual } from './visuals.js';
@@ -24,25 +25,33 @@ interface Waiting {
  * Replaces each placeholder that the template wrote by the tokens of its picture or video; segments stay apart.
  *
  * @param visuals each kind in the order of its placeholders
+ * @param placements what a processor said of the visuals, parallel to them; it is asked unless given
  * @throws InputError if there are more or fewer of a kind than placeholders
  */
 export function placeVisuals(
   segments: readonly Segment[],
   model: Model,
   visuals: readonly Visual[],
+  placements?: readonly ImagePlacement[],
 ): PlacedVisuals {
   checkSeen(model, visuals);
   const waiting = model.senses.map((sense): Waiting => {
-    const own = visuals.filter((visual) => kindOf(visual) === sense.kind);
-    const placements = own.map((visual, i) => place(sense, visual, i, own.length));
-    return { sense, visuals: own, placements, found: 0 };
+    const isOwn = (visual: Visual): boolean => kindOf(visual) === sense.kind;
+    const own = visuals.filter(isOwn);
+    const known = placements?.filter((_, i) => isOwn(visuals[i]!));
+    return {
+      sense,
+      visuals: own,
+      placements: known ?? own.map((visual, i) => place(sense, visual, i, own.length)),
+      found: 0,
+    };
   });
   if (waiting.length === 0) return { segments, pictures: [], placements: [] };
 
   const byPlaceholder = new Map(waiting.map((one) => [one.sense.placeholder, one]));
   const pattern = new RegExp(`(${[...byPlaceholder.keys()].map(escaped).join('|')})`);
   const pictures: Visual[] = [];
-  const placements: ImagePlacement[] = [];
+  const found: ImagePlacement[] = [];
   const placed = segments.map((segment): Segment => {
     if (segment.kind === 'user') return segment;
     const pieces = segment.text.split(pattern).map((piece) => {
@@ -52,22 +61,22 @@ export function placeVisuals(
       const [visual, placement] = [one.visuals[number], one.placements[number]];
       if (!visual || !placement) return piece;
       pictures.push(visual);
-      placements.push(placement);
+      found.push(placement);
       return placement.prompt;
     });
     return { kind: 'template', text: pieces.join('') };
   });
-  for (const { sense, visuals: own, found } of waiting)
-    if (found !== own.length)
+  for (const { sense, visuals: own, found: count } of waiting)
+    if (count !== own.length)
       throw new InputError({
-        message: `The prompt has ${found} places for ${sense.kind}s (${sense.placeholder}), but ${own.length} ${sense.kind}s were given.`,
+        message: `The prompt has ${count} places for ${sense.kind}s (${sense.placeholder}), but ${own.length} ${sense.kind}s were given.`,
         where: describeVisuals(
           waiting.flatMap((one) => one.visuals),
           waiting.flatMap((one) => one.placements),
         ),
         hint: `Pass as many ${sense.kind}s as the prompt has placeholders.`,
       });
-  return { segments: placed, pictures, placements };
+  return { segments: placed, pictures, placements: found };
 }
 
 /** @throws InputError for pictures or videos that the model has no sense for */
@@ -97,10 +106,6 @@ function place(sense: Sense, visual: Visual, index: number, total: number): Imag
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
-/** Ids that pictures and videos take the place of. */
-export const visualTokenIds = ({ senses }: Pick<Model, 'senses'>): readonly number[] =>
-  senses.map(({ tokenId }) => tokenId);
-
 /**
  * Number of the picture whose embedding stands at each place.
  *
@@ -114,9 +119,9 @@ export function locate(
   placements: readonly ImagePlacement[],
 ): (number | undefined)[] {
   const owners = placements.flatMap(({ tokens }, i) => Array.from({ length: tokens }, () => i));
-  const visual = new Set(visualTokenIds({ senses }));
+  const isVisual = isVisualToken({ senses });
   let next = 0;
-  const imageAt = ids.map((id) => (visual.has(id) ? owners[next++] : undefined));
+  const imageAt = ids.map((id) => (isVisual(id) ? owners[next++] : undefined));
   if (next !== owners.length)
     throw new InputError({
       message: `The images need ${owners.length} tokens ${senses.map(({ placeholder, tokenId }) => `'${placeholder}' (id ${tokenId})`).join(' or ')}, but the prompt has ${next}.`,

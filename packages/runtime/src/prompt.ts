@@ -1,5 +1,11 @@
 import { InputError } from '@weft/errors';
-import { senseOf, type ImageSense, type PromptForm, type TokenPositions } from '@weft/spec';
+import {
+  senseOf,
+  type ImagePlacement,
+  type ImageSense,
+  type PromptForm,
+  type TokenPositions,
+} from '@weft/spec';
 import type { Segment } from '@weft/text';
 import type { ConversationTools, Question } from './message.js';
 import { describeVisuals, locate, placeVisuals } from './place-visuals.js';
@@ -20,6 +26,8 @@ export interface Prompt {
   readonly pictures: readonly Visual[];
   /** Parallel to `ids`: number of the picture whose embedding stands at the place, if any. */
   readonly imageAt: readonly (number | undefined)[];
+  /** Parallel to `pictures`. */
+  readonly placements: readonly ImagePlacement[];
   /** Tokens of pictures and videos. */
   readonly imageTokens: number;
   /** Positions of the ids, where the model has a rule for them. */
@@ -59,6 +67,7 @@ export function buildPrompt(tools: PromptTools, question: Question, visuals: rea
   return {
     ids,
     pictures,
+    placements,
     imageAt,
     imageTokens: placements.reduce((sum, { tokens }) => sum + tokens, 0),
     positions,

@@ -63,10 +63,15 @@ export async function readVisuals(
 /**
  * Decodes the pictures of a question, in the order of their placeholders.
  *
+ * @param backdrop what shows through transparent pixels
  * @throws InputError if a picture cannot be read, if there are more or fewer than places for them, or for a video
  */
-export async function readPictures(question: Question, signal?: AbortSignal): Promise<Picture[]> {
-  const visuals = await readVisuals(question, signal);
+export async function readPictures(
+  question: Question,
+  signal?: AbortSignal,
+  backdrop?: PromptRule['backdrop'],
+): Promise<Picture[]> {
+  const visuals = await readVisuals(question, signal, backdrop);
   return visuals.map((visual) => {
     if (!isVideo(visual)) return visual;
     throw new InputError({

@@ -14,7 +14,8 @@ import {
 } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
-import { load, loadStored, type Storage } from './load.js';
+import type { Storage } from './engine-setup.js';
+import { load, loadStored } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { locateWeights, type BlockEntries, type StoredPlan } from './weight-location.js';
 

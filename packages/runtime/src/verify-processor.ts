@@ -1,9 +1,9 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@weft/errors';
+import { fittedTo } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import { part, senseOf, type Model, type Picture, type ProcessedImages, type Video } from '@weft/spec';
-import { fittedTo } from './encoder-inputs.js';
 import type { LoadedModel } from './loaded-model.js';
 import { buildPrompt, type Prompt } from './prompt.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';

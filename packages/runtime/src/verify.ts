@@ -1,12 +1,20 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, InputError, UnsupportedError } from '@weft/errors';
+import { joinArrays } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
-import { part, type Json, type PartDefinition } from '@weft/spec';
+import { part, type Json } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
 import { openSafetensors, type SafetensorsFile } from '@weft/weights';
-import { readBatch, runColumns, type ForwardInputs, type PaddedBatch } from './forward.js';
-import { load } from './load.js';
+import {
+  readBatch,
+  runColumns,
+  seenAt,
+  withSequences,
+  type ForwardInputs,
+  type PaddedBatch,
+} from './forward.js';
+import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { argmax } from './sampling.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
@@ -28,10 +36,13 @@ export interface VerifyReport {
  */
 const relativeTolerance = 2e-5;
 
+export interface VerifyOptions extends Pick<LoadOptions, 'model' | 'parts' | 'signal'> {}
+
 /**
  * Compares a checkpoint folder with the reference outputs in its `golden.safetensors`: every check that the file's
  * contents allow. A tensor of the file that was neither compared nor read is a failed check that names it. A folder
- * without a tokenizer is enough unless the file has ids to expect.
+ * without a tokenizer is enough unless the file has ids to expect. A `model` made by hand takes the place of the one that
+ * `config.json` describes.
  *
  * @throws ConfigError if there is no `golden.safetensors`
  * @throws UnsupportedError if the file says that it is of another kind than this reads
@@ -39,7 +50,7 @@ const relativeTolerance = 2e-5;
  */
 export async function verify(
   folder: string,
-  { signal, parts }: { readonly signal?: AbortSignal; readonly parts?: readonly PartDefinition[] } = {},
+  { model, parts, signal }: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const path = resolve(folder);
   const { tensors: golden, metadata } = await readGolden(path);
@@ -51,7 +62,8 @@ export async function verify(
     });
   const hasTexts = (await readdir(path)).includes('tokenizer.json') || 'expected_input_ids' in golden;
   const loaded = await load(path, {
-    recipe: recipeOptions(path, metadata),
+    model,
+    recipe: model ? undefined : recipeOptions(path, metadata),
     parts,
     signal,
     // Nothing is asked of it.
@@ -63,7 +75,7 @@ export async function verify(
     if (golden['input_ids']) {
       const batch = await readBatch(loaded.parts.engine, loaded.model, inputs as ForwardInputs);
       signal?.throwIfAborted();
-      checks.push(...featureChecks(golden, batch), ...positionChecks(golden, batch));
+      checks.push(...(await featureChecks(loaded, golden, batch)), ...positionChecks(golden, batch));
       if (golden['logits']) checks.push(...(await logitChecks(loaded, golden['logits'], batch)));
       signal?.throwIfAborted();
       if (golden['generated']) checks.push(await generatedCheck(loaded, golden['generated'], batch));
@@ -145,9 +157,16 @@ function relativeDifference(
   return check(name, largest > 0 ? difference / largest : difference, relativeTolerance);
 }
 
-function featureChecks(golden: Tensors, { features }: PaddedBatch): VerifyCheck[] {
+async function featureChecks(
+  { parts: { engine } }: LoadedModel,
+  golden: Tensors,
+  { pictures }: PaddedBatch,
+): Promise<VerifyCheck[]> {
   const reference = golden['image_features'];
-  return reference ? [relativeDifference('image_features', features, reference)] : [];
+  if (!reference) return [];
+  const features = [];
+  for (const picture of pictures) features.push(await engine.embeds(picture));
+  return [relativeDifference('image_features', joinArrays(features), reference)];
 }
 
 /** Positions by the model's rule. The measure is the number of positions that differ. */
@@ -157,7 +176,7 @@ function positionChecks(
 ): VerifyCheck[] {
   if (!reference) return [];
   const wanted = reference.data as BigInt64Array;
-  const actual = counted.positionIds;
+  const { data: actual } = counted.positionIds;
   if (actual.length !== wanted.length) return [check('position_ids', Infinity, 0)];
   return [
     check(
@@ -176,19 +195,21 @@ async function logitChecks(
 ): Promise<VerifyCheck[]> {
   const { vocabSize } = part(model, 'backbone').shape;
   const counts = (at: number): boolean => batch.mask[Math.floor(at / vocabSize)] === 1n;
-  const runAll = async (cuts: readonly number[]): Promise<Float32Array> => {
-    const cache = await engine.open(batch.batch);
-    const result = new Float32Array(batch.batch * batch.length * vocabSize);
-    for (const [i, start] of cuts.entries()) {
-      const end = cuts[i + 1] ?? batch.length;
-      const logits = await runColumns(engine, cache, model, batch, [start, end]);
-      const width = (end - start) * vocabSize;
-      for (let row = 0; row < batch.batch; row++)
-        result.set(logits.subarray(row * width, (row + 1) * width), (row * batch.length + start) * vocabSize);
-    }
-    await engine.release(cache);
-    return result;
-  };
+  const runAll = (cuts: readonly number[]): Promise<Float32Array> =>
+    withSequences(engine, batch, async (sequences) => {
+      const result = new Float32Array(batch.batch * batch.length * vocabSize);
+      for (const [i, start] of cuts.entries()) {
+        const end = cuts[i + 1] ?? batch.length;
+        const logits = await runColumns(engine, sequences, model, batch, [start, end]);
+        const width = (end - start) * vocabSize;
+        for (let row = 0; row < batch.batch; row++)
+          result.set(
+            logits.subarray(row * width, (row + 1) * width),
+            (row * batch.length + start) * vocabSize,
+          );
+      }
+      return result;
+    });
   const half = Math.ceil(batch.length / 2);
   const steps = [
     ...new Set([0, Math.ceil(half / 2), ...Array.from({ length: batch.length - half }, (_, i) => half + i)]),
@@ -197,17 +218,6 @@ async function logitChecks(
     relativeDifference('logits', await runAll([0]), reference, counts),
     relativeDifference('logits-cached', await runAll(steps), reference, counts),
   ];
-}
-
-/** What the last token of each row sees: a token that is generated sees the same. */
-function lastSeen({ batch, length, seenMask }: PaddedBatch): BigInt64Array {
-  const tiles = seenMask.length / (batch * length);
-  const last = new BigInt64Array(batch * tiles);
-  for (let row = 0; row < batch; row++) {
-    const end = (row + 1) * length * tiles;
-    last.set(seenMask.subarray(end - tiles, end), row * tiles);
-  }
-  return last;
 }
 
 /** Greedy continuation on the cache. The measure is the number of tokens that differ. */
@@ -223,32 +233,37 @@ async function generatedCheck(
       message: `generated has ${rows} rows, but input_ids has ${batch.batch}.`,
       where: 'golden.safetensors',
     });
-  const { positionIds, next } = batch.counted;
+  const { next } = batch.counted;
+  const { data: positionIds } = batch.counted.positionIds;
   const axes = positionIds.length / (rows * batch.length);
-  const cache = await engine.open(rows);
-  let logits = await runColumns(engine, cache, model, { ...batch, positionIds }, [0, batch.length]);
-  let width = batch.length * vocabSize;
-  let different = 0;
-  for (let step = 0; step < count; step++) {
-    const tokens = Array.from({ length: rows }, (_, row) =>
-      argmax(logits.subarray((row + 1) * width - vocabSize, (row + 1) * width)),
-    );
-    const wanted = reference.data as BigInt64Array;
-    different += tokens.filter((token, row) => BigInt(token) !== wanted[row * count + step]).length;
-    if (step === count - 1) break;
-    logits = await engine.run(cache, {
-      length: 1,
-      inputIds: BigInt64Array.from(tokens, BigInt),
-      positionIds: BigInt64Array.from({ length: axes * rows }, (_, i) => BigInt(next[i % rows]! + step)),
-      mask: new BigInt64Array(rows).fill(1n),
-      logitPositions: BigInt64Array.from({ length: rows }, (_, row) => BigInt(row)),
-      imagePositions: new BigInt64Array(0),
-      imageEmbeds: new Float32Array(0),
-      seenKeys: batch.seenKeys,
-      seenMask: lastSeen(batch),
+  const wanted = reference.data as BigInt64Array;
+  const different = await withSequences(engine, batch, async (sequences) => {
+    const all = await runColumns(engine, sequences, model, { ...batch, positionIds }, [0, batch.length]);
+    let logits: readonly Float32Array[] = sequences.map((_, row) => {
+      const end = lastPlace(batch, row) + 1;
+      return all.subarray((end - 1) * vocabSize, end * vocabSize);
     });
-    width = vocabSize;
-  }
-  await engine.release(cache);
+    let different = 0;
+    for (let step = 0; step < count; step++) {
+      const tokens = logits.map(argmax);
+      different += tokens.filter((token, row) => BigInt(token) !== wanted[row * count + step]).length;
+      if (step === count - 1) break;
+      logits = await engine.step(
+        sequences.map((id, row) => ({
+          id,
+          ids: [tokens[row]!],
+          positions: Array.from({ length: axes }, () => [next[row]! + step]),
+          // A token that is generated sees what the last one saw.
+          seen: batch.seenPictures.length > 0 ? seenAt(batch, row, [lastPlace(batch, row)]) : undefined,
+        })),
+      );
+    }
+    return different;
+  });
   return check('generated', different, 0);
+}
+
+/** Place of a row's last token that is not padding. */
+function lastPlace({ mask, length }: PaddedBatch, row: number): number {
+  return row * length + mask.subarray(row * length, (row + 1) * length).lastIndexOf(1n);
 }

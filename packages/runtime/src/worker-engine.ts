@@ -1,12 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { SessionError } from '@weft/errors';
-import type { TensorData } from '@weft/graph';
-import type { CrossShare } from '@weft/spec';
-import type { EncodedImage, Engine, EngineSetup, TextStep } from './engine.js';
+import type { Engine, EngineSetup } from './engine.js';
+import type { Eye, SeenPicture } from './preparer.js';
 import { unpackError } from './remote-error.js';
 import { runLock, waitAtExit } from './run-lock.js';
-import type { Visual } from './visuals.js';
-import { buffersOf, type Answer, type Call, type Method } from './worker-protocol.js';
+import type { Answer, Call, Method } from './worker-protocol.js';
 
 interface Pending {
   readonly resolve: (value: never) => void;
@@ -18,9 +16,12 @@ interface Pending {
  * thread is never terminated, since that would end the process in the middle of a run: it finishes what is under way,
  * frees its sessions and exits. While nothing is under way it does not keep the process alive.
  *
+ * @returns the engine, and the worker's eye if the setup says how to make one
  * @throws SessionError if ONNX Runtime refuses a graph
  */
-export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
+export async function startWorkerEngine(
+  setup: EngineSetup,
+): Promise<{ readonly engine: Engine; readonly eye: Eye | undefined }> {
   const lock = runLock();
   // Options of the main program, such as --input-type, may not suit the worker's file.
   const worker = new Worker(new URL('../dist/worker.js', import.meta.url), {
@@ -60,17 +61,13 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
     fail(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' })),
   );
 
-  const call = <T>(
-    method: Method,
-    parameters: readonly unknown[],
-    handOver: readonly unknown[] = [],
-  ): Promise<T> => {
+  const call = <T>(method: Method, parameters: readonly unknown[]): Promise<T> => {
     if (failure) return Promise.reject(failure);
     const id = ++calls;
     const message: Call = { id, method, parameters };
     const answer = wait<T>(id);
     try {
-      worker.postMessage(message, buffersOf(handOver));
+      worker.postMessage(message);
     } catch (cause) {
       settle(id)?.reject(
         new SessionError({
@@ -84,15 +81,18 @@ export async function startWorkerEngine(setup: EngineSetup): Promise<Engine> {
 
   await wait<void>(0);
   return {
-    encode: (visual: Visual, total: number) => call<EncodedImage>('encode', [visual, total]),
-    encodeTensors: (inputs: Readonly<Record<string, TensorData>>, share?: CrossShare) =>
-      call<Pick<EncodedImage, 'embeds' | 'keys'>>('encodeTensors', [inputs, share]),
-    forget: (keys) => call<void>('forget', [keys]),
-    open: (batch) => call<number>('open', [batch]),
-    run: (cache, step: TextStep) => call<Float32Array>('run', [cache, step], [step]),
-    select: (cache, rows) => call<void>('select', [cache, rows]),
-    truncate: (cache, length) => call<void>('truncate', [cache, length]),
-    release: (cache) => call<void>('release', [cache]),
-    close: () => (failure ? Promise.resolve() : call<void>('close', [])),
+    engine: {
+      see: (sights, keep) => call('see', [sights, keep]),
+      embeds: (picture) => call('embeds', [picture]),
+      forget: (pictures) => call('forget', [pictures]),
+      open: (blocks) => call('open', [blocks]),
+      hold: (id, blocks) => call('hold', [id, blocks]),
+      fork: (id) => call('fork', [id]),
+      truncate: (id, length) => call('truncate', [id, length]),
+      release: (id) => call('release', [id]),
+      step: (rows) => call('step', [rows]),
+      close: () => (failure ? Promise.resolve() : call('close', [])),
+    },
+    eye: setup.preparer ? (looks, keep) => call<readonly SeenPicture[]>('look', [looks, keep]) : undefined,
   };
 }

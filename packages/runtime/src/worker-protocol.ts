@@ -1,9 +1,10 @@
 import type { Engine } from './engine.js';
 import type { SentError } from './remote-error.js';
 
-export type Method = keyof Engine;
+/** A method of the engine, or `look`, which is the eye beside it. */
+export type Method = keyof Engine | 'look';
 
-/** What the main thread sends: a call of one of the engine's methods. */
+/** What the main thread sends: a call of one of the methods. */
 export interface Call {
   readonly id: number;
   readonly method: Method;

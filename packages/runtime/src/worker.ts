@@ -1,23 +1,35 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { modelOf } from '@weft/models';
-import type { EngineSetup } from './engine.js';
+import type { Engine, EngineSetup } from './engine.js';
 import { importPackage } from './import-package.js';
 import { LocalEngine } from './local-engine.js';
+import { eyeOf, preparerOf, type Eye } from './preparer.js';
 import { packError } from './remote-error.js';
 import { guarded, type RunLock } from './run-lock.js';
-import { buffersOf, type Answer, type Call } from './worker-protocol.js';
+import { buffersOf, type Answer, type Call, type Method } from './worker-protocol.js';
 
 const port = parentPort!;
 const { setup, lock } = workerData as { readonly setup: EngineSetup; readonly lock: RunLock };
 const answer = (message: Answer, handOver: readonly unknown[] = []): void =>
   port.postMessage(message, buffersOf(handOver));
 
+/** The eye of the model that the setup names, made when the first picture comes. */
+function lazyEye({ preparer }: EngineSetup, engine: Engine): Eye {
+  let eye: Promise<Eye> | undefined;
+  const open = async (): Promise<Eye> => {
+    const model = await modelOf(preparer!.config, { ...preparer!.files, importPackage });
+    return eyeOf(preparerOf(model), engine);
+  };
+  return async (looks, keep) => (await (eye ??= open()))(looks, keep);
+}
+
 try {
-  const model = await modelOf(setup.config, { ...setup.files, importPackage });
-  const engine = await LocalEngine.create(setup, model, (action) => guarded(lock, action));
+  const engine = await LocalEngine.create(setup, (action) => guarded(lock, action));
+  const look = lazyEye(setup, engine);
+  const methodOf = (method: Method): ((...given: readonly never[]) => Promise<unknown>) =>
+    method === 'look' ? look : engine[method].bind(engine);
   port.on('message', ({ id, method, parameters }: Call) => {
-    const call = engine[method] as (...given: readonly unknown[]) => Promise<unknown>;
-    call.apply(engine, parameters as unknown[]).then(
+    methodOf(method)(...(parameters as never[])).then(
       (result) => {
         answer({ id, result }, [result]);
         if (method === 'close') port.close();

@@ -1,16 +1,30 @@
 import { InputError } from '@weft/errors';
-import type { TensorData } from '@weft/graph';
-import { senseOf, type Model } from '@weft/spec';
+import {
+  batchPositions,
+  crossFeeds,
+  inTokenOrder,
+  joinRuns,
+  sharesRuns,
+  sightRuns,
+  visualPlaces,
+  type PlacedRow,
+  type SightRun,
+} from '@weft/feeds';
+import { senseOf, type ImagePlacement, type Model } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
-import { crossFeeds } from './cross-feeds.js';
-import { int64, tensor } from './ort.js';
+import { int64, toFeeds, type Feeds } from './ort.js';
 import type { TrainingExample } from './training-example.js';
 
 /** Label of a position that is not supervised. */
 export const ignored = -100;
 
 export interface Batch {
-  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly feeds: Feeds;
+  /**
+   * Inputs of the graph of sight, a set for each run of it, in the order of their tokens; none if all pictures are in
+   * `feeds`, where they pass the graph of the whole model at once.
+   */
+  readonly runs: readonly Feeds[];
   /** Supervised tokens: the divisor of the summed loss. */
   readonly targets: number;
   /** Tokens without padding. */
@@ -21,81 +35,87 @@ export interface Batch {
 /**
  * Samples as one right-padded batch. Position `t` predicts token `t + 1`, so the first label is never a target.
  *
- * @throws InputError if a sample's labels and ids differ in length, or if cross-attention cannot tell what a sample sees
+ * @throws InputError if a sample's labels and ids differ in length, if its tensors do not fit the model, or if
+ * cross-attention cannot tell what it sees
  */
-export function collate(examples: readonly TrainingExample[], model: Pick<Model, 'senses'>): Batch {
-  const sense = senseOf(model, 'image');
-  const length = Math.max(...examples.map((example) => example.inputIds.length));
-  const ids = new Array<number>(examples.length * length).fill(0);
-  const positions = new Array<number>(examples.length * length).fill(0);
-  const imagePositions: number[] = [];
-  const targetPositions: number[] = [];
-  const targets: number[] = [];
-  let tokens = 0;
-  for (const [row, { inputIds, labels }] of examples.entries()) {
+export function collate(examples: readonly TrainingExample[], model: Model): Batch {
+  for (const [row, { inputIds, labels }] of examples.entries())
     if (labels.length !== inputIds.length)
       throw new InputError({
         message: `Sample ${row} of the batch has ${inputIds.length} ids and ${labels.length} labels.`,
       });
-    tokens += inputIds.length;
-    for (const [column, id] of inputIds.entries()) {
-      const flat = row * length + column;
-      ids[flat] = id;
-      positions[flat] = column;
-      if (id === sense?.tokenId) imagePositions.push(flat);
-      const next = labels[column + 1];
-      if (next !== undefined && next !== ignored) {
-        targetPositions.push(flat);
-        targets.push(next);
-      }
-    }
-  }
-  const pictures = examples.flatMap(({ images }) => (images ? [images] : []));
-  const placed = (): Record<string, Tensor> =>
-    sense?.cross
-      ? crossFeeds(examples, sense.cross, imagePositions)
-      : { image_positions: int64(imagePositions, [imagePositions.length]) };
-  const shape = [examples.length, length];
+  const length = Math.max(...examples.map(({ inputIds }) => inputIds.length));
+  const rows = examples.map(({ inputIds }): PlacedRow => ({ ids: inputIds, columns: [...inputIds.keys()] }));
+  const runs = examples.flatMap(({ inputIds, images }) =>
+    images ? inTokenOrder(sightRuns(model, images), inputIds, model) : [],
+  );
+  const ids = new Array<number>(examples.length * length).fill(0);
+  for (const [row, { inputIds }] of examples.entries())
+    for (const [column, id] of inputIds.entries()) ids[row * length + column] = id;
+  const layouts = runs.flatMap(({ layout }) => (layout ? [layout] : []));
+  const { positionIds } = batchPositions(model, rows, length, layouts);
+  const { places, targets } = targetsOf(examples, length);
+  const isApart = runs.length > 0 && !sharesRuns(model);
   return {
     feeds: {
-      input_ids: int64(ids, shape),
-      position_ids: int64(positions, shape),
-      target_positions: int64(targetPositions, [targets.length]),
+      input_ids: int64(ids, [examples.length, length]),
+      ...toFeeds({ position_ids: positionIds }),
+      target_positions: int64(places, [places.length]),
       targets: int64(targets, [targets.length]),
-      ...(pictures.length > 0 ? { ...tensors(joinTiles(pictures)), ...placed() } : {}),
+      ...(runs.length > 0 ? seenFeeds(model, examples, { rows, length, runs: isApart ? [] : runs }) : {}),
     },
+    runs: isApart ? runs.map(({ inputs }) => toFeeds(inputs)) : [],
     targets: targets.length,
-    tokens,
-    hasImages: pictures.length > 0,
+    tokens: rows.reduce((sum, row) => sum + row.ids.length, 0),
+    hasImages: runs.length > 0,
   };
 }
 
-/** Encoder inputs joined along their first axis. */
-export function joinTiles(
-  pictures: readonly Readonly<Record<string, TensorData>>[],
-): Record<string, TensorData> {
-  const names = Object.keys(pictures[0]!);
-  return Object.fromEntries(
-    names.map((name): [string, TensorData] => {
-      const parts = pictures.map((picture) => picture[name]!);
-      const [{ dtype, shape }] = parts as [TensorData];
-      const size = parts.reduce((sum, part) => sum + part.data.length, 0);
-      const data = dtype === 'int64' ? new BigInt64Array(size) : new Float32Array(size);
-      let at = 0;
-      for (const part of parts) {
-        data.set(part.data as never, at);
-        at += part.data.length;
-      }
-      const tiles = parts.reduce((sum, part) => sum + part.shape[0]!, 0);
-      return [name, { dtype, shape: [tiles, ...shape.slice(1)], data } as TensorData];
-    }),
+/** Flat places that predict a supervised token, and the token that follows each. */
+function targetsOf(
+  examples: readonly TrainingExample[],
+  length: number,
+): { readonly places: readonly number[]; readonly targets: readonly number[] } {
+  const found = examples.flatMap(({ labels }, row) =>
+    labels.flatMap((label, column) =>
+      column > 0 && label !== ignored ? [{ place: row * length + column - 1, label }] : [],
+    ),
   );
+  return { places: found.map(({ place }) => place), targets: found.map(({ label }) => label) };
 }
 
-const tensors = (given: Readonly<Record<string, TensorData>>): Record<string, Tensor> =>
-  Object.fromEntries(
-    Object.entries(given).map(([name, { dtype, shape, data }]) => [
-      name,
-      tensor(dtype, data as Float32Array | BigInt64Array, shape),
-    ]),
-  );
+/** Pixels that all runs share, where embeddings stand, and what cross-attention sees. */
+function seenFeeds(
+  model: Model,
+  examples: readonly TrainingExample[],
+  {
+    rows,
+    length,
+    runs,
+  }: { readonly rows: readonly PlacedRow[]; readonly length: number; readonly runs: readonly SightRun[] },
+): Record<string, Tensor> {
+  const cross = senseOf(model, 'image')?.cross;
+  const crossed =
+    cross &&
+    crossFeeds(
+      cross,
+      rows.map((row, i) => ({ ...row, pictures: picturesOf(examples[i]!, i) })),
+      length,
+    );
+  const places = visualPlaces(model, rows, length);
+  const isPlaced = !crossed || 'image_rows' in crossed;
+  return {
+    ...(runs.length > 0 ? toFeeds(joinRuns(runs.map(({ inputs }) => inputs))) : {}),
+    ...(crossed ? toFeeds(crossed) : {}),
+    ...(isPlaced ? { image_positions: int64(places, [places.length]) } : {}),
+  };
+}
+
+function picturesOf({ images, placements = [] }: TrainingExample, row: number): readonly ImagePlacement[] {
+  if (images && placements.length === 0)
+    throw new InputError({
+      message: `Sample ${row} of the batch does not say what cross-attention sees of its pictures.`,
+      hint: 'Give it the placements that the processor returns with their tensors.',
+    });
+  return placements;
+}

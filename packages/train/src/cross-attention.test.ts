@@ -1,15 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { namedParameters, type TensorData } from '@weft/graph';
 import { initialWeights, modelOf } from '@weft/models';
-import { load, readEntry, type LoadedModel } from '@weft/runtime';
+import { load, type LoadedModel } from '@weft/runtime';
 import { loadChatTemplate } from '@weft/text';
 import { senseOf, type Json, type Model, type Picture } from '@weft/spec';
-import { matchWeights, openCheckpoint, toFloat32, wholeTensor } from '@weft/weights';
 import { describe, expect, it } from 'vitest';
 import { composed, crossed } from '../test/composed.js';
+import { openFixture } from '../test/fixture.js';
 import { collate, ignored } from './batch.js';
 import type { TrainingExample } from './training-example.js';
 import type { Dataset } from './dataset.js';
@@ -90,15 +89,13 @@ describe('training by cross-attention', () => {
         { shape: namedParameters(model.module).get(path)!.shape, data: values },
       ]),
     );
-    const optimizer = new Optimizer(
+    const optimizer = new Optimizer({
       model,
       stage,
-      planStage(stage, listParameters(model)),
-      values,
-      null,
-      0,
-      1,
-    );
+      planned: planStage(stage, listParameters(model)),
+      weights: values,
+      threads: 1,
+    });
     const text = collate([{ inputIds: [1, 2, 3], labels: [ignored, 2, 3], images: null }], model);
     const { gradientNorms } = await optimizer.update([text]);
     expect(Object.values(gradientNorms).every((norm) => norm === 0)).toBe(true);
@@ -141,21 +138,9 @@ async function lossByForward(
 
 describe.each(['mllama-apart', 'nvlm-x', 'nvlm-h'])('the loss of %s', (name) => {
   it('is the one of the logits, sample by sample and in a batch', async () => {
-    const folder = fileURLToPath(new URL(`../../models/__fixtures__/${name}`, import.meta.url));
+    const { folder, weights } = await openFixture(name);
     const loaded = await load(folder, { worker: false });
     const { model, tokenizer } = loaded;
-    const checkpoint = await openCheckpoint(folder);
-    await checkpoint.close();
-    const parameters = namedParameters(model.module);
-    const { entries } = matchWeights({ expected: parameters, file: checkpoint, ...model.checkpoint });
-    const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-    for (const [path, stored] of entries) {
-      const entry = wholeTensor(stored);
-      weights.set(path, {
-        shape: parameters.get(path)!.shape,
-        data: toFloat32(await readEntry(entry), entry.dtype),
-      });
-    }
     const tools = { model, tokenizer, chatTemplate: await loadChatTemplate(folder) };
     const picture = (width: number, height: number): Picture => ({
       width,
@@ -173,15 +158,13 @@ describe.each(['mllama-apart', 'nvlm-x', 'nvlm-h'])('the loss of %s', (name) => 
       },
     ];
     const learn: Stage = { ...stage, trainable: ['fusion'] };
-    const optimizer = new Optimizer(
+    const optimizer = new Optimizer({
       model,
-      learn,
-      planStage(learn, listParameters(model)),
+      stage: learn,
+      planned: planStage(learn, listParameters(model)),
       weights,
-      null,
-      0,
-      1,
-    );
+      threads: 1,
+    });
     try {
       const examples: TrainingExample[] = [];
       const expected: number[] = [];

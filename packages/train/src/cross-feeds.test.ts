@@ -22,7 +22,7 @@ describe('a batch for cross-attention', () => {
     labels: inputIds,
     images:
       tiles > 0
-        ? { pixel_values: { dtype: 'float32', shape: [tiles, 1], data: new Float32Array(tiles) } }
+        ? { pixel_values: { dtype: 'float32', shape: [tiles, 3, 8, 8], data: new Float32Array(192 * tiles) } }
         : null,
     placements: placements as ImagePlacement[],
   });

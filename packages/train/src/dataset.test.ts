@@ -26,15 +26,14 @@ describe('the order of samples', () => {
 });
 
 describe('a batch', async () => {
-  const text = { senses: [] };
-  const { senses } = await composed({ id: 'fusion-unified', config: {} });
-  const seeing = { senses: senses.map((sense) => ({ ...sense, tokenId: 2 })) };
+  const model = await composed({ id: 'fusion-unified', config: {} });
+  const seeing = { ...model, senses: model.senses.map((sense) => ({ ...sense, tokenId: 2 })) };
   const sample = (inputIds: number[], labels: number[]) => ({ inputIds, labels, images: null });
 
   it('supervises the token after each position, never the first', () => {
     const { feeds, targets, tokens } = collate(
       [sample([5, 6, 7], [5, ignored, 7]), sample([8, 9], [ignored, 9])],
-      text,
+      model,
     );
     expect(targets).toBe(2);
     expect(tokens).toBe(5);
@@ -45,7 +44,11 @@ describe('a batch', async () => {
 
   it('places image embeddings at the placeholders and joins tiles', () => {
     const image = (value: number) => ({
-      pixel_values: { dtype: 'float32' as const, shape: [1, 2], data: Float32Array.of(value, value) },
+      pixel_values: {
+        dtype: 'float32' as const,
+        shape: [1, 3, 8, 8],
+        data: new Float32Array(192).fill(value),
+      },
     });
     const { feeds, hasImages } = collate(
       [
@@ -56,11 +59,12 @@ describe('a batch', async () => {
     );
     expect(hasImages).toBe(true);
     expect([...(feeds['image_positions']!.data as BigInt64Array)]).toEqual([0n, 1n, 5n, 6n]);
-    expect(feeds['pixel_values']!.dims).toEqual([2, 2]);
-    expect([...(feeds['pixel_values']!.data as Float32Array)]).toEqual([1, 1, 2, 2]);
+    expect(feeds['pixel_values']!.dims).toEqual([2, 3, 8, 8]);
+    const pixels = feeds['pixel_values']!.data as Float32Array;
+    expect([pixels[0], pixels[191], pixels[192], pixels[383]]).toEqual([1, 1, 2, 2]);
   });
 
   it('refuses labels of another length', () => {
-    expect(() => collate([sample([1, 2], [1])], text)).toThrow(/2 ids and 1 labels/);
+    expect(() => collate([sample([1, 2], [1])], model)).toThrow(/2 ids and 1 labels/);
   });
 });

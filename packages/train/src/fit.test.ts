@@ -172,8 +172,9 @@ describe('gradients of several passes', () => {
     const start = () =>
       new Map(parameters.map(({ path, shape }) => [path, { shape, data: weights.get(path)! }]));
     const examples = [1, 2, 4, 5].map((i) => data.example(i) as TrainingExample);
-    const one = new Optimizer(model, tune, planned, start(), null, 0, 1);
-    const two = new Optimizer(model, tune, planned, start(), null, 0, 1);
+    const [one, two] = [1, 2].map(
+      () => new Optimizer({ model, stage: tune, planned, weights: start(), threads: 1 }),
+    ) as [Optimizer, Optimizer];
     const together = await one.update([collate(examples, model)]);
     const apart = await two.update([collate(examples.slice(0, 1), model), collate(examples.slice(1), model)]);
     expect(apart.targets).toBe(together.targets);

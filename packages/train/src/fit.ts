@@ -68,15 +68,15 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
     const { stage, data } = stages[index]!;
     const planned = planStage(stage, parameters);
     for (const { path } of planned) changed.add(path);
-    const optimizer = new Optimizer(
+    const optimizer = new Optimizer({
       model,
       stage,
       planned,
       weights,
-      state?.moments ?? null,
-      state?.step ?? 0,
-      options.threads,
-    );
+      moments: state?.moments,
+      step: state?.step,
+      threads: options.threads,
+    });
     state = null;
     const draw = batchSource(model, stage, data, seed + index);
 

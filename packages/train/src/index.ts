@@ -5,7 +5,7 @@ export { describeStage, listParameters } from './describe.js';
 export { fit, type FitOptions, type StageRun } from './fit.js';
 export { jsonlDataset, type JsonlOptions } from './jsonl-dataset.js';
 export { lossPlot, type Metric } from './metrics.js';
-export { Optimizer, type UpdateReport } from './optimizer.js';
+export { Optimizer, type OptimizerOptions, type UpdateReport } from './optimizer.js';
 export { trainingProgress, type ProgressStream } from './progress.js';
 export { sftExample, type SftSample } from './sft.js';
 export {

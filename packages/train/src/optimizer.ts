@@ -1,19 +1,10 @@
-import {
-  differentiate,
-  gradientName,
-  momentNames,
-  nextName,
-  stateNames,
-  updateGraph,
-  updateScalars,
-} from '@weft/autodiff';
-import { add, input, makeGraph, type Graph } from '@weft/graph';
-import { trainingGraph } from '@weft/models';
+import { momentNames, nextName, stateNames, updateGraph, updateScalars } from '@weft/autodiff';
 import { emitModel } from '@weft/onnx';
 import type { Model } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
 import type { Batch } from './batch.js';
-import { openProgram, scalar, tensor, type Feeds, type Program } from './ort.js';
+import { Gradients } from './gradients.js';
+import { openProgram, scalar, tensor, zeros, type Feeds, type Program } from './ort.js';
 import { scheduleFactor, type PlannedParameter, type Stage } from './stage.js';
 
 /** What one update reports. */
@@ -27,35 +18,38 @@ export interface UpdateReport {
   readonly tokens: number;
 }
 
-const sumName = (path: string): string => `sum:${path}`;
-
-/** Adds inputs that hold earlier gradient sums, so that passes add up inside of the graph. */
-function accumulating(graph: Graph, paths: readonly string[]): Graph {
-  const outputs = { ...graph.outputs };
-  for (const path of paths) {
-    const gradient = outputs[gradientName(path)]!;
-    outputs[gradientName(path)] = add(gradient, input(sumName(path), gradient));
-  }
-  return makeGraph(outputs);
+export interface OptimizerOptions {
+  readonly model: Model;
+  readonly stage: Stage;
+  /** What learns, as `planStage` says. */
+  readonly planned: readonly PlannedParameter[];
+  /** Values of all parameters by path. */
+  readonly weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  /** Moments of earlier updates by the names of `stateNames`; zeros unless given. */
+  readonly moments?: ReadonlyMap<string, Float32Array> | undefined;
+  /** Updates done in this stage; 0 unless given. */
+  readonly step?: number | undefined;
+  readonly threads?: number | undefined;
 }
 
 /** Weights, moments and graphs of one stage. Updates replace tensors; nothing is written in place. */
 export class Optimizer {
+  readonly stage: Stage;
+  readonly planned: readonly PlannedParameter[];
+  /** Updates done in this stage. */
+  step: number;
   readonly #weights: Map<string, Tensor>;
   readonly #moments = new Map<string, Tensor>();
-  readonly #programs = new Map<string, Program>();
+  readonly #gradients: Gradients;
+  readonly #threads: number | undefined;
   #update: Program | undefined;
 
-  constructor(
-    readonly model: Model,
-    readonly stage: Stage,
-    readonly planned: readonly PlannedParameter[],
-    weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
-    moments: ReadonlyMap<string, Float32Array> | null,
-    /** Updates done in this stage. */
-    public step: number,
-    readonly threads?: number,
-  ) {
+  constructor({ model, stage, planned, weights, moments, step = 0, threads }: OptimizerOptions) {
+    this.stage = stage;
+    this.planned = planned;
+    this.step = step;
+    this.#threads = threads;
+    this.#gradients = new Gradients(model, planned, threads);
     this.#weights = new Map(
       [...weights].map(([path, { data, shape }]) => [path, tensor('float32', data, shape)]),
     );
@@ -76,54 +70,27 @@ export class Optimizer {
     return new Map([...this.#moments].map(([name, value]) => [name, value.data as Float32Array]));
   }
 
-  async #program(kind: 'first' | 'next' | 'loss', images: boolean): Promise<Program> {
-    const key = `${kind} ${images}`;
-    const known = this.#programs.get(key);
-    if (known) return known;
-    const forward = trainingGraph(this.model, { images });
-    // A text-only batch says nothing about the encoder: only what the loss depends on gets gradients.
-    const paths = this.planned.map((p) => p.path).filter((path) => forward.parameters.has(path));
-    const graph = kind === 'loss' ? forward : differentiate(forward, 'loss', paths);
-    const program = await openProgram(
-      kind === 'loss' ? 'evaluation' : 'training',
-      emitModel(kind === 'next' ? accumulating(graph, paths) : graph, { weights: 'input' }),
-      { threads: this.threads },
-    );
-    this.#programs.set(key, program);
-    return program;
+  /** Summed loss of a batch, without learning. */
+  loss(batch: Batch): Promise<number> {
+    return this.#gradients.loss(batch, Object.fromEntries(this.#weights));
   }
 
-  /** Summed loss of a batch, without learning. */
-  async loss(batch: Batch): Promise<number> {
-    if (batch.targets === 0) return 0;
-    const program = await this.#program('loss', batch.hasImages);
-    const { loss } = await program.run({ ...batch.feeds, ...Object.fromEntries(this.#weights) });
-    return Number(loss!.data[0]);
+  /** Summed loss of all batches together and its gradients by path, without learning. */
+  async gradients(
+    batches: readonly Batch[],
+  ): Promise<{ readonly loss: number; readonly gradients: ReadonlyMap<string, Tensor> }> {
+    const gradients = new Map<string, Tensor>();
+    const weights = Object.fromEntries(this.#weights);
+    let loss = 0;
+    for (const batch of batches) loss += await this.#gradients.add(batch, weights, gradients);
+    return { loss, gradients };
   }
 
   /** One update from the gradients of all batches together, weighted by supervised tokens. */
   async update(batches: readonly Batch[]): Promise<UpdateReport> {
-    const sums = new Map<string, Tensor>();
-    let [loss, targets, tokens] = [0, 0, 0];
-    for (const batch of batches) {
-      tokens += batch.tokens;
-      if (batch.targets === 0) continue;
-      const program = await this.#program(sums.size === 0 ? 'first' : 'next', batch.hasImages);
-      const earlier = this.planned.map(
-        ({ path, shape }) => [sumName(path), sums.get(path) ?? zeros(shape)] as const,
-      );
-      const outputs = await program.run({
-        ...batch.feeds,
-        ...Object.fromEntries(this.#weights),
-        ...Object.fromEntries(earlier),
-      });
-      loss += Number(outputs['loss']!.data[0]);
-      targets += batch.targets;
-      for (const { path } of this.planned) {
-        const gradient = outputs[gradientName(path)];
-        if (gradient) sums.set(path, gradient);
-      }
-    }
+    const { loss, gradients } = await this.gradients(batches);
+    const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
+    const targets = batches.reduce((sum, batch) => sum + batch.targets, 0);
     this.step++;
     const factor = scheduleFactor(this.stage, this.step);
     const learningRates = Object.fromEntries(this.planned.map((p) => [p.group, p.learningRate * factor]));
@@ -133,7 +100,7 @@ export class Optimizer {
       'optimizer',
       emitModel(updateGraph(this.planned, updateOptions(this.stage)), { weights: 'input' }),
       {
-        threads: this.threads,
+        threads: this.#threads,
       },
     );
     const feeds: Record<string, Tensor> = {};
@@ -142,7 +109,7 @@ export class Optimizer {
     for (const [group, rate] of Object.entries(learningRates)) feeds[`learning_rate:${group}`] = scalar(rate);
     for (const { path, shape } of this.planned) {
       feeds[path] = this.#weights.get(path)!;
-      feeds[stateNames(path).gradient] = sums.get(path) ?? zeros(shape);
+      feeds[stateNames(path).gradient] = gradients.get(path) ?? zeros(shape);
     }
     const outputs = await this.#update.run({ ...feeds, ...Object.fromEntries(this.#moments) } as Feeds);
     const gradientNorms: Record<string, number> = {};
@@ -159,15 +126,11 @@ export class Optimizer {
   }
 
   async release(): Promise<void> {
-    for (const program of [...this.#programs.values(), ...(this.#update ? [this.#update] : [])])
-      await program.release();
-    this.#programs.clear();
+    await this.#gradients.release();
+    await this.#update?.release();
     this.#update = undefined;
   }
 }
-
-const zeros = (shape: readonly number[]): Tensor =>
-  tensor('float32', new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
 
 const updateOptions = ({
   beta1 = 0.9,

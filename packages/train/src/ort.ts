@@ -1,5 +1,5 @@
 import { SessionError } from '@weft/errors';
-import type { DType } from '@weft/graph';
+import type { DType, TensorData } from '@weft/graph';
 import type { EmittedModel } from '@weft/onnx';
 import { openSession } from '@weft/runtime';
 import { Tensor } from 'onnxruntime-common';
@@ -47,5 +47,17 @@ export const int64 = (values: readonly number[], shape: readonly number[]): Tens
     BigInt64Array.from(values, (x) => BigInt(x)),
     shape,
   );
+
+/** Tensors of a model as ONNX Runtime takes them; data stays where it is. */
+export const toFeeds = (given: Readonly<Record<string, TensorData>>): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, { dtype, shape, data }]) => [
+      name,
+      tensor(dtype, data as Float32Array | BigInt64Array, shape),
+    ]),
+  );
+
+export const zeros = (shape: readonly number[]): Tensor =>
+  tensor('float32', new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
 
 export const scalar = (value: number): Tensor => tensor('float32', Float32Array.of(value), []);

@@ -100,6 +100,28 @@ describe('sftExample', () => {
     expect((await sftExample({ ...tools['llava-clip'], messages: twoTurns })).images).toBeNull();
   });
 
+  it('sees the backdrop that the model wants through transparent pixels, and asks the processor once', async () => {
+    // One transparent pixel.
+    const clear =
+      'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII=';
+    const { model } = tools['llava-clip'];
+    const sense = senseOf(model, 'image')!;
+    const asked: string[] = [];
+    const processor: typeof sense.processor = {
+      ...sense.processor,
+      place: (...size) => (asked.push('place'), sense.processor.place(...size)),
+      process: (...given) => (asked.push('process'), sense.processor.process(...given)),
+    };
+    const pixelsOf = async (backdrop: 'white' | undefined) => {
+      const changed = { ...model, senses: [{ ...sense, processor }], prompt: { backdrop } };
+      const example = { ...tools['llava-clip'], model: changed, messages: twoTurns, images: [clear] };
+      return (await sftExample(example)).images!['pixel_values']!.data as Float32Array;
+    };
+    const [white, plain] = [await pixelsOf('white'), await pixelsOf(undefined)];
+    expect(white[0]).toBeGreaterThan(plain[0]!);
+    expect(asked).toEqual(['process', 'process']);
+  });
+
   it('keeps control tokens and placeholders in texts as text, in answers too', async () => {
     const hostile = 'a <image> b </s> c <end_of_utterance><|im_end|>';
     for (const name of names) {

@@ -7,9 +7,9 @@ import {
   type ImageInput,
   type Message,
 } from '@weft/runtime';
-import { part, senseOf, type ImageSense, type Model, type Picture, type VisionEncoder } from '@weft/spec';
+import { senseOf } from '@weft/spec';
 import type { Segment } from '@weft/text';
-import { ignored, joinTiles } from './batch.js';
+import { ignored } from './batch.js';
 import type { TrainingExample } from './training-example.js';
 
 /** A conversation to learn from. */
@@ -46,12 +46,15 @@ interface AnswerRange {
 export async function sftExample(sample: SftSample): Promise<TrainingExample> {
   const { model, images = [], maxLength = Infinity } = sample;
   const messages = withImageParts(checkTurns(sample.messages), images.length);
-  const pictures = await readPictures({ messages, images });
+  const pictures = await readPictures({ messages, images }, undefined, model.prompt.backdrop);
+  const sense = senseOf(model, 'image');
+  const seen = sense && pictures.length > 0 ? sense.processor.process(pictures) : undefined;
   const whole = renderConversation(sample, messages, { addGenerationPrompt: false });
   const answers = findAnswers(sample, messages, whole);
   const cuts = answers.flatMap(({ start, end }) => [start, end]);
   const cut = cutSegments(whole, cuts);
-  const encoded = encodePieces(sample, answers.at(-1)!.isEnded ? cut : cut.slice(0, -1), pictures);
+  const spoken = answers.at(-1)!.isEnded ? cut : cut.slice(0, -1);
+  const encoded = encodePieces(sample, spoken, pictures, seen?.images);
   // Every second piece is an answer.
   const pieces = encoded.map((ids, i) =>
     i % 2 === 0 || answers[(i - 1) / 2]!.isEnded ? ids : [...ids, endOfSequence(sample)],
@@ -63,28 +66,10 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
       where: 'sftExample',
       hint: 'Raise maxLength up to what the model reads, shorten the texts, or use fewer or smaller images.',
     });
-  const sense = senseOf(model, 'image');
   const labels = pieces.flatMap((ids, i) =>
     ids.map((id) => (i % 2 === 1 && id !== sense?.tokenId ? id : ignored)),
   );
-  return {
-    inputIds,
-    labels,
-    ...(sense && pictures.length > 0 ? seen(model, sense, pictures) : { images: null }),
-  };
-}
-
-/** Graph inputs of the encoder, and how pictures are placed. */
-function seen(
-  model: Model,
-  { processor, encoder: key }: ImageSense,
-  pictures: readonly Picture[],
-): Pick<TrainingExample, 'images' | 'placements'> {
-  const { inputs, images: placements } = processor.process(pictures);
-  const encoder = part(model, key) as VisionEncoder;
-  // At a fixed grid the pictures of a batch go through the graph together.
-  const runs = encoder.grid ? encoder.prepare?.(inputs) : undefined;
-  return { images: runs ? joinTiles(runs.map((run) => run.inputs)) : inputs, placements };
+  return { inputIds, labels, images: seen?.inputs ?? null, placements: seen?.images };
 }
 
 /** @throws InputError unless the conversation begins with a turn to answer and ends with an answer */

@@ -177,15 +177,13 @@ describe('a part that no package of Weft has', () => {
       learningRate: 1e-2,
       weightDecay: 0,
     };
-    const optimizer = new Optimizer(
+    const optimizer = new Optimizer({
       model,
       stage,
-      planStage(stage, listParameters(model)),
-      values,
-      null,
-      0,
-      1,
-    );
+      planned: planStage(stage, listParameters(model)),
+      weights: values,
+      threads: 1,
+    });
     const { processor } = senseOf(model, 'image')!;
     const picture = { width: 12, height: 12, channels: 3 as const, data: new Uint8Array(432).fill(90) };
     const { inputs, images } = processor.process([picture]);

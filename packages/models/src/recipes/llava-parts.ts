@@ -13,10 +13,11 @@ export const tiedHead = (config: Json): Json => {
 };
 
 /**
- * The vision tower of a LLaVA-like checkpoint.
+ * The vision tower of a LLaVA-like checkpoint: any encoder that reads a section of this model type, sees tiles of one size
+ * and lets its layers be chosen.
  *
- * @param strategy `full` keeps CLIP's class token, `default` drops it
- * @throws ConfigError if the tower is unknown, or has no class token to drop
+ * @param strategy `full` keeps the class token, `default` drops it
+ * @throws ConfigError if there is no such tower, or it has no class token to drop
  */
 export async function visionTower(
   section: Json,
@@ -25,23 +26,22 @@ export async function visionTower(
   sources: PartSources = {},
 ): Promise<VisionEncoder> {
   const type = String(section['model_type'] ?? 'clip_vision_model');
-  if (type === 'clip_vision_model') {
-    const { create, read } = await findDefinition('encoder', type, sources);
-    return create({ ...read!(section), featureLayers, classToken: strategy === 'full' ? 'keep' : 'drop' });
-  }
-  if (type === 'siglip_vision_model') {
-    if (strategy !== 'full')
-      throw new ConfigError({
-        message: `config.json: vision_feature_select_strategy '${strategy}' would drop a real patch: SigLIP has no class token.`,
-        hint: "Set it to 'full'.",
-      });
-    const { create, read } = await findDefinition('encoder', type, sources);
-    return create({ ...read!(section), featureLayers });
-  }
-  throw new ConfigError({
-    message: `config.json: LLaVA with a vision tower of model_type '${type}' is not known.`,
-    hint: 'Known: clip_vision_model, siglip_vision_model.',
-  });
+  const { create, read } = await findDefinition('encoder', type, sources);
+  const config = read?.(section);
+  const usual = config && create(config);
+  if (!usual?.grid || !('featureLayers' in usual.config))
+    throw new ConfigError({
+      message: `config.json: a vision tower of model_type '${type}' does not see tiles of one size by layers of choice, as LLaVA needs it.`,
+      hint: 'Compose it by hand.',
+    });
+  if ('classToken' in usual.config)
+    return create({ ...config, featureLayers, classToken: strategy === 'full' ? 'keep' : 'drop' });
+  if (strategy !== 'full')
+    throw new ConfigError({
+      message: `config.json: vision_feature_select_strategy '${strategy}' would drop a real patch: ${usual.id} has no class token.`,
+      hint: "Set it to 'full'.",
+    });
+  return create({ ...config, featureLayers });
 }
 
 /** The names of the published checkpoints, from those and from the ones that transformers 4.52 and later use. */

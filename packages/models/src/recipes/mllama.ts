@@ -11,9 +11,9 @@ import { crossAttention } from '@weft/fusion-cross-attention';
 import { readActivation, readRope } from '@weft/nn';
 import { canvasTiles, readCanvasTiles } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
+import { mllamaNames } from '../checkpoint-names.js';
 import { compose } from '../compose.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
-import { textNames } from '../text.js';
 
 /** Tokens that have an embedding but no logit: `<|image|>`, and seven that no file names. */
 const extraTokens = 8;
@@ -70,7 +70,7 @@ function readMllama(config: Json, { preprocessor = {}, options = {} }: RecipeFil
     prompt: { backdrop: 'white', insertsFirstToken: true },
     processor: canvasTiles(readCanvasTiles(preprocessor)),
     paths: { encoder: 'vision_model' },
-    checkpoint: { ...textNames(backbone, llamaPart.split), rename: mllamaName },
+    checkpoint: mllamaNames(backbone),
     config,
   });
 }
@@ -110,13 +110,6 @@ function readText(section: Json, crossLayers: number): LlamaConfig {
     ...readRope(section, headDim, { ropeTheta: 500000 }),
   };
 }
-
-/** The names of the published checkpoints, from those and from the ones inside transformers 4.52 and later. */
-const mllamaName = (name: string): string =>
-  name
-    .replace(/^model\.(?=vision_model\.|multi_modal_projector\.|language_model\.)/, '')
-    .replace(/^lm_head\./, 'language_model.lm_head.')
-    .replace(/^language_model\.(?!model\.|lm_head\.)/, 'language_model.model.');
 
 /** Llama 3.2 Vision: a Llama 3.1 with a cross-attention layer before every fourth of its layers. */
 const llamaVision = (backbone: LlamaConfig) => async (): Promise<PresetFiles> => {

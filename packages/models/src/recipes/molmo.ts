@@ -1,40 +1,16 @@
 import type { OlmoConfig } from '@weft/backbone-olmo';
 import type { Qwen2Config } from '@weft/backbone-qwen2';
 import { attentionPoolConnector, cropArranger } from '@weft/connector-attention-pool';
-import { clip, clipPresets, type ClipConfig } from '@weft/encoder-clip';
+import { clip, clipPresets } from '@weft/encoder-clip';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { overlapCrops, readOverlapCrops } from '@weft/processors';
-import { readActivation } from '@weft/nn';
-import {
-  configReader,
-  type Backbone,
-  type CheckpointNames,
-  type Json,
-  type Model,
-  type TensorSlice,
-} from '@weft/spec';
+import { configReader, type Backbone, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
+import { molmoNames, molmoTemplate, molmoTower } from '../molmo-files.js';
 import { sizeOf } from '../part-sizes.js';
 import { findDefinition, type PartSources } from '../parts.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
-
-const placeholder = '<im_patch>';
-
-/** What Molmo's processor and its trainer write; the template among the published files is not Molmo's. */
-const chatTemplate = [
-  '{{ bos_token or eos_token }}',
-  "{% for message in messages %}{% for part in message.content %}{% if part.type == 'image' %}",
-  placeholder,
-  '{% endif %}{% endfor %}{% endfor %}',
-  '{% for message in messages %}',
-  "{{ ' ' if message.role == 'assistant' else ' User: ' }}",
-  "{% for part in message.content %}{% if part.type == 'text' %}",
-  "{{ part.text | trim if message.role == 'assistant' else part.text }}",
-  '{% endif %}{% endfor %}',
-  "{{ eos_token if message.role == 'assistant' else ' Assistant:' }}",
-  '{% endfor %}',
-].join('');
 
 /**
  * Molmo (Deitke et al. 2024): CLIP sees a picture whole and in crops that overlap, attention pools two by two patches, and
@@ -50,7 +26,8 @@ async function readMolmo(config: Json, files: RecipeFiles = {}): Promise<Model> 
   const { preprocessor = {} } = files;
   requireKnown(config);
   const read = configReader(config, 'config');
-  const vision = readTower(config);
+  // OpenAI's CLIP without its last block, which the dense models' files do not mention.
+  const vision = molmoTower(config, { ...clipPresets['large-patch14-336'], numHiddenLayers: 23 });
   const layers = (config['vit_layers'] ?? [-2, -9]) as readonly number[];
   const language = await readLanguage(config, files);
   const { backbone } = language;
@@ -79,15 +56,15 @@ async function readMolmo(config: Json, files: RecipeFiles = {}): Promise<Model> 
     fusion: unifiedFusion({ mode: 'add' }),
     // The tokens of pictures follow the vocabulary: start, end, patch, column.
     imageTokenId: read.number('vocab_size') + 2,
-    placeholder,
-    prompt: { chatTemplate },
+    placeholder: '<im_patch>',
+    prompt: { chatTemplate: molmoTemplate() },
     processor: overlapCrops(readOverlapCrops(preprocessor)),
     paths: {
       encoder: 'model.vision_backbone.image_vit',
       connector: 'model.vision_backbone',
       backbone: '',
     },
-    checkpoint: molmoNames(language),
+    checkpoint: molmoNames(backbone),
     config,
   });
 }
@@ -123,48 +100,10 @@ function requireKnown(config: Json): void {
       });
 }
 
-/** OpenAI's CLIP without its last block, which the dense models' files do not mention. */
-function readTower(config: Json): ClipConfig {
-  const section = configReader(config, 'config').section('vision_backbone', {});
-  const read = configReader(section, 'vision_backbone');
-  const usual = clipPresets['large-patch14-336'];
-  const size = (section['image_default_input_size'] ?? [
-    usual.imageSize,
-    usual.imageSize,
-  ]) as readonly number[];
-  const tower = {
-    ...usual,
-    hiddenSize: read.number('image_emb_dim', usual.hiddenSize),
-    intermediateSize: read.number('image_mlp_dim', usual.intermediateSize),
-    numHiddenLayers: read.number('image_num_layers', 23),
-    numAttentionHeads: read.number('image_num_heads', usual.numAttentionHeads),
-    imageSize: size[0]!,
-    patchSize: read.number('image_patch_size', usual.patchSize),
-    hiddenAct: readActivation(read, usual.hiddenAct, 'image_mlp_activations'),
-    layerNormEps: read.number('image_norm_eps', usual.layerNormEps),
-  };
-  const positions = Math.floor(tower.imageSize / tower.patchSize) ** 2 + 1;
-  const heads = [
-    read.number('image_num_key_value_heads', tower.numAttentionHeads),
-    tower.hiddenSize / read.number('image_head_dim', tower.hiddenSize / tower.numAttentionHeads),
-  ];
-  if (
-    size[0] !== size[1] ||
-    read.number('image_num_pos', positions) !== positions ||
-    heads.some((count) => count !== tower.numAttentionHeads)
-  )
-    throw new ConfigError({
-      message: `config.json: a vision_backbone of ${size.join(' x ')} pixels with ${read.raw('image_num_pos') ?? positions} positions and ${tower.numAttentionHeads} heads, ${heads[0]} of keys, is not known.`,
-      hint: `Published ones take squares with a position for each patch and one for the class token, and as many heads of keys.`,
-    });
-  return tower;
-}
-
-/** The language model, and what its fused tensors are made of. */
+/** The language model, and the width of its MLP, which the connector has too. */
 interface Language {
   readonly backbone: Backbone;
   readonly intermediateSize: number;
-  readonly normAfter: boolean;
 }
 
 /** The decoder of the dense models or of MolmoE, which name their fields differently. */
@@ -203,7 +142,7 @@ async function readLanguage(config: Json, sources: PartSources): Promise<Languag
   if (!qkNorm && !normAfter && !isMixture) {
     const c: Qwen2Config = { ...stack, rmsNormEps: eps, qkvBias, outputBias: false, mlpBias: false };
     const { create } = await findDefinition('backbone', 'backbone-qwen2', sources);
-    return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize, normAfter };
+    return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize };
   }
   if (qkvBias)
     throw new ConfigError({
@@ -227,64 +166,8 @@ async function readLanguage(config: Json, sources: PartSources): Promise<Languag
       : undefined,
   };
   const { create } = await findDefinition('backbone', 'backbone-olmo', sources);
-  return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize, normAfter };
+  return { backbone: create({ ...c }), intermediateSize: stack.intermediateSize };
 }
-
-/** The parts' own names, from those of the checkpoints. */
-function molmoNames({ backbone, normAfter }: Language): CheckpointNames {
-  const { hiddenSize, numKeyValueHeads, headDim } = backbone.shape;
-  const norms = normAfter
-    ? { attn: 'post_attention_layernorm', ff: 'post_feedforward_layernorm' }
-    : { attn: 'input_layernorm', ff: 'post_attention_layernorm' };
-  const split = (name: string, [rows = 0, ...rest]: readonly number[]): TensorSlice[] | undefined => {
-    const [, path, kind] = /^(.*)\.(?:att|ff)_proj\.(weight|bias)$/.exec(name) ?? [];
-    if (path === undefined) return undefined;
-    const keys = numKeyValueHeads * headDim;
-    const pieces = name.includes('.att_proj.')
-      ? { q_proj: hiddenSize, k_proj: keys, v_proj: keys }
-      : { up_proj: rows / 2, gate_proj: rows / 2 };
-    let start = 0;
-    return Object.entries(pieces).map(([piece, height]) => {
-      const shape = [height, ...rest];
-      const slice = { name: `${path}.${piece}.${kind}`, start, shape };
-      start += shape.reduce((product, side) => product * side, 1);
-      return slice;
-    });
-  };
-  return {
-    split,
-    rename: (name) =>
-      name.startsWith('model.vision_backbone.image_vit.')
-        ? towerName(name)
-        : name
-            .replace(/^model\.transformer\.wte\.embedding$/, 'model.embed_tokens.weight')
-            .replace(/^model\.transformer\.wte\./, 'model.embed_tokens.')
-            .replace(/^model\.transformer\.ln_f\./, 'model.norm.')
-            .replace(/^model\.transformer\.ff_out\./, 'lm_head.')
-            .replace(/^model\.transformer\.blocks\./, 'model.layers.')
-            .replace(/^(model\.layers\.\d+)\.attn\.(?=\w+\.)/, '$1.')
-            .replace(/^(model\.layers\.\d+)\.mlp\.(?=ff_norm\.)/, '$1.')
-            .replace(/^(model\.layers\.\d+)\.attn_norm\./, `$1.${norms.attn}.`)
-            .replace(/^(model\.layers\.\d+)\.ff_norm\./, `$1.${norms.ff}.`)
-            .replace(/^(model\.layers\.\d+)\.([qk]_norm|[qkv]_proj)\./, '$1.self_attn.$2.')
-            .replace(/^(model\.layers\.\d+)\.attn_out\./, '$1.self_attn.o_proj.')
-            .replace(/^(model\.layers\.\d+)\.(up|gate)_proj\./, '$1.mlp.$2_proj.')
-            .replace(/^(model\.layers\.\d+)\.ff_out\./, '$1.mlp.down_proj.'),
-  };
-}
-
-const towerName = (name: string): string =>
-  name
-    .replace(/(?<=image_vit)\.class_embedding$/, '.embeddings.class_embedding')
-    .replace(/(?<=image_vit)\.positional_embedding$/, '.embeddings.position_embedding.weight')
-    .replace(/(?<=image_vit)\.patch_embedding\./, '.embeddings.patch_embedding.')
-    .replace(/\.pre_ln\./, '.pre_layrnorm.')
-    .replace(/\.transformer\.resblocks\./, '.encoder.layers.')
-    .replace(/\.attention\.w([qkv])\./, '.self_attn.$1_proj.')
-    .replace(/\.attention\.wo\./, '.self_attn.out_proj.')
-    .replace(/\.attention_norm\./, '.layer_norm1.')
-    .replace(/\.ffn_norm\./, '.layer_norm2.')
-    .replace(/\.feed_forward\.w([12])\./, '.mlp.fc$1.');
 
 /** Molmo: the tower is fixed by the code, the height of the fused MLP is given, and 128 tokens are added. */
 const molmo =

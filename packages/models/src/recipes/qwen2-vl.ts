@@ -11,10 +11,11 @@ import { unifiedFusion } from '@weft/fusion-unified';
 import { mropePositions, type VideoAdvance } from '@weft/positions-mrope';
 import { packedPatches, packedVideo, readPackedPatches, videoLimits } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
+import { qwen2VlNames } from '../checkpoint-names.js';
 import { compose } from '../compose.js';
 import { sizeOf, textSection } from '../part-sizes.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
-import { readBackbone } from '../text.js';
+import { backboneOf } from '../text.js';
 
 const papers = {
   qwen2_vl: 'https://arxiv.org/abs/2409.12191',
@@ -43,7 +44,7 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
   // Published files hold the fields of the text model at the top.
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
-  const { backbone, names } = await readBackbone(
+  const backbone = await backboneOf(
     { ...textDefaults, ...text, ...sections(text), model_type: 'qwen2' },
     { tie_word_embeddings: tied },
     files,
@@ -77,7 +78,7 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
       advance: advanceOf(options),
     }),
     paths: { encoder: 'visual', connector: 'visual.merger', backbone: '' },
-    checkpoint: { ...names, rename: canonicalName },
+    checkpoint: qwen2VlNames(backbone),
     config,
   });
 }
@@ -110,10 +111,6 @@ function advanceOf(options: Json): VideoAdvance {
     hint: "It is 'largest' or 'side'.",
   });
 }
-
-/** The names of the published checkpoints, from those and from the ones inside transformers 4.52 and later. */
-const canonicalName = (name: string): string =>
-  name.replace(/^model\.(?=visual\.)/, '').replace(/^model\.language_model\./, 'model.');
 
 /** Qwen2-VL and Qwen2.5-VL: one tower for all sizes, and a Qwen2 whose positions have a time, a row and a column. */
 const qwen2Vl = (type: 'qwen2_vl' | 'qwen2_5_vl', preset: string) => async (): Promise<PresetFiles> => {
