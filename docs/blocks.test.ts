@@ -38,6 +38,14 @@ beforeAll(async () => {
 
 afterAll(() => rm(desk, { recursive: true, force: true }));
 
+describe('a page of the documentation', () => {
+  it.each(pages())('never runs the package `weft`, which is not ours: %s', async (page) => {
+    expect(await readFile(join(root, page), 'utf8')).not.toMatch(
+      /npx (--?\w+ )*weft(?!-)|npm (i|install) weft(?!-)/,
+    );
+  });
+});
+
 describe('a block of the documentation', () => {
   it.each(programs.map((block) => [`${block.page}:${block.line}`, block] as const))(
     'compiles and runs: %s',

@@ -6,9 +6,12 @@ import {
   docsManifest,
   foldersOf,
   printJson,
+  publishedName,
   readManifest,
   root,
   tsconfigOf,
+  umbrella,
+  umbrellaSources,
   withCommonFields,
 } from './manifest.mjs';
 import { packageTable, tableIn } from './write-tables.mjs';
@@ -26,9 +29,12 @@ for (const place of foldersOf('packages')) {
   if (!/^[A-Z].{20,160}\.$/.test(manifest.description))
     report('the description must be one sentence of 20 to 160 characters');
   if (manifest.sideEffects !== false) report('package.json must say "sideEffects": false');
-  for (const file of [...Object.values(manifest.exports['.']), ...Object.values(manifest.bin ?? {})])
+  for (const file of [
+    ...Object.values(manifest.exports).flatMap(Object.values),
+    ...Object.values(manifest.bin ?? {}),
+  ])
     if (!existsSync(join(folder, file))) report(`${file} is not built`);
-  checkReadme(folder, `# @weft/${name}`, report);
+  checkReadme(folder, `# ${publishedName(name)}\n`, report);
   checkTsconfig(place, report);
   checkSources(folder, manifest, report);
 }
@@ -47,6 +53,11 @@ for (const place of foldersOf('examples')) {
   checkTsconfig(place, report);
 }
 
+for (const [file, text] of Object.entries(umbrellaSources())) {
+  const path = join(umbrella, 'src', file);
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text)
+    problems.push(`${relative(root, path)} is out of date; ${mend}`);
+}
 if (readFileSync(join(root, 'docs', 'package.json'), 'utf8') !== printJson(docsManifest()))
   problems.push(`docs/package.json does not list all packages; ${mend}`);
 if (tableIn(readFileSync(join(root, 'README.md'), 'utf8'), 'packages') !== packageTable())

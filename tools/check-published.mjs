@@ -1,39 +1,29 @@
 // Fails when a package would not be right on npm: packs every package as it would be published, looks into the tarball,
 // and asks publint and Are The Types Wrong (ES modules only). Build first. `--keep FOLDER` leaves the tarballs there.
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { foldersOf, readManifest } from './manifest.mjs';
-import { pnpm } from './pnpm.mjs';
+import { packAll } from './pack.mjs';
 
 const kept = process.argv.indexOf('--keep');
 const folder = kept < 0 ? mkdtempSync(join(tmpdir(), 'weft-packages-')) : resolve(process.argv[kept + 1]);
 const problems = [];
+let count = 0;
 
 try {
-  const code = pnpm(['-r', '--filter', './packages/*', 'pack', '--pack-destination', folder], {
-    stdio: ['ignore', 'ignore', 2],
-  });
-  if (code !== 0) throw new Error('The packages cannot be packed; build them first.');
-  for (const place of foldersOf('packages')) {
-    const { name, version } = readManifest(place.folder);
-    const tarball = readFileSync(join(folder, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`));
-    await check(name, tarball);
-  }
+  const tarballs = packAll(folder);
+  count = tarballs.size;
+  for (const [name, tarball] of tarballs) await check(name, readFileSync(tarball));
 } finally {
   if (kept < 0) rmSync(folder, { recursive: true, force: true });
 }
 
 for (const problem of problems) console.error(problem);
-console.log(`published: ${readdirCount()} packages, ${problems.length} problems`);
+console.log(`published: ${count} packages, ${problems.length} problems`);
 process.exit(problems.length ? 1 : 0);
-
-function readdirCount() {
-  return kept < 0 ? foldersOf('packages').length : readdirSync(folder).length;
-}
 
 async function check(name, tarball) {
   const data = tarball.buffer.slice(tarball.byteOffset, tarball.byteOffset + tarball.byteLength);

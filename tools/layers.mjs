@@ -51,6 +51,28 @@ export const layers = [
     match: /^cli$/,
     may: ['graph', 'spec', 'processors', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'],
   },
+  {
+    name: 'umbrella',
+    match: /^weft-vlm$/,
+    may: [
+      'graph',
+      'spec',
+      'nn',
+      'part',
+      'processors',
+      'models',
+      'feeds',
+      'runtime',
+      'train',
+      'tiny',
+      'cli',
+      'onnx',
+      'autodiff',
+      'weights',
+      'image',
+      'text',
+    ],
+  },
   { name: 'testing', match: /^testing$/, may: ['graph', 'spec', 'onnx', 'autodiff', 'weights'] },
 ];
 

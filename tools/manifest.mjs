@@ -27,6 +27,20 @@ export function foldersOf(kind) {
     .map((name) => ({ kind, name, folder: join(parent, name) }));
 }
 
+/** The name on npm of the package of a folder: in our scope, but for the one that brings all others. */
+export const publishedName = (name) => (isUmbrella(name) ? name : `@weft/${name}`);
+
+/** Folder of the package that brings all others. */
+export const umbrella = join(root, 'packages', 'weft-vlm');
+
+const isUmbrella = (name) => layerOf(name)?.name === 'umbrella';
+
+/** Packages that the umbrella brings: all but itself and the kit for tests. */
+export const umbrellaBrings = () =>
+  foldersOf('packages')
+    .map(({ name }) => name)
+    .filter((name) => !['umbrella', 'testing'].includes(layerOf(name)?.name));
+
 /** Whether a package holds parts, which the catalog of packages/models imports by name. */
 export const isPartPackage = (name) => layerOf(name)?.name === 'part';
 
@@ -35,12 +49,13 @@ export const printJson = (value) => `${JSON.stringify(value, null, 2)}\n`;
 
 /** The manifest of a package with the common fields set, in one order. Description, dependencies and extras stay. */
 export function withCommonFields(given, name) {
-  const manifest = name === 'models' ? withPartsAsPeers(given) : given;
+  const manifest =
+    name === 'models' ? withPartsAsPeers(given) : isUmbrella(name) ? withAllPackages(given) : given;
   const { description = '', version = '0.0.0', files = [], exports, scripts, ...rest } = manifest;
   const [kind, ...family] = name.split('-');
   const own = kind in kinds ? [kinds[kind], family.join('-')] : [name];
   return {
-    name: `@weft/${name}`,
+    name: publishedName(name),
     version,
     description,
     keywords: ['weft', 'vision-language-model', 'multimodal', 'onnx', 'safetensors', ...own],
@@ -61,7 +76,7 @@ export function withCommonFields(given, name) {
     ],
     exports: {
       '.': { types: './dist/index.d.ts', default: './dist/index.js' },
-      ...exports,
+      ...(isUmbrella(name) ? umbrellaExports() : exports),
       ...(name === 'models' ? recipeExports() : {}),
     },
     ...backends(name),
@@ -96,6 +111,35 @@ function withPartsAsPeers(manifest) {
     devDependencies: { ...others(manifest.devDependencies), ...workspace },
   };
 }
+
+/** The manifest of the umbrella with what it brings, and what it needs of others. */
+function withAllPackages(manifest) {
+  const others = Object.entries(manifest.dependencies ?? {}).filter(([name]) => !name.startsWith('@weft/'));
+  const own = umbrellaBrings().map((name) => [publishedName(name), 'workspace:*']);
+  return { ...manifest, dependencies: Object.fromEntries([...own, ...others]) };
+}
+
+/** Files of the umbrella that re-export others, by name: all parts in one, every other package in one of its own. */
+export function umbrellaSources() {
+  const written = '// Written by tools/package.mjs: do not edit.\n';
+  const all = (names) => names.map((name) => `export * from '${publishedName(name)}';\n`).join('');
+  const isPart = (name) => isPartPackage(name) || name === 'processors';
+  const names = umbrellaBrings();
+  return {
+    'parts.ts': written + all(names.filter(isPart)),
+    ...Object.fromEntries(
+      names.filter((name) => !isPart(name)).map((name) => [`${name}.ts`, written + all([name])]),
+    ),
+  };
+}
+
+const umbrellaExports = () =>
+  Object.fromEntries(
+    Object.keys(umbrellaSources())
+      .map((file) => file.replace(/\.ts$/, ''))
+      .sort()
+      .map((name) => [`./${name}`, { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` }]),
+  );
 
 /** Each recipe has a path of its own, such as `@weft/models/llava`. */
 function recipeExports() {
@@ -152,20 +196,25 @@ function sortedDependencies(manifest) {
 /** The manifest of the documentation, whose blocks of code may import every package. */
 export function docsManifest() {
   const manifest = readManifest(join(root, 'docs'));
-  const packages = foldersOf('packages').map(({ name }) => [`@weft/${name}`, 'workspace:*']);
-  const others = Object.entries(manifest.dependencies).filter(([name]) => !name.startsWith('@weft/'));
-  return { ...manifest, dependencies: Object.fromEntries([...packages, ...others]) };
+  const packages = Object.fromEntries(
+    foldersOf('packages').map(({ name }) => [publishedName(name), 'workspace:*']),
+  );
+  const others = Object.entries(manifest.dependencies).filter(
+    ([name]) => !name.startsWith('@weft/') && !(name in packages),
+  );
+  return { ...manifest, dependencies: { ...packages, ...Object.fromEntries(others) } };
 }
 
 /** The tsconfig.json of a package or an example: sources, and references to what it depends on. */
 export function tsconfigOf({ kind, folder }) {
   const { dependencies, peerDependencies } = readManifest(folder);
+  const places = new Map([
+    ...foldersOf('packages').map(({ name }) => [publishedName(name), `../../packages/${name}`]),
+    ...foldersOf('examples').map(({ name }) => [`weft-example-${name}`, `../../examples/${name}`]),
+  ]);
   const references = Object.keys({ ...dependencies, ...peerDependencies })
     .sort()
-    .flatMap((dependency) => {
-      const [, scope, name] = /^(@weft\/|weft-example-)(.+)$/.exec(dependency) ?? [];
-      return name ? [{ path: `../../${scope === '@weft/' ? 'packages' : 'examples'}/${name}` }] : [];
-    });
+    .flatMap((dependency) => (places.has(dependency) ? [{ path: places.get(dependency) }] : []));
   const sources =
     kind === 'packages'
       ? { rootDir: 'src', include: ['src'], exclude: ['src/**/*.test.ts'] }

@@ -1,6 +1,6 @@
 // Writes what every package has in common. `node tools/package.mjs NAME [DEPENDENCY...]` makes a new package or adds
 // workspace dependencies, `--prune [NAME...]` takes unused ones out. Every call rewrites the common fields of all
-// manifests and every tsconfig.json. Install afterwards.
+// manifests, every tsconfig.json, and what the umbrella package re-exports. Install afterwards.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspaceImports } from './imports.mjs';
@@ -9,9 +9,12 @@ import {
   docsManifest,
   foldersOf,
   printJson,
+  publishedName,
   readManifest,
   root,
   tsconfigOf,
+  umbrella,
+  umbrellaSources,
   withCommonFields,
 } from './manifest.mjs';
 
@@ -29,13 +32,14 @@ if (name === '--prune') {
     if (!mayImport(name, dependency) && !testOnly.includes(dependency))
       throw new Error(`${name} must not depend on ${dependency} (tools/layers.mjs)`);
     const kind = mayImport(name, dependency) ? 'dependencies' : 'devDependencies';
-    manifest[kind] = { ...manifest[kind], [`@weft/${dependency}`]: 'workspace:*' };
+    manifest[kind] = { ...manifest[kind], [publishedName(dependency)]: 'workspace:*' };
   }
   write(join(folder, 'package.json'), withCommonFields(manifest, name));
   if (!existsSync(join(folder, 'src', 'index.ts')))
     writeFileSync(join(folder, 'src', 'index.ts'), 'export {};\n');
 }
 
+for (const [file, text] of Object.entries(umbrellaSources())) writeText(join(umbrella, 'src', file), text);
 for (const { name, folder } of foldersOf('packages'))
   write(join(folder, 'package.json'), withCommonFields(readManifest(folder), name));
 for (const place of [...foldersOf('packages'), ...foldersOf('examples')])
@@ -60,8 +64,11 @@ function prune(folder) {
   write(join(folder, 'package.json'), manifest);
 }
 
-/** Leaves a file alone that is as it should be, so that builds stay fresh. */
 function write(file, value) {
-  const text = printJson(value);
+  writeText(file, printJson(value));
+}
+
+/** Leaves a file alone that is as it should be, so that builds stay fresh. */
+function writeText(file, text) {
   if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
 }

@@ -4,12 +4,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { foldersOf, readManifest, root } from './manifest.mjs';
+import { foldersOf, publishedName, readManifest, root } from './manifest.mjs';
 import { counter, pages, readResults, storeResults, table } from './model-pages.mjs';
 
 /** Packages in the order in which one reads them. */
 const order =
-  'errors graph spec nn encoder connector fusion codec backbone models onnx autodiff weights image text runtime train tiny cli server testing';
+  'weft errors graph spec nn encoder connector positions fusion codec backbone processors models onnx autodiff weights image text feeds runtime train tiny cli server testing';
 
 /** The table of all packages with their descriptions. */
 export function packageTable() {
@@ -17,7 +17,8 @@ export function packageTable() {
   const rows = foldersOf('packages')
     .toSorted((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1))
     .map(
-      ({ name, folder }) => `| [\`@weft/${name}\`](packages/${name}) | ${readManifest(folder).description} |`,
+      ({ name, folder }) =>
+        `| [\`${publishedName(name)}\`](packages/${name}) | ${readManifest(folder).description} |`,
     );
   return ['| Package | What it is |', '| --- | --- |', ...rows].join('\n');
 }

@@ -125,7 +125,7 @@ describe('anyShapeSiglip', () => {
     expect(prepare({ pixel_values: pixel_values!, pixel_mask: moved })).toThrow(
       /picture in tile 0 of pixel_mask is not a rectangle at its upper left corner/,
     );
-    expect(prepare(tiles([0, 0]))).toThrow(/no rectangle/);
+    expect(prepare(tiles([0, 0]))).toThrow(/is not a rectangle at its upper left corner/);
     expect(prepare({ pixel_values: { ...pixel_values!, shape: [1, 1, 3, 8, 8] } })).toThrow(
       /expected \[tiles, 3, height, width\] with patches of 2 x 2/,
     );
