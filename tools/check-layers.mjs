@@ -12,7 +12,7 @@ let files = 0;
 const isOfMachine = (specifier) => /^(node:|sharp$|onnxruntime-(node|web)$)/.test(specifier);
 
 /** Commands and test kits run in Node only; libraries keep what depends on the machine behind `#backend`. */
-const programs = ['cli', 'tiny', 'testing', 'runtime', 'train'];
+const programs = ['cli', 'tiny', 'testing'];
 const mayUseMachine = (name, file) => programs.includes(name) || /^src\/backend\/(node|web)\//.test(file);
 
 for (const { name, folder } of foldersOf('packages')) {

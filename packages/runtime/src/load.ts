@@ -1,3 +1,4 @@
+import { importPackage } from '#backend';
 import { ConfigError, InputError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
@@ -12,7 +13,6 @@ import {
 } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
 import { shapeOf } from './generator.js';
-import { importPackage } from './import-package.js';
 import { LoadedModel } from './loaded-model.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';

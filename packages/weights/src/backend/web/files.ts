@@ -17,10 +17,17 @@ async function fetched(url: string, options: RequestInit = {}): Promise<Response
   return response;
 }
 
-/** The address in full; relative ones start at the page or worker. */
-const resolve = (path: string): string =>
-  new URL(path, (globalThis as { readonly location?: { readonly href: string } }).location?.href).href;
 const withoutSlash = (path: string): string => path.replace(/\/+$/, '');
+/** The address in full; relative ones start at the page or worker. */
+const resolve = (path: string, from?: string): string =>
+  new URL(
+    path,
+    from === undefined
+      ? (globalThis as { readonly location?: { readonly href: string } }).location?.href
+      : `${withoutSlash(resolve(from))}/`,
+  ).href;
+const isMissing = (error: unknown): boolean =>
+  error instanceof FetchError && [404, 410].includes(error.status);
 
 async function sizeOf(url: string): Promise<number> {
   const { headers } = await fetched(url, { method: 'HEAD' });
@@ -36,13 +43,25 @@ export const files: Files = {
   join: (folder, name) => `${withoutSlash(folder)}/${name}`,
   basename: (path) => withoutSlash(path).split('/').at(-1)!,
   dirname: (path) => withoutSlash(path).split('/').slice(0, -1).join('/'),
+  relative: (folder, path) => {
+    const start = `${withoutSlash(folder)}/`;
+    return path.startsWith(start) ? path.slice(start.length) : undefined;
+  },
   realpath: async (path) => resolve(path),
   // A server does not tell folders from files: names of files end in a type.
   kindOf: async (path) => {
-    if (!/\.(safetensors|json)$/.test(path)) return 'folder';
+    if (!/\.(safetensors|jsonl?|txt|png|jpe?g|webp|gif|avif|tiff?)$/.test(path)) return 'folder';
     await fetched(path, { method: 'HEAD' });
     return 'file';
   },
+  exists: (path) =>
+    fetched(path, { method: 'HEAD' }).then(
+      () => true,
+      (error: unknown) => {
+        if (isMissing(error)) return false;
+        throw error;
+      },
+    ),
   list: async () => undefined,
   open: async (path) => {
     const size = await sizeOf(path);
@@ -62,5 +81,6 @@ export const files: Files = {
     };
   },
   readAll: async (path) => new Uint8Array(await (await fetched(path)).arrayBuffer()),
-  isMissing: (error) => error instanceof FetchError && [404, 410].includes(error.status),
+  readText: async (path) => (await fetched(path)).text(),
+  isMissing,
 };
