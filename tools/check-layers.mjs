@@ -38,7 +38,7 @@ for (const { name, folder } of foldersOf('packages')) {
       }
       if (
         !(target in (isTest ? tests : runTime)) &&
-        !(isTest && ['vitest', 'onnxruntime-node'].includes(target))
+        !(isTest && ['vitest', 'vite', 'onnxruntime-node'].includes(target))
       )
         problems.push(`${where}: imports ${target}, which packages/${name}/package.json does not list`);
     }

@@ -11,8 +11,17 @@ class FetchError extends Error {
   }
 }
 
-async function fetched(url: string, options: RequestInit = {}): Promise<Response> {
-  const response = await fetch(url, options);
+// Servers of apps answer whoever would take any type with their page in the place of a missing file.
+const accept = 'application/json, application/octet-stream, text/plain';
+
+async function fetched(
+  url: string,
+  {
+    method = 'GET',
+    headers = {},
+  }: { readonly method?: string; readonly headers?: Record<string, string> } = {},
+): Promise<Response> {
+  const response = await fetch(url, { method, headers: { accept, ...headers } });
   if (!response.ok) throw new FetchError(url, response.status);
   return response;
 }
