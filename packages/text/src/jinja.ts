@@ -61,6 +61,35 @@ function range(...bounds: number[]): number[] {
 /** Raised by a template through `raise_exception`. */
 class TemplateRefusal extends Error {}
 
+type Program = ReturnType<typeof parse>;
+
+/** Programs of the templates that were used last: a conversation renders one template at every turn. */
+const programs = new Map<string, Program>();
+const mostPrograms = 16;
+
+/** @throws ConfigError if the template cannot be parsed */
+function programOf(template: string): Program {
+  const known = programs.get(template);
+  if (known) {
+    programs.delete(template);
+    programs.set(template, known);
+    return known;
+  }
+  let program: Program;
+  try {
+    program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
+  } catch (cause) {
+    throw new ConfigError({
+      message: `The chat template cannot be parsed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: 'chat template',
+      cause,
+    });
+  }
+  programs.set(template, program);
+  if (programs.size > mostPrograms) programs.delete(programs.keys().next().value!);
+  return program;
+}
+
 /**
  * Compiles a chat template with the globals and the white-space rules of transformers.
  *
@@ -71,16 +100,7 @@ class TemplateRefusal extends Error {}
 export function compileTemplate(
   template: string,
 ): (variables: Readonly<Record<string, unknown>>, now: Date) => string {
-  let program: ReturnType<typeof parse>;
-  try {
-    program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
-  } catch (cause) {
-    throw new ConfigError({
-      message: `The chat template cannot be parsed: ${cause instanceof Error ? cause.message : String(cause)}`,
-      where: 'chat template',
-      cause,
-    });
-  }
+  const program = programOf(template);
   return (variables, now) => {
     const environment = new Environment();
     const globals = {

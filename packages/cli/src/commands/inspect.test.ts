@@ -126,7 +126,7 @@ describe('weft inspect', () => {
     const { code, stderr } = await weft(['inspect', 'llava-7b']);
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /'llava-7b' is neither a folder nor a published size\.\n.*llava-1\.5-7b, .*smolvlm-256m/,
+      /'llava-7b' is neither a folder nor a published size\.\n.*smolvlm-256m, .*llava-1\.5-7b/,
     );
   });
 });
