@@ -12,7 +12,7 @@ let files = 0;
 const isOfMachine = (specifier) => /^(node:|sharp$|onnxruntime-(node|web)$)/.test(specifier);
 
 /** Commands and test kits run in Node only; libraries keep what depends on the machine behind `#backend`. */
-const programs = ['cli', 'tiny', 'testing', 'runtime', 'train'];
+const programs = ['cli', 'tiny', 'testing'];
 const mayUseMachine = (name, file) => programs.includes(name) || /^src\/backend\/(node|web)\//.test(file);
 
 for (const { name, folder } of foldersOf('packages')) {
@@ -38,7 +38,7 @@ for (const { name, folder } of foldersOf('packages')) {
       }
       if (
         !(target in (isTest ? tests : runTime)) &&
-        !(isTest && ['vitest', 'onnxruntime-node'].includes(target))
+        !(isTest && ['vitest', 'vite', 'onnxruntime-node'].includes(target))
       )
         problems.push(`${where}: imports ${target}, which packages/${name}/package.json does not list`);
     }

@@ -1,12 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
 import { ConfigError } from '@weft/errors';
 import { configOfParams } from '@weft/models';
 import type { Json } from '@weft/spec';
+import { files } from '@weft/weights';
 
 /** The JSON files of a Hugging Face folder that say what the model is. */
 export interface CheckpointFiles {
-  /** Absolute path. */
+  /** Absolute path or URL. */
   readonly folder: string;
   readonly config: Json;
   /** `preprocessor_config.json`, or the image part of `processor_config.json`; empty if there is neither. */
@@ -23,31 +22,29 @@ export interface CheckpointFiles {
  * @throws ConfigError if the folder or its `config.json` is missing, or a file is not a JSON object
  */
 export async function readCheckpointFiles(folder: string): Promise<CheckpointFiles> {
-  const path = resolve(folder);
-  const isFolder = await stat(path).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
-  if (!isFolder)
+  const path = files.resolve(folder);
+  const kind = await files.kindOf(path).catch(() => undefined);
+  if (kind !== 'folder')
     throw new ConfigError({
       message: 'There is no such folder.',
       where: path,
       hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
     });
-  const params = await readJsonObject(join(path, 'params.json'));
-  const config = (await readJsonObject(join(path, 'config.json'))) ?? (params && configOfParams(params));
+  const params = await readJsonObject(files.join(path, 'params.json'));
+  const config =
+    (await readJsonObject(files.join(path, 'config.json'))) ?? (params && configOfParams(params));
   if (!config)
     throw new ConfigError({
       message: 'The folder has no config.json.',
       where: path,
       hint: 'Pass the folder of a Hugging Face checkpoint; its files must be complete.',
     });
-  const own = await readJsonObject(join(path, 'preprocessor_config.json'));
-  const processor = await readJsonObject(join(path, 'processor_config.json'));
-  const generation = await readJsonObject(join(path, 'generation_config.json'));
+  const own = await readJsonObject(files.join(path, 'preprocessor_config.json'));
+  const processor = await readJsonObject(files.join(path, 'processor_config.json'));
+  const generation = await readJsonObject(files.join(path, 'generation_config.json'));
   const preprocessor = own ?? ((processor?.['image_processor'] ?? {}) as Json);
   const video = (processor?.['video_processor'] ??
-    (await readJsonObject(join(path, 'video_preprocessor_config.json')))) as Json | undefined;
+    (await readJsonObject(files.join(path, 'video_preprocessor_config.json')))) as Json | undefined;
   return {
     folder: path,
     config,
@@ -61,9 +58,9 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
 export async function readJsonObject(path: string): Promise<Json | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await files.readText(path);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (files.isMissing(cause)) return undefined;
     throw new ConfigError({
       message: `The file cannot be read: ${(cause as Error).message}.`,
       where: path,

@@ -1,10 +1,19 @@
+import { mapsFiles } from '#backend';
 import { UnsupportedError } from '@weft/errors';
 import { makeGraph, substitute, type AttentionAttributes, type Graph } from '@weft/graph';
 import { textGraph, visionGraph } from '@weft/models';
-import { emitModel, inference, targets, type InferenceGraph, type Target } from '@weft/onnx';
+import {
+  emitModel,
+  inference,
+  targets,
+  type ExternalTensor,
+  type InferenceGraph,
+  type StoredWeight,
+  type Target,
+} from '@weft/onnx';
 import { part, senseOf, sensePartsOf, type ImageSense, type Model } from '@weft/spec';
 import type { MatchedWeights } from '@weft/weights';
-import type { EngineSetup } from './engine.js';
+import type { EmittedGraph, EngineSetup } from './engine.js';
 import { locateWeights, type StoredPlan } from './weight-location.js';
 
 /** How the weights of a model are kept and computed with, where it is not as its files have them. */
@@ -28,9 +37,17 @@ export function setUpEngine(
       message: `Graphs for ${target.name} have a ${layout} cache, but engines keep time-major ones.`,
       where: model.name,
     });
-  const { folder, locate } = locateWeights(entries, plan);
-  const emit = (name: string, graph: Graph): Uint8Array =>
-    emitModel(graph, { name, weights: locate, target }).bytes;
+  const { folder, locate, pieceAt } = locateWeights(entries, { plan, mapsFiles });
+  const emit = (name: string, graph: Graph): EmittedGraph => {
+    const used = new Set<string>();
+    const weights = (path: string): StoredWeight => {
+      const stored = locate(path);
+      for (const { location } of tensorsOf(stored)) used.add(location);
+      return stored;
+    };
+    const { bytes } = emitModel(graph, { name, weights, target });
+    return { bytes, pieces: [...used].flatMap((location) => pieceAt(location) ?? []) };
+  };
   const sight = senseOf(model, 'image');
   const plain = textGraph(model, { tiles: false });
   const text = inference(plain, { layout });
@@ -39,7 +56,7 @@ export function setUpEngine(
     ...given,
     weightFolder: folder,
     text: {
-      bytes: emit('text', text.graph),
+      ...emit('text', text.graph),
       cache: text.cache,
       hiddenSize: part(model, 'backbone').shape.hiddenSize,
       axes: model.positions?.axes,
@@ -47,7 +64,7 @@ export function setUpEngine(
     },
     vision: sight
       ? {
-          bytes: emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
+          ...emit('vision', whole ? withHeld(visionGraph(model), whole) : visionGraph(model)),
           isPlaced: model.fusion.method !== 'B',
           isTiled: isTiled(model, sight),
         }
@@ -55,13 +72,19 @@ export function setUpEngine(
     cross:
       sight?.cross && whole
         ? {
-            bytes: emit('cross', whole.graph),
+            ...emit('cross', whole.graph),
             slots: whole.held?.slots ?? [],
             keysPerTile: sight.cross.tokensPerTile + sight.cross.tagTokens,
             tagTokens: sight.cross.tagTokens,
           }
         : null,
   };
+}
+
+/** All that is stored of a weight. */
+function tensorsOf(stored: StoredWeight): ExternalTensor[] {
+  if (!('data' in stored)) return [stored];
+  return [stored.data, stored.scales, ...(stored.zeroPoints ? [stored.zeroPoints] : [])];
 }
 
 const hasWindow = ({ nodes }: Graph): boolean =>

@@ -3,6 +3,7 @@ import type { TensorData } from '@weft/graph';
 import type { RecipeFiles } from '@weft/models';
 import type { CrossShare, Json } from '@weft/spec';
 import type { SequenceId } from './sequence-table.js';
+import type { WeightPiece } from './weight-pieces.js';
 
 export type { SequenceId } from './sequence-table.js';
 
@@ -36,8 +37,14 @@ export interface EngineSetup {
   readonly threads: number | undefined;
 }
 
-export interface TextSetup {
+/** An ONNX model, and where its weights lie. */
+export interface EmittedGraph {
   readonly bytes: Uint8Array;
+  /** Weights to give to its session; none where ONNX Runtime maps files. */
+  readonly pieces: readonly WeightPiece[];
+}
+
+export interface TextSetup extends EmittedGraph {
   readonly cache: readonly CacheSlot[];
   readonly hiddenSize: number;
   /** Numbers that make up a position, where the model has a rule for positions. */
@@ -46,8 +53,7 @@ export interface TextSetup {
   readonly hasWindow: boolean;
 }
 
-export interface VisionSetup {
-  readonly bytes: Uint8Array;
+export interface VisionSetup extends EmittedGraph {
   /** Whether image embeddings stand among the tokens. */
   readonly isPlaced: boolean;
   /** Whether all inputs are lists of tiles, and embeddings follow tile by tile: pictures may then share a run. */
@@ -55,8 +61,7 @@ export interface VisionSetup {
 }
 
 /** A language model whose cross-attention layers see pictures. */
-export interface CrossSetup {
-  readonly bytes: Uint8Array;
+export interface CrossSetup extends EmittedGraph {
   /** Inputs with the keys and values of pictures; outputs of the graph of pictures. */
   readonly slots: readonly { readonly name: string; readonly heads: number; readonly size: number }[];
   /** Keys of a tile, its tag included. */

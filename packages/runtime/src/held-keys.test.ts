@@ -5,6 +5,7 @@ import { HeldKeys } from './held-keys.js';
 /** One slot of one head of width 2, a key for each tile. */
 const setup = {
   bytes: new Uint8Array(0),
+  pieces: [],
   slots: [{ name: 'cross_key_values.0.key', heads: 1, size: 2 }],
   keysPerTile: 1,
   tagTokens: 0,

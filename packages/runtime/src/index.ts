@@ -1,3 +1,4 @@
+export { importPackage } from '#backend';
 export { Chat, type ChatOptions, type SendOptions } from './chat.js';
 export { maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
 export { encodePieces } from './encode-pieces.js';
@@ -10,7 +11,6 @@ export {
   type GenerationResult,
   type Timings,
 } from './generation-stream.js';
-export { importPackage } from './import-package.js';
 export { load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
 export { openSession, type SessionSettings } from './onnx-runtime.js';
@@ -22,12 +22,14 @@ export {
   type Question,
   type Role,
 } from './message.js';
-export { partWeights, readEntry, type PartWeightsOptions } from './part-weights.js';
+export { partWeights, type PartWeightsOptions } from './part-weights.js';
 export { seededRandom, type Random } from './random.js';
+export { readEntry } from './read-entry.js';
 export { readPictures } from './read-visuals.js';
 export { renderConversation } from './render.js';
 export type { LogitsProcessor } from './sampling.js';
 export { verify, type VerifyOptions, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';
+export type { WeightPiece } from './weight-pieces.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';

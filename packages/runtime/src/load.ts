@@ -1,3 +1,4 @@
+import { importPackage } from '#backend';
 import { ConfigError, InputError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
@@ -12,7 +13,6 @@ import {
 } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
 import { shapeOf } from './generator.js';
-import { importPackage } from './import-package.js';
 import { LoadedModel } from './loaded-model.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
@@ -56,7 +56,8 @@ export interface LoadOptions {
  * Loads a Hugging Face checkpoint folder: `config.json`, safetensors of one or several files, the tokenizer, and where
  * they exist the processor's and the generation's configuration. Of Mistral's own layout Pixtral is read, whose
  * `params.json` takes the place of `config.json`. Weights are not copied: ONNX Runtime maps the files, which must not
- * change while the model is open.
+ * change while the model is open. In a browser the folder is a URL, whose server answers ranges of bytes, and sessions are
+ * given the weights.
  *
  * @throws ConfigError if a file is missing or no recipe knows the model
  * @throws WeightError if the weights do not fit the model, tensor by tensor

@@ -1,11 +1,13 @@
+import { loadRuntime } from '#backend';
 import { SessionError, UnsupportedError } from '@weft/errors';
 import { joinArrays, layOutRows, type TokenRow } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import type { CrossShare } from '@weft/spec';
 import type { InferenceSession, Tensor } from 'onnxruntime-common';
+import type { OnnxRuntime } from './backend/onnx-runtime.js';
 import type { Engine, EngineSetup, HeldPicture, OpenedSequence, Sight, StepRow } from './engine.js';
 import { HeldKeys } from './held-keys.js';
-import { loadRuntime, openSession, wrapped, type OnnxRuntime } from './onnx-runtime.js';
+import { openSession, wrapped } from './onnx-runtime.js';
 import { blockTokens, PrefixStore } from './prefix-store.js';
 import { attentionMask } from './attention-mask.js';
 import { SequenceTable, type Arrangement, type SequenceId } from './sequence-table.js';
@@ -16,7 +18,7 @@ type Feeds = Record<string, Tensor>;
 type SessionName = 'text' | 'cross' | 'vision';
 type Inputs = Readonly<Record<string, TensorData>>;
 /** Surrounds each call of ONNX Runtime. */
-type Guard = <T>(action: () => Promise<T>) => Promise<T>;
+export type Guard = <T>(action: () => Promise<T>) => Promise<T>;
 
 /** What the engine holds of a picture. */
 interface Picture {
@@ -49,7 +51,7 @@ export class LocalEngine implements Engine {
 
   /** @throws SessionError if ONNX Runtime refuses a graph */
   static async create(setup: EngineSetup, guard: Guard = (action) => action()): Promise<LocalEngine> {
-    const engine = new LocalEngine(await loadRuntime(), setup, guard);
+    const engine = new LocalEngine(await loadRuntime(setup.threads), setup, guard);
     // A model with cross-attention layers gets its session without them when the first prompt without images comes.
     await engine.#session(setup.cross ? 'cross' : 'text');
     if (setup.vision) await engine.#session('vision');
@@ -60,8 +62,9 @@ export class LocalEngine implements Engine {
     const known = this.#sessions.get(name);
     if (known) return known;
     const { weightFolder, threads } = this.#setup;
+    const graph = this.#setup[name]!;
     const session = await this.#guard(() =>
-      openSession(name, this.#setup[name]!.bytes, { weightFolder, threads }),
+      openSession(name, graph.bytes, { weightFolder, pieces: graph.pieces, threads }),
     );
     this.#sessions.set(name, session);
     return session;

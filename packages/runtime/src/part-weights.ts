@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { importPackage } from '#backend';
 import { ConfigError, WeightError } from '@weft/errors';
 import { isModule, namedParameters, Parameter, type Part } from '@weft/graph';
 import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
@@ -12,7 +12,7 @@ import {
   type TensorToWrite,
 } from '@weft/weights';
 import { readCheckpointFiles } from './checkpoint-files.js';
-import { importPackage } from './import-package.js';
+import { readEntry } from './read-entry.js';
 
 export interface PartWeightsOptions {
   /**
@@ -147,40 +147,6 @@ const copyOf = (entry: TensorEntry): Omit<TensorToWrite, 'name'> => ({
   shape: entry.shape,
   data: () => readEntry(entry),
 });
-
-/**
- * The bytes of a tensor whose checkpoint is not open any more; it may be a piece of a stored tensor.
- *
- * @throws WeightError if the file became shorter
- */
-export async function readEntry({
-  file,
-  offset,
-  byteLength,
-  name,
-}: TensorEntry): Promise<Uint8Array<ArrayBuffer>> {
-  const handle = await open(file, 'r');
-  try {
-    const bytes = new Uint8Array(byteLength);
-    for (let done = 0; done < byteLength;) {
-      const { bytesRead } = await handle.read(
-        bytes,
-        done,
-        Math.min(byteLength - done, 2 ** 30),
-        offset + done,
-      );
-      if (bytesRead === 0)
-        throw new WeightError({
-          message: 'The file became shorter while it was read.',
-          where: `${file}, ${name}`,
-        });
-      done += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await handle.close();
-  }
-}
 
 async function withMeanRows(entry: TensorEntry, rows: number): Promise<Uint8Array<ArrayBuffer>> {
   const known = toFloat32(await readEntry(entry), entry.dtype);

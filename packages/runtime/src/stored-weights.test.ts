@@ -175,16 +175,18 @@ describe('places of weights', () => {
         ['a', entry('F32', '/models/tiny/model.safetensors')],
         ['b', entry('F32', '/models/tiny/model.safetensors')],
       ]),
-      (path) =>
-        path === 'a'
-          ? {
-              bits: 8,
-              blockSize: 16,
-              shape: [2, 16],
-              data: entry('U8', '/models/cache/a'),
-              scales: entry('F32', '/models/cache/a'),
-            }
-          : undefined,
+      {
+        plan: (path) =>
+          path === 'a'
+            ? {
+                bits: 8,
+                blockSize: 16,
+                shape: [2, 16],
+                data: entry('U8', '/models/cache/a'),
+                scales: entry('F32', '/models/cache/a'),
+              }
+            : undefined,
+      },
     );
     expect(common).toBe('/models');
     expect(locate('a')).toMatchObject({
@@ -197,13 +199,15 @@ describe('places of weights', () => {
 
   it('are refused for numbers that are no bytes, and for joined tensors that no plan reads', () => {
     const entries = new Map([['a', entry('F32', '/m/a')]]);
-    const { locate } = locateWeights(entries, () => ({
-      bits: 8,
-      blockSize: 16,
-      shape: [2, 16],
-      data: entry('I8', '/m/a'),
-      scales: entry('F32', '/m/a'),
-    }));
+    const { locate } = locateWeights(entries, {
+      plan: () => ({
+        bits: 8,
+        blockSize: 16,
+        shape: [2, 16],
+        data: entry('I8', '/m/a'),
+        scales: entry('F32', '/m/a'),
+      }),
+    });
     expect(() => locate('a')).toThrow(/weight in blocks are U8, but 'w' is I8/);
     const joined = { name: 'a', shape: [2, 16], form: 'gptq', pieces: { qweight: entry('I8', '/m/a') } };
     expect(() => locateWeights(new Map([['a', joined]]))).toThrow(/stored as qweight \(gptq\)/);

@@ -1,9 +1,8 @@
-import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ConfigError } from '@weft/errors';
+import { ConfigError, UnsupportedError } from '@weft/errors';
 import { fittedTo } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import { part, senseOf, type Model, type Picture, type ProcessedImages, type Video } from '@weft/spec';
+import { files } from '@weft/weights';
 import type { LoadedModel } from './loaded-model.js';
 import { buildPrompt, type Prompt } from './prompt.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
@@ -28,11 +27,11 @@ export async function processorChecks(
   if (!ids && !pixels && !videoPixels) return [];
   const pictures: Picture[] = [];
   for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/))
-    pictures.push(await readPicture(join(folder, name), undefined, model.prompt.backdrop));
+    pictures.push(await readPicture(files.join(folder, name), undefined, model.prompt.backdrop));
   const videos = await readFrames(folder, Number(metadata['fps'] ?? 2));
   const checks: VerifyCheck[] = [];
   if (ids) {
-    const text = await readFile(join(folder, 'prompt.txt'), 'utf8').catch((cause: unknown) => {
+    const text = await files.readText(files.join(folder, 'prompt.txt')).catch((cause: unknown) => {
       throw new ConfigError({
         message: 'The folder has expected_input_ids, but no prompt.txt.',
         where: folder,
@@ -95,7 +94,14 @@ async function numberedFiles(
   folder: string,
   pattern: RegExp,
 ): Promise<readonly (readonly [name: string, ...numbers: readonly number[]])[]> {
-  const found = (await readdir(folder)).flatMap((name) => {
+  const names = await files.list(folder);
+  if (!names)
+    throw new UnsupportedError({
+      message: 'The pictures of a golden file cannot be looked for on a server.',
+      where: folder,
+      hint: 'Verify the folder in Node.',
+    });
+  const found = names.flatMap((name) => {
     const match = pattern.exec(name);
     return match
       ? [
@@ -119,7 +125,7 @@ async function numberedFiles(
 async function readFrames(folder: string, fps: number): Promise<Video[]> {
   const videos: Picture[][] = [];
   for (const [name, number] of await numberedFiles(folder, /^video-(\d+)-(\d+)\.png$/))
-    (videos[number!] ??= []).push(await readPicture(join(folder, name)));
+    (videos[number!] ??= []).push(await readPicture(files.join(folder, name)));
   return videos.map((frames) => ({ frames, fps }));
 }
 

@@ -1,11 +1,9 @@
-import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
 import { ConfigError, InputError, UnsupportedError } from '@weft/errors';
 import { joinArrays } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import { part, type Json } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
-import { openSafetensors, type SafetensorsFile } from '@weft/weights';
+import { files, openSafetensors, type SafetensorsFile } from '@weft/weights';
 import {
   readBatch,
   runColumns,
@@ -52,15 +50,15 @@ export async function verify(
   folder: string,
   { model, parts, signal }: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const path = resolve(folder);
+  const path = files.resolve(folder);
   const { tensors: golden, metadata } = await readGolden(path);
   if (metadata['kind'] !== undefined)
     throw new UnsupportedError({
       message: `The kind of the golden file is '${metadata['kind']}', and files with a kind cannot be compared.`,
-      where: join(path, 'golden.safetensors'),
+      where: files.join(path, 'golden.safetensors'),
       hint: 'A file of input_ids and what a model answers to them has no kind.',
     });
-  const hasTexts = (await readdir(path)).includes('tokenizer.json') || 'expected_input_ids' in golden;
+  const hasTexts = 'expected_input_ids' in golden || (await files.exists(files.join(path, 'tokenizer.json')));
   const loaded = await load(path, {
     model,
     recipe: model ? undefined : recipeOptions(path, metadata),
@@ -92,8 +90,8 @@ export async function verify(
 async function readGolden(
   folder: string,
 ): Promise<{ readonly tensors: Tensors; readonly metadata: Metadata }> {
-  const path = join(folder, 'golden.safetensors');
-  if (!(await readdir(folder).catch(() => [] as string[])).includes('golden.safetensors'))
+  const path = files.join(folder, 'golden.safetensors');
+  if (!(await files.exists(path).catch(() => false)))
     throw new ConfigError({
       message: 'The folder has no golden.safetensors to compare with.',
       where: folder,

@@ -1,7 +1,7 @@
-import { dirname, join, parse, relative, sep } from 'node:path';
 import { UnsupportedError } from '@weft/errors';
 import type { BlockForm, ExternalTensor, StorageType, StoredWeight } from '@weft/onnx';
-import { wholeTensor, type SafetensorsDtype, type TensorEntry, type WeightEntry } from '@weft/weights';
+import { files, wholeTensor, type SafetensorsDtype, type TensorEntry, type WeightEntry } from '@weft/weights';
+import type { WeightPiece } from './weight-pieces.js';
 
 const storage: Partial<Readonly<Record<SafetensorsDtype, StorageType>>> = {
   F64: 'float64',
@@ -10,11 +10,13 @@ const storage: Partial<Readonly<Record<SafetensorsDtype, StorageType>>> = {
   BF16: 'bfloat16',
 };
 
-/** The weights' places for ONNX Runtime, which maps them from the checkpoint's own files. */
+/** The weights' places for ONNX Runtime. */
 export interface WeightLocations {
   /** The narrowest folder that holds all files. */
   readonly folder: string;
   readonly locate: (path: string) => StoredWeight;
+  /** The bytes behind a location that `locate` gave, where a session must be given them. */
+  readonly pieceAt: (location: string) => WeightPiece | undefined;
 }
 
 /** A weight in blocks whose parts are tensors of safetensors files. */
@@ -24,18 +26,27 @@ export interface BlockEntries extends BlockForm {
   readonly zeroPoints?: TensorEntry | undefined;
 }
 
+export interface LocationOptions {
+  /** Takes the place of entries where it says something. */
+  readonly plan?: StoredPlan | undefined;
+  /**
+   * Whether ONNX Runtime maps the checkpoint's own files, from the folder. Else every tensor has a location of its own,
+   * and its bytes are given to the sessions that need it.
+   */
+  readonly mapsFiles?: boolean | undefined;
+}
+
 /** Weights that are read from elsewhere than their own tensors, by the paths of their parameters. */
 export type StoredPlan = (path: string) => BlockEntries | undefined;
 
 /**
  * @param entries what each parameter path is stored as
- * @param plan takes the place of entries where it says something
  * @throws UnsupportedError if a tensor is stored in a type that the graphs cannot read, or as several tensors that no
  * plan reads
  */
 export function locateWeights(
   entries: ReadonlyMap<string, WeightEntry>,
-  plan: StoredPlan = () => undefined,
+  { plan = () => undefined, mapsFiles = true }: LocationOptions = {},
 ): WeightLocations {
   const planned = new Map([...entries.keys()].map((path) => [path, plan(path)]));
   const tensors = [...entries].flatMap(([path, entry]): TensorEntry[] => {
@@ -43,12 +54,17 @@ export function locateWeights(
     return blocks ? partsOf(blocks) : [wholeTensor(entry)];
   });
   const folder = commonFolder([...new Set(tensors.map(({ file }) => file))]);
+  const pieces = new Map<string, WeightPiece>();
   const place = ({ file, offset, byteLength, shape }: TensorEntry, dtype: StorageType): ExternalTensor => {
-    const location = relative(folder, file).split(sep).join('/');
-    return { location, offset, length: byteLength, dtype, shape };
+    const name = files.relative(folder, file) ?? file;
+    if (mapsFiles) return { location: name, offset, length: byteLength, dtype, shape };
+    const location = `${name}@${offset}`;
+    pieces.set(location, { location, file, offset, byteLength });
+    return { location, offset: 0, length: byteLength, dtype, shape };
   };
   return {
     folder,
+    pieceAt: (location) => pieces.get(location),
     locate: (path) => {
       const blocks = planned.get(path);
       if (!blocks) {
@@ -89,15 +105,11 @@ function byteType(path: string, { name, dtype }: TensorEntry): StorageType {
 const partsOf = ({ data, scales, zeroPoints }: BlockEntries): TensorEntry[] =>
   zeroPoints ? [data, scales, zeroPoints] : [data, scales];
 
-function commonFolder(files: readonly string[]): string {
-  const [first = parse(process.cwd()).root, ...others] = files.map(dirname);
-  const { root } = parse(first);
-  const parts = first.slice(root.length).split(sep);
-  const shared = others.reduce((count, folder) => {
-    const own = folder.slice(root.length).split(sep);
-    let i = 0;
-    while (i < count && parts[i] === own[i]) i++;
-    return i;
-  }, parts.length);
-  return join(root, ...parts.slice(0, shared));
+function commonFolder(paths: readonly string[]): string {
+  const [first = files.resolve('/'), ...others] = paths.map(files.dirname);
+  let folder = first;
+  const isShared = (): boolean =>
+    others.every((other) => other === folder || files.relative(folder, other) !== undefined);
+  while (!isShared() && files.dirname(folder) !== folder) folder = files.dirname(folder);
+  return folder;
 }

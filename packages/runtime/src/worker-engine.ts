@@ -1,10 +1,9 @@
-import { Worker } from 'node:worker_threads';
+import { startWorker } from '#backend';
 import { SessionError } from '@weft/errors';
 import type { Engine, EngineSetup } from './engine.js';
 import type { Eye, SeenPicture } from './preparer.js';
 import { unpackError } from './remote-error.js';
-import { runLock, waitAtExit } from './run-lock.js';
-import type { Answer, Call, Method } from './worker-protocol.js';
+import type { Call, Method } from './worker-protocol.js';
 
 interface Pending {
   readonly resolve: (value: never) => void;
@@ -12,9 +11,9 @@ interface Pending {
 }
 
 /**
- * An engine in a thread of its own, so that the caller's event loop stays free while ONNX Runtime computes. The
- * thread is never terminated, since that would end the process in the middle of a run: it finishes what is under way,
- * frees its sessions and exits. While nothing is under way it does not keep the process alive.
+ * An engine in a thread of its own, so that the caller's event loop stays free while ONNX Runtime computes. When it is
+ * closed the thread finishes what is under way, frees its sessions and exits. While nothing is under way it does not keep
+ * the process alive.
  *
  * @returns the engine, and the worker's eye if the setup says how to make one
  * @throws SessionError if ONNX Runtime refuses a graph
@@ -22,44 +21,37 @@ interface Pending {
 export async function startWorkerEngine(
   setup: EngineSetup,
 ): Promise<{ readonly engine: Engine; readonly eye: Eye | undefined }> {
-  const lock = runLock();
-  // Options of the main program, such as --input-type, may not suit the worker's file.
-  const worker = new Worker(new URL('../dist/worker.js', import.meta.url), {
-    workerData: { setup, lock },
-    execArgv: [],
-  });
-  const stopWaiting = waitAtExit(lock);
   const pending = new Map<number, Pending>();
   let calls = 0;
   let failure: Error | undefined;
 
   const wait = <T>(id: number): Promise<T> =>
     new Promise<T>((resolve, reject) => {
-      if (pending.size === 0) worker.ref();
+      if (pending.size === 0) worker.keepAlive(true);
       pending.set(id, { resolve: resolve as Pending['resolve'], reject });
     });
   const settle = (id: number): Pending | undefined => {
     const entry = pending.get(id);
     pending.delete(id);
-    if (pending.size === 0) worker.unref();
+    if (pending.size === 0) worker.keepAlive(false);
     return entry;
   };
   const fail = (error: Error): void => {
     failure ??= error;
     for (const id of [...pending.keys()]) settle(id)?.reject(failure);
   };
-  worker.on('message', (message: Answer) => {
-    const entry = settle(message.id);
-    if ('error' in message) entry?.reject(unpackError(message.error));
-    else entry?.resolve(message.result as never);
+  const ended = (): void =>
+    fail(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' }));
+  const worker = startWorker(setup, {
+    answer: (message) => {
+      const entry = settle(message.id);
+      if ('error' in message) entry?.reject(unpackError(message.error));
+      else entry?.resolve(message.result as never);
+    },
+    failed: (cause) =>
+      fail(new SessionError({ message: `The worker thread failed: ${String(cause)}`, cause })),
+    ended,
   });
-  worker.on('error', (cause) =>
-    fail(new SessionError({ message: `The worker thread failed: ${String(cause)}`, cause })),
-  );
-  worker.on('exit', stopWaiting);
-  worker.on('exit', () =>
-    fail(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' })),
-  );
 
   const call = <T>(method: Method, parameters: readonly unknown[]): Promise<T> => {
     if (failure) return Promise.reject(failure);
@@ -67,7 +59,7 @@ export async function startWorkerEngine(
     const message: Call = { id, method, parameters };
     const answer = wait<T>(id);
     try {
-      worker.postMessage(message);
+      worker.post(message);
     } catch (cause) {
       settle(id)?.reject(
         new SessionError({
@@ -91,7 +83,7 @@ export async function startWorkerEngine(
       truncate: (id, length) => call('truncate', [id, length]),
       release: (id) => call('release', [id]),
       step: (rows) => call('step', [rows]),
-      close: () => (failure ? Promise.resolve() : call('close', [])),
+      close: () => (failure ? Promise.resolve() : call<void>('close', []).then(ended)),
     },
     eye: setup.preparer ? (looks, keep) => call<readonly SeenPicture[]>('look', [looks, keep]) : undefined,
   };

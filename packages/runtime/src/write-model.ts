@@ -1,13 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { importPackage } from '#backend';
 import { ConfigError, WeightError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { configOf, findDefinition, modelOf, readProcessor, type RecipeFiles } from '@weft/models';
 import { senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
-import { fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
+import { files, fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
 import { configText } from './config-text.js';
-import { importPackage } from './import-package.js';
 
 /** A weight under its path in the model: float32 values, or stored bytes. */
 export type WeightToWrite = TensorToWrite | readonly [path: string, values: Float32Array];
@@ -49,7 +47,7 @@ const tokenizerFiles = [
  */
 export async function writeModel(folder: string, given: ModelToWrite): Promise<void> {
   const { model, tokenizerFrom, maxShardBytes, parts } = given;
-  const root = resolve(folder);
+  const root = files.resolve(folder);
   const tensors = collect(model, given.weights);
   const preprocessor = given.preprocessor ?? (await ownPreprocessor(given));
   const config = await configFor(given);
@@ -57,12 +55,11 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   const tokenizer = tokenizerFrom === undefined ? undefined : await tokenizerWith(model, tokenizerFrom);
   const generation =
     given.generationConfig ??
-    (tokenizerFrom && (await readJsonObject(join(tokenizerFrom, 'generation_config.json')))) ??
+    (tokenizerFrom && (await readJsonObject(files.join(tokenizerFrom, 'generation_config.json')))) ??
     undefined;
 
-  await mkdir(root, { recursive: true });
   const json = (name: string, value: unknown) =>
-    writeFileAtomic(join(root, name), `${JSON.stringify(value, null, 2)}\n`);
+    writeFileAtomic(files.join(root, name), `${JSON.stringify(value, null, 2)}\n`);
   await writeCheckpoint(root, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
   if (tokenizer) await json('tokenizer.json', tokenizer);
   if (tokenizerFrom !== undefined) await copyTokenizerFiles(tokenizerFrom, root);
@@ -71,7 +68,7 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
     await json('processor_config.json', llavaProcessorConfig(config, model));
   if (generation) await json('generation_config.json', generation);
   await writeFileAtomic(
-    join(root, 'config.json'),
+    files.join(root, 'config.json'),
     configText({ ...config, dtype: config['dtype'] ?? storedType(tensors) }),
   );
 }
@@ -132,7 +129,7 @@ async function configFor({
   if ('model_type' in model.config) return model.config;
   if (preprocessor) await readProcessor(preprocessor, { parts });
   const source =
-    tokenizerFrom === undefined ? undefined : await readJsonObject(join(tokenizerFrom, 'config.json'));
+    tokenizerFrom === undefined ? undefined : await readJsonObject(files.join(tokenizerFrom, 'config.json'));
   const most = maxPositionEmbeddings ?? maxPositionsOf(source ?? {});
   return configOf(model, {
     maxPositionEmbeddings: Number.isFinite(most) ? most : undefined,
@@ -163,7 +160,7 @@ async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): P
 
 /** `tokenizer.json` of a folder, with the model's placeholder among its added tokens. */
 async function tokenizerWith(model: Model, folder: string): Promise<Json> {
-  const where = join(resolve(folder), 'tokenizer.json');
+  const where = files.join(files.resolve(folder), 'tokenizer.json');
   const tokenizer = await readJsonObject(where);
   if (!tokenizer)
     throw new ConfigError({
@@ -213,11 +210,11 @@ async function tokenizerWith(model: Model, folder: string): Promise<Json> {
 
 async function copyTokenizerFiles(from: string, to: string): Promise<void> {
   for (const name of tokenizerFiles) {
-    const bytes = await readFile(join(from, name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
+    const bytes = await files.readAll(files.join(from, name)).catch((error: unknown) => {
+      if (files.isMissing(error)) return undefined;
       throw error;
     });
-    if (bytes) await writeFileAtomic(join(to, name), bytes);
+    if (bytes) await writeFileAtomic(files.join(to, name), bytes);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type TensorToWrite,
 } from '@weft/weights';
 import { readCheckpointFiles } from '../src/checkpoint-files.js';
-import { readEntry } from '../src/part-weights.js';
+import { readEntry } from '../src/read-entry.js';
 import { writeModel } from '../src/write-model.js';
 
 /** The options of the recipe that a golden file was written with. */

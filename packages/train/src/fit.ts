@@ -50,7 +50,7 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
       return [path, { shape, data }] as const;
     }),
   );
-  const key = runKey(
+  const key = await runKey(
     stages.map((run) => run.stage),
     seed,
   );

@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { InputError, isWeftError } from '@weft/errors';
 import { roles, type ConversationTools, type Message, type MessagePart, type Role } from '@weft/runtime';
+import { files, type OpenFile } from '@weft/weights';
 import type { Dataset } from './dataset.js';
 import { checkTurns, sftExample } from './sft.js';
 
@@ -30,15 +28,15 @@ interface Sample {
  * @throws InputError naming the line, if it is not such a conversation or an image does not exist
  */
 export async function jsonlDataset(file: string, options: JsonlOptions): Promise<Dataset> {
-  const path = resolve(file);
-  const folder = options.images === undefined ? dirname(path) : resolve(options.images);
+  const path = files.resolve(file);
+  const folder = options.images === undefined ? files.dirname(path) : files.resolve(options.images);
   const lines = await findLines(path);
   const known = new Set<string>();
   for (const line of lines) {
     for (const image of parseSample(await readLine(path, line), `${path}:${line.number}`).images) {
-      const found = resolve(folder, image);
+      const found = files.resolve(image, folder);
       if (known.has(found)) continue;
-      if (!(await stat(found).catch(() => null))?.isFile())
+      if ((await files.kindOf(found).catch(() => undefined)) !== 'file')
         throw new InputError({
           message: `There is not an image ${found}.`,
           where: `${path}:${line.number}`,
@@ -57,7 +55,7 @@ export async function jsonlDataset(file: string, options: JsonlOptions): Promise
         return await sftExample({
           ...options,
           messages,
-          images: images.map((image) => resolve(folder, image)),
+          images: images.map((image) => files.resolve(image, folder)),
         });
       } catch (error) {
         if (isWeftError(error)) throw new InputError({ message: error.message, where, cause: error });
@@ -85,13 +83,17 @@ async function findLines(path: string): Promise<Line[]> {
     number++;
   };
   try {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-      for (const byte of chunk) {
-        if (byte === 10) close(at);
-        else if (byte > 32) isBlank = false;
-        at++;
+    await withFile(path, async (file) => {
+      const chunk = new Uint8Array(2 ** 16);
+      for (let count = 1; count > 0;) {
+        count = await file.read(chunk, at);
+        for (const byte of chunk.subarray(0, count)) {
+          if (byte === 10) close(at);
+          else if (byte > 32) isBlank = false;
+          at++;
+        }
       }
-    }
+    });
   } catch (cause) {
     throw new InputError({
       message: `The samples cannot be read: ${(cause as Error).message}.`,
@@ -110,14 +112,19 @@ async function findLines(path: string): Promise<Line[]> {
   return lines;
 }
 
-async function readLine(path: string, { start, end }: Line): Promise<string> {
-  const handle = await open(path, 'r');
+const readLine = (path: string, { start, end }: Line): Promise<string> =>
+  withFile(path, async (file) => {
+    const bytes = new Uint8Array(end - start);
+    const count = await file.read(bytes, start);
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(0, count));
+  });
+
+async function withFile<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+  const file = await files.open(path);
   try {
-    const bytes = Buffer.alloc(end - start);
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
-    return bytes.toString('utf8', 0, bytesRead);
+    return await use(file);
   } finally {
-    await handle.close();
+    await file.close();
   }
 }
 

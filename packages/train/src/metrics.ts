@@ -1,6 +1,5 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { writeFileAtomic } from '@weft/weights';
+import { appendText, makeFolder } from '#backend';
+import { files, writeFileAtomic } from '@weft/weights';
 
 /** One line of `metrics.jsonl`. */
 export interface Metric {
@@ -17,12 +16,12 @@ export interface Metric {
   readonly evaluation?: number;
 }
 
-const file = 'metrics.jsonl';
+const pathIn = (folder: string): string => files.join(folder, 'metrics.jsonl');
 
 /** Lines of earlier steps; those after the state that a run goes on from are dropped. */
 export async function openMetrics(folder: string, keep: (metric: Metric) => boolean): Promise<Metric[]> {
-  await mkdir(folder, { recursive: true });
-  const text = await readFile(join(folder, file), 'utf8').catch(() => '');
+  await makeFolder(folder);
+  const text = await files.readText(pathIn(folder)).catch(() => '');
   const metrics = text
     .split('\n')
     .flatMap((line): Metric[] => {
@@ -34,16 +33,16 @@ export async function openMetrics(folder: string, keep: (metric: Metric) => bool
       }
     })
     .filter(keep);
-  await writeFileAtomic(join(folder, file), metrics.map((m) => `${JSON.stringify(m)}\n`).join(''));
+  await writeFileAtomic(pathIn(folder), metrics.map((m) => `${JSON.stringify(m)}\n`).join(''));
   return metrics;
 }
 
 export const appendMetric = (folder: string, metric: Metric): Promise<void> =>
-  appendFile(join(folder, file), `${JSON.stringify(metric)}\n`);
+  appendText(pathIn(folder), `${JSON.stringify(metric)}\n`);
 
 /** Loss over all updates as an SVG picture: every update faint, the running mean strong, evaluations as dots. */
 export async function writeLossPlot(folder: string, metrics: readonly Metric[]): Promise<void> {
-  if (metrics.length > 0) await writeFileAtomic(join(folder, 'loss.svg'), lossPlot(metrics));
+  if (metrics.length > 0) await writeFileAtomic(files.join(folder, 'loss.svg'), lossPlot(metrics));
 }
 
 const [width, height, left, right, top, bottom] = [720, 400, 56, 16, 32, 40];

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { makeFolder, removeFile } from '#backend';
 import { ConfigError, WeightError } from '@weft/errors';
-import { openSafetensors, writeFileAtomic, writeSafetensors } from '@weft/weights';
+import { files, openSafetensors, writeFileAtomic, writeSafetensors } from '@weft/weights';
 import type { Stage } from './stage.js';
 
 /** Where a run stands. */
@@ -20,15 +18,18 @@ export interface RunState {
 const stateFile = 'run.json';
 
 /** Same stages and seed: the only runs that can go on from each other's state. */
-export const runKey = (stages: readonly Stage[], seed: number): string =>
-  createHash('sha256').update(JSON.stringify({ stages, seed })).digest('hex');
+export async function runKey(stages: readonly Stage[], seed: number): Promise<string> {
+  const text = new TextEncoder().encode(JSON.stringify({ stages, seed }));
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
 
 /**
  * Writes a state next to the last one, then moves the pointer, then removes the last one: a crash at any moment
  * leaves a whole state.
  */
 export async function saveRunState(folder: string, key: string, state: RunState): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const before = await readPointer(folder);
   const file = `state-${state.stage}-${state.step}.safetensors`;
   const bytes = (data: Float32Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -46,10 +47,10 @@ export async function saveRunState(folder: string, key: string, state: RunState)
       data: bytes(data),
     })),
   ];
-  await writeSafetensors(join(folder, file), tensors);
+  await writeSafetensors(files.join(folder, file), tensors);
   const pointer = { key, file, stage: state.stage, step: state.step };
-  await writeFileAtomic(join(folder, stateFile), `${JSON.stringify(pointer, null, 2)}\n`);
-  if (before && before.file !== file) await rm(join(folder, before.file), { force: true });
+  await writeFileAtomic(files.join(folder, stateFile), `${JSON.stringify(pointer, null, 2)}\n`);
+  if (before && before.file !== file) await removeFile(files.join(folder, before.file));
 }
 
 interface Pointer {
@@ -61,9 +62,9 @@ interface Pointer {
 
 async function readPointer(folder: string): Promise<Pointer | null> {
   try {
-    return JSON.parse(await readFile(join(folder, stateFile), 'utf8')) as Pointer;
+    return JSON.parse(await files.readText(files.join(folder, stateFile))) as Pointer;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (files.isMissing(error)) return null;
     throw new ConfigError({
       message: `${stateFile} cannot be read: ${(error as Error).message}`,
       where: folder,
@@ -86,7 +87,7 @@ export async function loadRunState(folder: string, key: string): Promise<RunStat
       where: folder,
       hint: 'Use an empty folder, or the configuration that began the run.',
     });
-  const file = await openSafetensors(join(folder, pointer.file));
+  const file = await openSafetensors(files.join(folder, pointer.file));
   try {
     const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
     const moments = new Map<string, Float32Array>();

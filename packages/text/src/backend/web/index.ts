@@ -3,7 +3,8 @@ export const joinPath = (folder: string, name: string): string => `${folder.repl
 
 /** The text of a file on a server; `undefined` if there is no such file. */
 export async function readTextFile(file: string): Promise<string | undefined> {
-  const response = await fetch(file);
+  // Servers of apps answer whoever would take any type with their page in the place of a missing file.
+  const response = await fetch(file, { headers: { accept: 'application/json, text/plain' } });
   if (response.ok) return response.text();
   if ([404, 410].includes(response.status)) return undefined;
   throw new Error(`${file} answered with the status ${response.status}`);

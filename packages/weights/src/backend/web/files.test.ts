@@ -8,10 +8,13 @@ const content = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7) % 251);
 let server: Server;
 let base: string;
 
-/** `/ranges/` answers ranges, `/whole/` ignores them, `/broken/` fails. */
+/** `/ranges/` answers ranges, `/whole/` ignores them, `/broken/` fails, `/app/` has a page for all that is missing. */
 beforeAll(async () => {
   server = createServer(({ url = '', method, headers }, response) => {
     if (url.startsWith('/broken/')) return response.writeHead(503).end();
+    if (url.startsWith('/app/') && /\*\/\*|text\/html/.test(headers.accept ?? '*/*'))
+      return response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>');
+    if (url === '/whole/a.txt') return response.end('wört');
     if (!url.endsWith('/a.safetensors')) return response.writeHead(404).end();
     const [, start, end] = /bytes=(\d+)-(\d+)/.exec(headers.range ?? '') ?? [];
     const isPart = url.startsWith('/ranges/') && start !== undefined;
@@ -48,11 +51,26 @@ describe('files on a server', () => {
     expect(String(broken)).toContain('answered with the status 503');
   });
 
+  it('are there or not, also where an app has a page for all that is missing', async () => {
+    expect(await files.exists(`${base}/ranges/a.safetensors`)).toBe(true);
+    expect(await files.exists(`${base}/ranges/b.safetensors`)).toBe(false);
+    expect(await files.exists(`${base}/app/b.json`)).toBe(false);
+    await expect(files.exists(`${base}/broken/b.json`)).rejects.toThrow('status 503');
+    expect(files.isMissing(await files.readText(`${base}/app/b.json`).catch((error: unknown) => error))).toBe(
+      true,
+    );
+    expect(await files.readText(`${base}/whole/a.txt`)).toBe('wört');
+  });
+
   it('have names and folders like paths', () => {
     expect(files.basename(`${base}/x/model.safetensors`)).toBe('model.safetensors');
     expect(files.dirname(`${base}/x/model.safetensors`)).toBe(`${base}/x`);
     expect(files.join(`${base}/x/`, 'config.json')).toBe(`${base}/x/config.json`);
     expect(files.resolve(`${base}/x/../y`)).toBe(`${base}/y`);
+    expect(files.resolve('../a.png', `${base}/x/`)).toBe(`${base}/a.png`);
+    expect(files.resolve(`${base}/a.png`, `${base}/x`)).toBe(`${base}/a.png`);
+    expect(files.relative(`${base}/x`, `${base}/x/y/a.json`)).toBe('y/a.json');
+    expect(files.relative(`${base}/x`, `${base}/xy/a.json`)).toBeUndefined();
   });
 
   it('cannot be written', async () => {

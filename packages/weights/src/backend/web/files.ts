@@ -11,16 +11,32 @@ class FetchError extends Error {
   }
 }
 
-async function fetched(url: string, options: RequestInit = {}): Promise<Response> {
-  const response = await fetch(url, options);
+// Servers of apps answer whoever would take any type with their page in the place of a missing file.
+const accept = 'application/json, application/octet-stream, text/plain';
+
+async function fetched(
+  url: string,
+  {
+    method = 'GET',
+    headers = {},
+  }: { readonly method?: string; readonly headers?: Record<string, string> } = {},
+): Promise<Response> {
+  const response = await fetch(url, { method, headers: { accept, ...headers } });
   if (!response.ok) throw new FetchError(url, response.status);
   return response;
 }
 
-/** The address in full; relative ones start at the page or worker. */
-const resolve = (path: string): string =>
-  new URL(path, (globalThis as { readonly location?: { readonly href: string } }).location?.href).href;
 const withoutSlash = (path: string): string => path.replace(/\/+$/, '');
+/** The address in full; relative ones start at the page or worker. */
+const resolve = (path: string, from?: string): string =>
+  new URL(
+    path,
+    from === undefined
+      ? (globalThis as { readonly location?: { readonly href: string } }).location?.href
+      : `${withoutSlash(resolve(from))}/`,
+  ).href;
+const isMissing = (error: unknown): boolean =>
+  error instanceof FetchError && [404, 410].includes(error.status);
 
 async function sizeOf(url: string): Promise<number> {
   const { headers } = await fetched(url, { method: 'HEAD' });
@@ -36,13 +52,25 @@ export const files: Files = {
   join: (folder, name) => `${withoutSlash(folder)}/${name}`,
   basename: (path) => withoutSlash(path).split('/').at(-1)!,
   dirname: (path) => withoutSlash(path).split('/').slice(0, -1).join('/'),
+  relative: (folder, path) => {
+    const start = `${withoutSlash(folder)}/`;
+    return path.startsWith(start) ? path.slice(start.length) : undefined;
+  },
   realpath: async (path) => resolve(path),
   // A server does not tell folders from files: names of files end in a type.
   kindOf: async (path) => {
-    if (!/\.(safetensors|json)$/.test(path)) return 'folder';
+    if (!/\.(safetensors|jsonl?|txt|png|jpe?g|webp|gif|avif|tiff?)$/.test(path)) return 'folder';
     await fetched(path, { method: 'HEAD' });
     return 'file';
   },
+  exists: (path) =>
+    fetched(path, { method: 'HEAD' }).then(
+      () => true,
+      (error: unknown) => {
+        if (isMissing(error)) return false;
+        throw error;
+      },
+    ),
   list: async () => undefined,
   open: async (path) => {
     const size = await sizeOf(path);
@@ -62,5 +90,6 @@ export const files: Files = {
     };
   },
   readAll: async (path) => new Uint8Array(await (await fetched(path)).arrayBuffer()),
-  isMissing: (error) => error instanceof FetchError && [404, 410].includes(error.status),
+  readText: async (path) => (await fetched(path)).text(),
+  isMissing,
 };

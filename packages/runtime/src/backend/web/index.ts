@@ -1,0 +1,3 @@
+export { importPackage } from './import-package.js';
+export { loadRuntime, mapsFiles } from './load-runtime.js';
+export { startWorker } from './start-worker.js';
