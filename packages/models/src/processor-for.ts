@@ -1,4 +1,4 @@
-import type { CrossSight, ImagePlacement, ImageProcessor } from '@weft/spec';
+import type { CrossSight, ImageProcessor } from '@weft/spec';
 
 /**
  * A processor made for embeddings among the tokens, for a fusion by cross-attention. Processors that say themselves what
@@ -9,9 +9,11 @@ export function processorFor(
   { place, tokensPerTile }: CrossSight,
   placeholder: string,
 ): ImageProcessor {
-  const convert = (placement: ImagePlacement): ImagePlacement => {
+  // Tiles take no places among the tokens, so pictures do not become smaller for each other.
+  const placed: ImageProcessor['place'] = (size, index) => {
+    const placement = processor.place(size, index);
     if (placement.cross) return placement;
-    const { tiles } = placement;
+    const { tiles, plan } = placement;
     const { tokens, cross } = place(tiles);
     return {
       tiles,
@@ -19,16 +21,14 @@ export function processorFor(
       cross,
       formula: `${tokens} token${tokens === 1 ? '' : 's'}, and ${cross?.seen ?? 0} x ${tokensPerTile} embeddings for cross-attention`,
       prompt: placeholder.repeat(tokens),
+      plan,
     };
   };
   return {
     id: processor.id,
     config: processor.config,
-    // Tiles take no places among the tokens, so pictures do not become smaller for each other.
-    place: (size, index) => convert(processor.place(size, index)),
-    process: (pictures) => {
-      const { inputs, images } = processor.process(pictures, 1);
-      return { inputs, images: images.map(convert) };
-    },
+    place: placed,
+    process: (pictures, placements = pictures.map((picture, i) => placed(picture, i))) =>
+      processor.process(pictures, placements),
   };
 }

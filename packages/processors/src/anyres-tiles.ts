@@ -17,6 +17,7 @@ import {
   writePixelConfig,
   type PixelConfig,
 } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { stackSizes, stackTiles, tilesOf } from './tiles.js';
 
 /** What a `preprocessor_config.json` says of pictures of any resolution. */
@@ -46,33 +47,27 @@ export const anyresTiles =
         hint: 'Compose it with anyresArranger of @weft/connector-anyres.',
       });
     const [down, across] = encoder.grid!;
-    const place: ImageProcessor['place'] = (size, index = 0) => {
-      const { tiles, map, tokens } = plan(size, index);
-      return {
+    return plannedImages<ArrangedPicture>({
+      id,
+      config,
+      plan,
+      describe: ({ tiles, map, tokens }) => ({
         tiles: 1 + tiles[0] * tiles[1],
         tokens,
         formula: `${down} x ${across} patches of the whole + ${map[0]} x (${map[1]} + 1 newline) of ${tiles[0]} x ${tiles[1]} tiles`,
         prompt: placeholder.repeat(tokens),
-      };
-    };
-    return {
-      id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const views = pictures.flatMap((picture, i) => viewsOf(picture, config, plan(picture, i), tileSize));
-        return {
-          inputs: { pixel_values: stackTiles(views, config, tileSize), image_sizes: stackSizes(pictures) },
-          images: pictures.map((picture, i) => place(picture, i)),
-        };
+      }),
+      inputs: (pictures, plans) => {
+        const views = pictures.flatMap((picture, i) => viewsOf(picture, plans[i]!, config, tileSize));
+        return { pixel_values: stackTiles(views, config, tileSize), image_sizes: stackSizes(pictures) };
       },
-    };
+    });
   };
 
 function viewsOf(
   picture: Picture,
-  { filter }: AnyresTilesConfig,
   { resolution }: ArrangedPicture,
+  { filter }: AnyresTilesConfig,
   tileSize: number,
 ): Raster[] {
   const whole = resize(picture, { width: tileSize, height: tileSize, filter });

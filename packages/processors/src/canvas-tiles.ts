@@ -2,6 +2,7 @@ import { ConfigError } from '@weft/errors';
 import { crop, resize, writePixelValues } from '@weft/image';
 import type { ImageProcessor, Json, PartDefinition, PixelLayout, ProcessorFactory } from '@weft/spec';
 import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { requirePixels, type Size } from './tiles.js';
 
 /** How pictures are laid on a canvas of tiles. */
@@ -71,27 +72,24 @@ export const canvasTiles =
     const { tileSize, maxTiles, canvases } = requireCanvases(encoder, config);
     const tokensPerTile = connector.countTokens(encoder.grid!);
     const all = Array.from({ length: maxTiles }, (_, i) => i);
-    const place: ImageProcessor['place'] = (size, index = 0) => {
-      requirePixels(size, `Picture ${index}`);
-      const { rows, columns } = planCanvas(size, { tileSize, canvases });
-      return {
+    return plannedImages<CanvasPlan>({
+      id,
+      config,
+      plan: (size, index) => {
+        requirePixels(size, `Picture ${index}`);
+        return planCanvas(size, { tileSize, canvases });
+      },
+      describe: ({ rows, columns }) => ({
         tiles: rows * columns,
         tokens: 1,
         formula: `1 token; ${rows} x ${columns} tiles, in ${maxTiles} x ${tokensPerTile} embeddings for cross-attention`,
         prompt: placeholder,
         // All tiles have keys, those that fill up as well.
         cross: { tiles: all, seen: rows * columns, placed: [] },
-      };
-    };
-    return {
-      id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
+      }),
+      inputs: (pictures, plans) => {
         const size = 3 * tileSize * tileSize;
-        const images = pictures.map((picture, i) => place(picture, i));
         const data = new Float32Array(pictures.length * maxTiles * size);
-        const plans = pictures.map((picture) => planCanvas(picture, { tileSize, canvases }));
         for (const [i, { rows, columns, width, height }] of plans.entries()) {
           const resized = resize(pictures[i]!, { width, height, filter });
           for (let tile = 0; tile < rows * columns; tile++) {
@@ -102,17 +100,16 @@ export const canvasTiles =
         }
         const count = pictures.length;
         const ids = BigInt64Array.from(plans, ({ aspectRatioId }) => BigInt(aspectRatioId));
-        const mask = BigInt64Array.from(images.flatMap(({ tiles }) => all.map((i) => BigInt(i < tiles))));
+        const mask = BigInt64Array.from(
+          plans.flatMap(({ rows, columns }) => all.map((i) => BigInt(i < rows * columns))),
+        );
         return {
-          inputs: {
-            pixel_values: { dtype: 'float32', shape: [1, count, maxTiles, 3, tileSize, tileSize], data },
-            aspect_ratio_ids: { dtype: 'int64', shape: [1, count], data: ids },
-            aspect_ratio_mask: { dtype: 'int64', shape: [1, count, maxTiles], data: mask },
-          },
-          images,
+          pixel_values: { dtype: 'float32', shape: [1, count, maxTiles, 3, tileSize, tileSize], data },
+          aspect_ratio_ids: { dtype: 'int64', shape: [1, count], data: ids },
+          aspect_ratio_mask: { dtype: 'int64', shape: [1, count, maxTiles], data: mask },
         };
       },
-    };
+    });
   };
 
 function requireCanvases(

@@ -10,6 +10,7 @@ import {
 } from '@weft/spec';
 import { cutTiles, fitInto } from './fit-frame.js';
 import { readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, type Size } from './tiles.js';
 
 export interface CornerTilesConfig extends PixelConfig {
@@ -32,26 +33,26 @@ export const cornerTiles =
   ({ encoder, connector, placeholder }) => {
     const { tileSize, leastSide, filter } = config;
     const side = Math.floor(tileSize / encoder.pixels.patchSize);
-    const place: ImageProcessor['place'] = (size, index = 0) => {
-      const perTile = connector.countTokens([side, side]);
-      const [height, width] = resolutionOf(size, config, index) ?? [tileSize, tileSize];
-      const [rows, columns] = [Math.ceil(height / tileSize), Math.ceil(width / tileSize)];
-      const tiles = rows * columns;
-      return {
-        tiles,
-        tokens: tiles * perTile,
-        formula: tiles === 1 ? `1 view of ${perTile}` : `${rows} x ${columns} tiles of ${perTile}`,
-        prompt: placeholder.repeat(tiles * perTile),
-      };
-    };
     const inCorner = (tile: Raster): Raster =>
       resize(tile, { ...sizeInTile(tile, { tileSize, leastSide }), filter });
-    return {
+    return plannedImages<CornerPlan>({
       id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const tiles = pictures.flatMap((picture, i) => cutPicture(picture, config, i).map(inCorner));
+      config,
+      plan: (size, index) => ({ resolution: resolutionOf(size, config, index) }),
+      describe: ({ resolution }) => {
+        const perTile = connector.countTokens([side, side]);
+        const [height, width] = resolution ?? [tileSize, tileSize];
+        const [rows, columns] = [Math.ceil(height / tileSize), Math.ceil(width / tileSize)];
+        const tiles = rows * columns;
+        return {
+          tiles,
+          tokens: tiles * perTile,
+          formula: tiles === 1 ? `1 view of ${perTile}` : `${rows} x ${columns} tiles of ${perTile}`,
+          prompt: placeholder.repeat(tiles * perTile),
+        };
+      },
+      inputs: (pictures, plans) => {
+        const tiles = pictures.flatMap((picture, i) => cutPicture(picture, plans[i]!, config).map(inCorner));
         const whole = tiles.map((tile) => {
           const [right, bottom] = [tileSize - tile.width, tileSize - tile.height];
           return pad(tile, { left: 0, top: 0, right, bottom, fill: [0, 0, 0] });
@@ -64,29 +65,32 @@ export const cornerTiles =
             mask.fill(1, start, start + tile.width);
           }
         return {
-          inputs: {
-            pixel_values: stackTiles(whole, config, tileSize),
-            pixel_mask: { dtype: 'uint8', shape: [tiles.length, tileSize, tileSize], data: mask },
-          },
-          images: pictures.map((picture, i) => place(picture, i)),
+          pixel_values: stackTiles(whole, config, tileSize),
+          pixel_mask: { dtype: 'uint8', shape: [tiles.length, tileSize, tileSize], data: mask },
         };
       },
-    };
+    });
   };
 
-const cutPicture = (picture: Picture, config: CornerTilesConfig, index: number): Raster[] => {
-  const resolution = resolutionOf(picture, config, index);
-  return resolution ? cutTiles(fitInto(picture, resolution, config.filter), config.tileSize) : [picture];
-};
+interface CornerPlan {
+  /** That the picture is cut in; `null` if it stays whole. */
+  readonly resolution: readonly [height: number, width: number] | null;
+}
 
-/** The resolution to cut a picture in; `undefined` if it stays whole. */
+const cutPicture = (
+  picture: Picture,
+  { resolution }: CornerPlan,
+  { filter, tileSize }: CornerTilesConfig,
+): Raster[] => (resolution ? cutTiles(fitInto(picture, resolution, filter), tileSize) : [picture]);
+
+/** The resolution to cut a picture in; `null` if it stays whole. */
 function resolutionOf(
   { width, height }: Size,
   { resolutions }: CornerTilesConfig,
   index: number,
-): readonly [number, number] | undefined {
+): CornerPlan['resolution'] {
   requirePixels({ width, height }, `Picture ${index}`);
-  if (resolutions.length === 0) return undefined;
+  if (resolutions.length === 0) return null;
   const best = bestResolution(width, height, resolutions);
   if (best) return best;
   throw new InputError({

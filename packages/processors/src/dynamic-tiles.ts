@@ -16,6 +16,7 @@ import {
   writePixelConfig,
   type PixelConfig,
 } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { placeViews, plainText, readTileText, type TileText } from './tile-text.js';
 import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
@@ -68,10 +69,11 @@ export function planTiles(
 }
 
 /** Tiles of a picture, the view of the whole included. */
-export function countTiles(size: Size, limits: TileLimits): number {
-  const { rows, columns } = planTiles(size, limits);
-  return rows * columns + (limits.thumbnail && rows * columns > 1 ? 1 : 0);
-}
+export const countTiles = (size: Size, limits: TileLimits): number =>
+  countViews(planTiles(size, limits), limits);
+
+const countViews = ({ rows, columns }: TileGrid, { thumbnail }: Pick<TileLimits, 'thumbnail'>): number =>
+  rows * columns + (thumbnail && rows * columns > 1 ? 1 : 0);
 
 const id = 'processor-dynamic-tiles';
 
@@ -84,25 +86,27 @@ export const dynamicTiles =
   (context) => {
     const { tileSize, tokensPerTile } = tilesOf(context, id, config.tileSize);
     const limits = { ...config, tileSize };
-    const place: ImageProcessor['place'] = (size, index = 0) => {
-      requirePixels(size, `Picture ${index}`);
-      return placeViews(countTiles(size, limits), tokensPerTile, config.text, context);
-    };
-    return {
+    return plannedImages<TileGrid>({
       id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const images = pictures.map((picture, i) => place(picture, i));
-        const views = pictures.flatMap((picture) => viewsOf(picture, config, limits));
-        return { inputs: { pixel_values: stackTiles(views, config, tileSize) }, images };
+      config,
+      plan: (size, index) => {
+        requirePixels(size, `Picture ${index}`);
+        return planTiles(size, limits);
       },
-    };
+      describe: (grid) => placeViews(countViews(grid, limits), tokensPerTile, config.text, context),
+      inputs: (pictures, grids) => {
+        const views = pictures.flatMap((picture, i) => viewsOf(picture, grids[i]!, config, tileSize));
+        return { pixel_values: stackTiles(views, config, tileSize) };
+      },
+    });
   };
 
-function viewsOf(picture: Picture, { filter, thumbnail }: DynamicTilesConfig, limits: TileLimits): Raster[] {
-  const { tileSize } = limits;
-  const { rows, columns } = planTiles(picture, limits);
+function viewsOf(
+  picture: Picture,
+  { rows, columns }: TileGrid,
+  { filter, thumbnail }: DynamicTilesConfig,
+  tileSize: number,
+): Raster[] {
   const stretched = resize(picture, { width: columns * tileSize, height: rows * tileSize, filter });
   const tiles = cutTiles(stretched, tileSize);
   const whole = () => resize(picture, { width: tileSize, height: tileSize, filter });

@@ -47,6 +47,7 @@ export {
 export { patchCuts, patchCutsPart, readPatchCuts, type PatchCutsConfig } from './patch-cuts.js';
 export { patchRows, patchRowsPart, readPatchRows, type PatchRowsConfig } from './patch-rows.js';
 export type { PixelConfig } from './pixel-config.js';
+export { plannedImages, type PlanSteps } from './planned.js';
 export {
   readClipProcessor,
   readJanusProcessor,

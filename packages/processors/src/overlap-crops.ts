@@ -10,8 +10,9 @@ import {
   type ProcessorContext,
   type ProcessorFactory,
 } from '@weft/spec';
-import { placesOf, planCrops, scaledTo, type CropLayout } from './crop-plan.js';
+import { placesOf, planCrops, scaledTo, type CropLayout, type CropPlan } from './crop-plan.js';
 import { clipMean, clipStd } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import type { Size } from './tiles.js';
 
 const { fround } = Math;
@@ -71,30 +72,27 @@ export const overlapCrops =
     const { start, end, column } = config.tokens;
     const block = ([rows, columns]: PatchGrid): string =>
       start + (context.placeholder.repeat(columns) + column).repeat(rows) + end;
-    const place: ImageProcessor['place'] = (size, index = 0, total = 1) => {
-      if (index > 0 || total > 1)
-        throw new InputError({
-          message: `${Math.max(total, index + 1)} pictures were given, but Molmo takes one in a conversation.`,
-          where: 'images',
-          hint: 'Its processor gives a second picture the places of the first. Ask about one picture after another.',
-        });
-      requireFitting(size, crops);
-      const { rows, columns, map } = planCrops(size, crops);
-      return {
+    return plannedImages<ViewsPlan>({
+      id,
+      config,
+      plan: (size, index, total) => {
+        if (index > 0 || total > 1)
+          throw new InputError({
+            message: `${Math.max(total, index + 1)} pictures were given, but Molmo takes one in a conversation.`,
+            where: 'images',
+            hint: 'Its processor gives a second picture the places of the first. Ask about one picture after another.',
+          });
+        return planViews(size, crops);
+      },
+      describe: ({ crops: { rows, columns, map } }) => ({
         tiles: 1 + rows * columns,
         tokens: tokensPerCrop + map[0] * map[1],
         formula: `${pooled} x ${pooled} of the whole + ${map[0]} x ${map[1]} of ${rows} x ${columns} crops`,
         prompt: block([pooled, pooled]) + block(map),
-      };
-    };
-    return {
-      id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const images = pictures.map((picture, i) => place(picture, i));
-        const views = pictures.flatMap((picture) => viewsOf(picture, crops));
-        const places = pictures.flatMap((picture) => placesOf(planCrops(picture, crops), crops));
+      }),
+      inputs: (pictures, plans) => {
+        const views = pictures.flatMap((picture, i) => viewsOf(picture, plans[i]!, crops));
+        const places = plans.flatMap((plan) => placesOf(plan.crops, crops));
         const count = views.length;
         const pixels = new Float32Array(count * 3 * cropSize * cropSize);
         const masks = new Float32Array(count * patches * patches);
@@ -103,19 +101,16 @@ export const overlapCrops =
           masks.set(view.mask, i * view.mask.length);
         }
         return {
-          inputs: {
-            pixel_values: { dtype: 'float32', shape: [count, 3, cropSize, cropSize], data: pixels },
-            image_masks: { dtype: 'float32', shape: [count, patches * patches], data: masks },
-            image_input_idx: {
-              dtype: 'int64',
-              shape: [count, tokensPerCrop],
-              data: BigInt64Array.from(places, BigInt),
-            },
+          pixel_values: { dtype: 'float32', shape: [count, 3, cropSize, cropSize], data: pixels },
+          image_masks: { dtype: 'float32', shape: [count, patches * patches], data: masks },
+          image_input_idx: {
+            dtype: 'int64',
+            shape: [count, tokensPerCrop],
+            data: BigInt64Array.from(places, BigInt),
           },
-          images,
         };
       },
-    };
+    });
   };
 
 function cropsOf(config: OverlapCropsConfig, { encoder }: ProcessorContext): Crops {
@@ -149,20 +144,29 @@ interface Fitted extends Size {
   };
 }
 
-function requireFitting(size: Size, config: Crops): void {
-  const { cropSize } = config;
-  for (const frame of [{ width: cropSize, height: cropSize }, planCrops(size, config).canvas]) {
-    const scaled = scaledTo(frame, size);
-    if (!(Math.min(scaled.width, scaled.height) >= 1))
-      throw new InputError({
-        message: `The picture is ${size.width} x ${size.height} pixels: fitted into ${frame.width} x ${frame.height} its shorter side would vanish.`,
-        hint: 'Crop it, or cut it into several pictures.',
-      });
-  }
+/** The crops of a picture, and its sizes in pixels within their canvas and within the one crop of the whole. */
+interface ViewsPlan {
+  readonly crops: CropPlan;
+  readonly onCanvas: Size;
+  readonly whole: Size;
 }
 
-function fit(picture: Picture, frame: Size, { mean, std }: Crops): Fitted {
-  const scaled = scaledTo(frame, picture);
+function planViews(size: Size, config: Crops): ViewsPlan {
+  const { cropSize } = config;
+  const scaled = (frame: Size): Size => {
+    const sides = scaledTo(frame, size);
+    if (Math.min(sides.width, sides.height) >= 1) return sides;
+    throw new InputError({
+      message: `The picture is ${size.width} x ${size.height} pixels: fitted into ${frame.width} x ${frame.height} its shorter side would vanish.`,
+      hint: 'Crop it, or cut it into several pictures.',
+    });
+  };
+  const whole = scaled({ width: cropSize, height: cropSize });
+  const crops = planCrops(size, config);
+  return { crops, onCanvas: scaled(crops.canvas), whole };
+}
+
+function fit(picture: Picture, scaled: Size, frame: Size, { mean, std }: Crops): Fitted {
   const samples = resizeFloat(picture, scaled);
   const [left, top] = [
     Math.floor((frame.width - scaled.width) / 2),
@@ -193,12 +197,15 @@ interface CropView {
   readonly mask: Float32Array;
 }
 
-function viewsOf(picture: Picture, config: Crops): CropView[] {
+function viewsOf(
+  picture: Picture,
+  { crops: { rows, columns, canvas }, onCanvas, whole: inOne }: ViewsPlan,
+  config: Crops,
+): CropView[] {
   const { cropSize, patchSize, margins } = config;
-  const { rows, columns, canvas } = planCrops(picture, config);
   const step = cropSize - (margins[0] + margins[1]) * patchSize;
-  const fitted = fit(picture, canvas, config);
-  const whole = fit(picture, { width: cropSize, height: cropSize }, config);
+  const fitted = fit(picture, onCanvas, canvas, config);
+  const whole = fit(picture, inOne, { width: cropSize, height: cropSize }, config);
   const corners = Array.from({ length: rows * columns }, (_, i) => ({
     left: (i % columns) * step,
     top: Math.floor(i / columns) * step,

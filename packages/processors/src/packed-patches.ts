@@ -1,16 +1,17 @@
-import type { ImageProcessor, PartDefinition, ProcessorFactory } from '@weft/spec';
+import type { ImageProcessor, PartDefinition, ProcessorFactory, VisualLayout } from '@weft/spec';
 import {
+  describeLayout,
   gridOf,
   packAll,
   packingOf,
+  pixelSizeOf,
   pixelsOf,
-  placementOf,
   readPackedPatches,
   targetOf,
   writePackedPatches,
   type PackedPatchesConfig,
 } from './packing.js';
-import type { Size } from './tiles.js';
+import { plannedImages } from './planned.js';
 
 const id = 'processor-packed-patches';
 
@@ -24,20 +25,23 @@ export const packedPatches =
   (config: PackedPatchesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
     const packing = packingOf(config, context);
-    const sizeOf = (size: Size, index: number): Size => targetOf(size, config, packing, `Picture ${index}`);
-    const place: ImageProcessor['place'] = (size, index = 0) =>
-      placementOf({ kind: 'image', frames: 1, ...gridOf(sizeOf(size, index), packing) }, context);
-    return {
+    return plannedImages<VisualLayout>({
       id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const frames = pictures.map((picture, i) => [pixelsOf(picture, sizeOf(picture, i), config)]);
-        const images = pictures.map((picture, i) => place(picture, i));
-        const { patches, grids } = packAll(frames, images, packing);
-        return { inputs: { pixel_values: patches, image_grid_thw: grids }, images };
+      config,
+      plan: (size, index) => ({
+        kind: 'image',
+        frames: 1,
+        ...gridOf(targetOf(size, config, packing, `Picture ${index}`), packing),
+      }),
+      describe: (layout) => describeLayout(layout, context),
+      inputs: (pictures, layouts) => {
+        const frames = pictures.map((picture, i) => [
+          pixelsOf(picture, pixelSizeOf(layouts[i]!, packing), config),
+        ]);
+        const { patches, grids } = packAll(frames, layouts, packing);
+        return { pixel_values: patches, image_grid_thw: grids };
       },
-    };
+    });
   };
 
 export const packedPatchesPart: PartDefinition<'processor', PackedPatchesConfig> = {

@@ -1,17 +1,19 @@
 import { InputError } from '@weft/errors';
-import type { PartDefinition, ProcessorFactory, Video, VideoProcessor } from '@weft/spec';
+import type { PartDefinition, ProcessorFactory, Video, VideoProcessor, VisualLayout } from '@weft/spec';
 import {
+  describeLayout,
   gridOf,
   packAll,
   packingOf,
+  pixelSizeOf,
   pixelsOf,
-  placementOf,
   readPackedPatches,
   targetOf,
   videoLimits,
   writePackedPatches,
   type PackedPatchesConfig,
 } from './packing.js';
+import { plannedProcessor } from './planned.js';
 import type { Size } from './tiles.js';
 
 const id = 'processor-packed-video';
@@ -36,40 +38,49 @@ export const packedVideo =
         mostPixels === null ? maxPixels : Math.max(Math.min(maxPixels, share), Math.trunc(minPixels * 1.05));
       return targetOf(size, { ...config, maxPixels: most }, packing, `Video ${index}`);
     };
-    const place: VideoProcessor['place'] = ({ frames, fps, ...size }, index = 0) => {
-      if (!(frames >= 1)) throw new InputError({ message: `Video ${index} has no frames.` });
-      if (!(fps > 0))
-        throw new InputError({ message: `Video ${index} has ${fps} frames a second, expected more than 0.` });
-      const moments = Math.ceil(frames / temporalPatchSize);
-      const interval = temporalPatchSize / fps;
-      const grid = gridOf(sizeOf(size, frames, index), packing);
-      return placementOf({ kind: 'video', frames: moments, ...grid, interval }, context);
-    };
-    return {
-      id,
-      config: { ...config },
-      place,
-      process: (videos) => {
-        const images = videos.map((video, i) => place(sizesOf(video, i), i));
-        const frames = videos.map(({ frames: pictures }, i) => {
-          const target = sizeOf(pictures[0]!, pictures.length, i);
-          return pictures.map((picture) => pixelsOf(picture, target, config));
-        });
-        const { patches, grids } = packAll(frames, images, packing);
-        const seconds = Float32Array.from(images, ({ layout }) => layout!.interval!);
-        return {
-          inputs: {
+    return plannedProcessor<Video, VideoSize, VisualLayout>(
+      {
+        noun: 'video',
+        fields: ['width', 'height', 'frames', 'fps'],
+        sizeOf: videoSizeOf,
+        written: ({ width, height, frames, fps }) =>
+          `${frames} frames of ${width} x ${height} pixels, ${fps} a second`,
+      },
+      {
+        id,
+        config,
+        plan: ({ frames, fps, ...size }, index) => {
+          if (!(frames >= 1)) throw new InputError({ message: `Video ${index} has no frames.` });
+          if (!(fps > 0))
+            throw new InputError({
+              message: `Video ${index} has ${fps} frames a second, expected more than 0.`,
+            });
+          const moments = Math.ceil(frames / temporalPatchSize);
+          const interval = temporalPatchSize / fps;
+          const grid = gridOf(sizeOf(size, frames, index), packing);
+          return { kind: 'video', frames: moments, ...grid, interval };
+        },
+        describe: (layout) => describeLayout(layout, context),
+        inputs: (videos, layouts) => {
+          const frames = videos.map(({ frames: pictures }, i) => {
+            const target = pixelSizeOf(layouts[i]!, packing);
+            return pictures.map((picture) => pixelsOf(picture, target, config));
+          });
+          const { patches, grids } = packAll(frames, layouts, packing);
+          const seconds = Float32Array.from(layouts, ({ interval }) => interval!);
+          return {
             pixel_values_videos: patches,
             video_grid_thw: grids,
             second_per_grid_ts: { dtype: 'float32', shape: [seconds.length], data: seconds },
-          },
-          images,
-        };
+          };
+        },
       },
-    };
+    );
   };
 
-function sizesOf({ frames, fps }: Video, index: number) {
+type VideoSize = Parameters<VideoProcessor['place']>[0];
+
+function videoSizeOf({ frames, fps }: Video, index: number): VideoSize {
   const [first] = frames;
   if (!first) throw new InputError({ message: `Video ${index} has no frames.` });
   const { width, height } = first;

@@ -68,11 +68,17 @@ export const gridOf = ({ width, height }: Size, { patchSize }: Packing) => ({
   columns: width / patchSize,
 });
 
+/** Width and height in pixels of what these patches are cut of. */
+export const pixelSizeOf = (
+  { rows, columns }: Pick<VisualLayout, 'rows' | 'columns'>,
+  { patchSize }: Packing,
+): Size => ({ width: columns * patchSize, height: rows * patchSize });
+
 /** What stands in the prompt for a picture or video whose patches lie like this. */
-export function placementOf(
+export function describeLayout(
   layout: VisualLayout,
   { connector, placeholder }: Pick<ProcessorContext, 'connector' | 'placeholder'>,
-): ImagePlacement {
+): Omit<ImagePlacement, 'plan'> {
   const { kind, frames, rows, columns } = layout;
   const tokens = frames * connector.countTokens([rows, columns]);
   const patches = frames * rows * columns;
@@ -92,10 +98,9 @@ export const pixelsOf = (picture: Picture, size: Size, config: PackedPatchesConf
 /** Patches `[P, C * T * p * p]` of all pictures and videos, and their grids `[M, 3]`. */
 export function packAll(
   frames: readonly (readonly Float32Array[])[],
-  images: readonly ImagePlacement[],
+  layouts: readonly VisualLayout[],
   vision: Packing,
 ) {
-  const layouts = images.map(({ layout }) => layout!);
   const length = 3 * vision.temporalPatchSize * vision.patchSize ** 2;
   const rows = layouts.reduce((sum, layout) => sum + layout.frames * layout.rows * layout.columns, 0);
   const data = new Float32Array(rows * length);

@@ -78,9 +78,11 @@ describe('paddedTiles', () => {
     Math.fround((level / 255 - config.mean[channel]!) / config.std[channel]!);
 
   it('says before each view where it is: pictures from 0, rows and columns from 1, the whole last', () => {
-    const { prompt, ...rest } = processor.place({ width: 8, height: 8 }, 1);
+    const { prompt, plan, ...rest } = processor.place({ width: 8, height: 8 }, 1);
     expect(prompt).toBe(`(1,1,1)${tokens}(1,1,2)${tokens}(1,2,1)${tokens}(1,2,2)${tokens}(1,0,0)${tokens}`);
     expect(rest).toEqual({ tiles: 5, tokens: 15, formula: '(2 x 2 tiles + 1) of 3' });
+    // The number of a picture is in its text, not in its pixels.
+    expect(plan).toEqual(processor.place({ width: 8, height: 8 }).plan);
     const silent = paddedTiles({ ...config, indicators: 'none' })(vision);
     expect(silent.place({ width: 8, height: 8 }).prompt).toBe(tokens.repeat(5));
   });
@@ -88,11 +90,13 @@ describe('paddedTiles', () => {
   it('shows pictures whole only where a conversation has three', () => {
     const size = { width: 8, height: 8 };
     expect(processor.place(size, 0, 2).tiles).toBe(5);
+    const whole = { rows: 1, columns: 1, width: 4, height: 4 };
     expect(processor.place(size, 2, 3)).toEqual({
       tiles: 1,
       tokens: 3,
       formula: '1 view of 3',
       prompt: `(2,0,0)${tokens}`,
+      plan: { processor: processor.id, size, cut: { grid: whole, whole } },
     });
     const picture = blocks(2, 2, 4);
     const shapes = [[picture], [picture, picture], [picture, picture, picture]].map(
@@ -100,7 +104,8 @@ describe('paddedTiles', () => {
     );
     expect(shapes).toEqual([5, 10, 3]);
     // One at a time, as a runtime encodes them.
-    expect(processor.process([picture], 3).images).toMatchObject([{ tiles: 1 }]);
+    const { inputs } = processor.process([picture], [processor.place(picture, 1, 3)]);
+    expect(inputs['pixel_values']!.shape[0]).toBe(1);
   });
 
   it('cuts tiles row by row, and shows the whole last', () => {

@@ -10,6 +10,7 @@ import {
 } from '@weft/spec';
 import { cutTiles } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
 /** How pictures are fitted into tiles. */
@@ -95,43 +96,44 @@ export const paddedTiles =
     const { placeholder } = context;
     const { tileSize, tokensPerTile } = tilesOf(context, id, null);
     const { wholeFrom, minTiles, maxTiles } = config;
-    const planOf = (size: Size, total: number): PaddedPlan =>
-      planPadded(
-        size,
-        total >= wholeFrom ? { minTiles: 1, maxTiles: 1, tileSize } : { minTiles, maxTiles, tileSize },
-      );
-    const place: ImageProcessor['place'] = (size, index = 0, total = 1) => {
-      requirePixels(size, `Picture ${index}`);
-      const { rows, columns } = planOf(size, total);
-      const places = placesOf(rows, columns);
-      return {
-        tiles: places.length,
-        tokens: places.length * tokensPerTile,
-        formula:
-          places.length === 1
-            ? `1 view of ${tokensPerTile}`
-            : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
-        prompt: places
-          .map(([row, column]) => {
-            const indicator = config.indicators === 'index' ? `(${index},${row},${column})` : '';
-            return indicator + placeholder.repeat(tokensPerTile);
-          })
-          .join(''),
-      };
-    };
-    return {
+    return plannedImages<ViewsPlan>({
       id,
-      config: { ...config },
-      place,
-      process: (pictures, total = pictures.length) => {
-        const images = pictures.map((picture, i) => place(picture, i, total));
-        const views = pictures.flatMap((picture) =>
-          viewsOf(picture, planOf(picture, total), config, tileSize),
-        );
-        return { inputs: { pixel_values: stackTiles(views, config, tileSize) }, images };
+      config,
+      plan: (size, index, total) => {
+        requirePixels(size, `Picture ${index}`);
+        const whole = planPadded(size, { tileSize, minTiles: 1, maxTiles: 1 });
+        const grid = total >= wholeFrom ? whole : planPadded(size, { tileSize, minTiles, maxTiles });
+        return { grid, whole };
       },
-    };
+      describe: ({ grid: { rows, columns } }, index) => {
+        const places = placesOf(rows, columns);
+        return {
+          tiles: places.length,
+          tokens: places.length * tokensPerTile,
+          formula:
+            places.length === 1
+              ? `1 view of ${tokensPerTile}`
+              : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
+          prompt: places
+            .map(([row, column]) => {
+              const indicator = config.indicators === 'index' ? `(${index},${row},${column})` : '';
+              return indicator + placeholder.repeat(tokensPerTile);
+            })
+            .join(''),
+        };
+      },
+      inputs: (pictures, plans) => {
+        const views = pictures.flatMap((picture, i) => viewsOf(picture, plans[i]!, config, tileSize));
+        return { pixel_values: stackTiles(views, config, tileSize) };
+      },
+    });
   };
+
+/** The picture in its tiles, and as a whole in one. */
+interface ViewsPlan {
+  readonly grid: PaddedPlan;
+  readonly whole: PaddedPlan;
+}
 
 /** Row and column of each view, in order. */
 function placesOf(rows: number, columns: number): (readonly [row: number, column: number])[] {
@@ -146,19 +148,16 @@ function placesOf(rows: number, columns: number): (readonly [row: number, column
 
 function viewsOf(
   picture: Picture,
-  plan: PaddedPlan,
+  { grid, whole }: ViewsPlan,
   { filter, fill }: PaddedTilesConfig,
   tileSize: number,
 ): Raster[] {
-  const fitted = (size: Size, rows: number, columns: number): Raster => {
-    const { width, height } = size;
+  const fitted = ({ width, height, rows, columns }: PaddedPlan): Raster => {
     const [right, bottom] = [columns * tileSize - width, rows * tileSize - height];
     return pad(resize(picture, { width, height, filter }), { left: 0, top: 0, right, bottom, fill });
   };
-  const { rows, columns } = plan;
-  const tiles = cutTiles(fitted(plan, rows, columns), tileSize);
-  const single = planPadded(picture, { tileSize, minTiles: 1, maxTiles: 1 });
-  return tiles.length === 1 ? tiles : [...tiles, fitted(single, 1, 1)];
+  const tiles = cutTiles(fitted(grid), tileSize);
+  return tiles.length === 1 ? tiles : [...tiles, fitted(whole)];
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type ProcessorFactory,
 } from '@weft/spec';
 import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import type { Size } from './tiles.js';
 
 /** How pictures become raw patches. */
@@ -37,22 +38,19 @@ export const patchCuts =
   ({ encoder, connector, placeholder }) => {
     const { patchSize } = encoder.pixels;
     requirePatches(config, patchSize);
-    const place: ImageProcessor['place'] = (size, index = 0) => {
-      const { rows, columns } = plan(size, config, patchSize, index);
-      return {
+    return plannedImages<CutPlan>({
+      id,
+      config,
+      plan: (size, index) => planCuts(size, config, patchSize, index),
+      describe: ({ rows, columns }) => ({
         tiles: 1,
         tokens: connector.countTokens([rows, columns]),
         formula: `${rows} x ${columns} patches, besides ${rows} newline tokens,`,
         prompt: (placeholder.repeat(columns) + config.newline).repeat(rows),
         layout: { kind: 'image', frames: 1, rows, columns },
-      };
-    };
-    return {
-      id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const cut = pictures.map((picture, i) => cutPatches(picture, config, patchSize, i));
+      }),
+      inputs: (pictures, plans) => {
+        const cut = pictures.map((picture, i) => cutPatches(picture, plans[i]!, config, patchSize));
         const length = 3 * patchSize * patchSize;
         const data = new Float32Array(cut.reduce((sum, patches) => sum + patches.length, 0));
         let to = 0;
@@ -60,12 +58,9 @@ export const patchCuts =
           data.set(patches, to);
           to += patches.length;
         }
-        return {
-          inputs: { image_patches: { dtype: 'float32', shape: [1, data.length / length, length], data } },
-          images: pictures.map((picture, i) => place(picture, i)),
-        };
+        return { image_patches: { dtype: 'float32', shape: [1, data.length / length, length], data } };
       },
-    };
+    });
   };
 
 function requirePatches({ most, patchSize: own }: PatchCutsConfig, patchSize: number): void {
@@ -81,7 +76,19 @@ function requirePatches({ most, patchSize: own }: PatchCutsConfig, patchSize: nu
     });
 }
 
-function plan({ width, height }: Size, { most }: PatchCutsConfig, patchSize: number, index: number) {
+/** The size of the picture itself, pixels, and the patches that it begins. */
+interface CutPlan {
+  readonly shrunk: Size;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function planCuts(
+  { width, height }: Size,
+  { most }: PatchCutsConfig,
+  patchSize: number,
+  index: number,
+): CutPlan {
   const isLarge = width > most.width || height > most.height;
   const scale = isLarge ? Math.min(most.height / height, most.width / width) : 1;
   const shrunk = { width: Math.trunc(width * scale), height: Math.trunc(height * scale) };
@@ -93,9 +100,13 @@ function plan({ width, height }: Size, { most }: PatchCutsConfig, patchSize: num
   return { shrunk, rows: Math.ceil(shrunk.height / patchSize), columns: Math.ceil(shrunk.width / patchSize) };
 }
 
-function cutPatches(picture: Picture, config: PatchCutsConfig, p: number, index: number): Float32Array {
+function cutPatches(
+  picture: Picture,
+  { shrunk, rows, columns }: CutPlan,
+  config: PatchCutsConfig,
+  p: number,
+): Float32Array {
   const { filter, fill } = config;
-  const { shrunk, rows, columns } = plan(picture, config, p, index);
   const [width, height] = [columns * p, rows * p];
   const resized: Raster =
     shrunk.width === picture.width && shrunk.height === picture.height

@@ -15,6 +15,7 @@ import {
   writePixelConfig,
   type PixelConfig,
 } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { requirePixels, stackSizes, type Size } from './tiles.js';
 
 /** How pictures become rows of patches. */
@@ -36,26 +37,26 @@ export const patchRows =
   (config: PatchRowsConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
     const { patchSize } = encoder.pixels;
-    const sizeOf = (size: Size, index: number): Size => wholePatches(size, config, patchSize, index);
-    const place: ImageProcessor['place'] = (size, index = 0) => {
-      const { width, height } = sizeOf(size, index);
-      const [rows, columns] = [height / patchSize, width / patchSize];
-      const count = connector.countTokens([rows, columns]);
-      const row = placeholder.repeat(count / rows);
-      return {
-        tiles: 1,
-        tokens: count,
-        formula: `${rows} x ${columns} patches`,
-        prompt: Array.from({ length: rows }, () => row).join(config.rowBreak) + config.imageEnd,
-        layout: { kind: 'image', frames: 1, rows, columns },
-      };
-    };
-    return {
+    return plannedImages<PatchPlan>({
       id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const sizes = pictures.map(sizeOf);
+      config,
+      plan: (size, index) => planPatches(size, config, patchSize, index),
+      describe: ({ rows, columns }) => {
+        const count = connector.countTokens([rows, columns]);
+        const row = placeholder.repeat(count / rows);
+        return {
+          tiles: 1,
+          tokens: count,
+          formula: `${rows} x ${columns} patches`,
+          prompt: Array.from({ length: rows }, () => row).join(config.rowBreak) + config.imageEnd,
+          layout: { kind: 'image', frames: 1, rows, columns },
+        };
+      },
+      inputs: (pictures, plans) => {
+        const sizes = plans.map(({ rows, columns }): Size => ({
+          width: columns * patchSize,
+          height: rows * patchSize,
+        }));
         const height = Math.max(0, ...sizes.map((size) => size.height));
         const width = Math.max(0, ...sizes.map((size) => size.width));
         const data = new Float32Array(pictures.length * 3 * height * width);
@@ -71,25 +72,29 @@ export const patchRows =
           }
         }
         return {
-          inputs: {
-            pixel_values: { dtype: 'float32', shape: [pictures.length, 3, height, width], data },
-            image_sizes: stackSizes(sizes),
-          },
-          images: pictures.map((picture, i) => place(picture, i)),
+          pixel_values: { dtype: 'float32', shape: [pictures.length, 3, height, width], data },
+          image_sizes: stackSizes(sizes),
         };
       },
-    };
+    });
   };
 
-function wholePatches(
+/** The patches that a picture is stretched to. */
+interface PatchPlan {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function planPatches(
   { width, height }: Size,
   { most }: PatchRowsConfig,
   patchSize: number,
   index: number,
-): Size {
+): PatchPlan {
   requirePixels({ width, height }, `Picture ${index}`);
   if (!most) {
-    if (width % patchSize === 0 && height % patchSize === 0) return { width, height };
+    if (width % patchSize === 0 && height % patchSize === 0)
+      return { rows: height / patchSize, columns: width / patchSize };
     throw new InputError({
       message: `Picture ${index} is ${width} x ${height} pixels, which patches of ${patchSize} x ${patchSize} do not fill, and do_resize is off.`,
       where: 'preprocessor_config.json',
@@ -107,7 +112,7 @@ function wholePatches(
       message: `Picture ${index} is ${width} x ${height} pixels: shrunk to ${most.width} x ${most.height} its shorter side would vanish.`,
       hint: 'Crop it, or cut it into several pictures.',
     });
-  return { width: columns * patchSize, height: rows * patchSize };
+  return { rows, columns };
 }
 
 /**

@@ -9,8 +9,9 @@ import {
   writePixelConfig,
   type PixelConfig,
 } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { plainText, placeViews, readTileText, type TileText } from './tile-text.js';
-import { stackTiles, tilesOf, type Size } from './tiles.js';
+import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
 /** Size of a picture after resizing, pixels. */
 export type Resizing =
@@ -57,35 +58,53 @@ export const singleTile =
     const own = context.cross
       ? placement
       : { ...placement, formula: `${rows} x ${columns} patches${pooled}` };
-    return {
+    return plannedImages<TilePlan>({
       id,
-      config: { ...config },
-      place: () => own,
-      process: (pictures) => {
-        const tiles = pictures.map((picture, i) => {
-          const tile = toTile(picture, config, tileSize);
-          if (tile.width === tileSize && tile.height === tileSize) return tile;
-          throw new InputError({
-            message: `Picture ${i} becomes ${tile.width} x ${tile.height} pixels, but the encoder takes ${tileSize} x ${tileSize}.`,
-            where: 'preprocessor_config.json',
-            hint: 'size and crop_size must agree with vision_config.image_size.',
-          });
-        });
-        return {
-          inputs: { pixel_values: stackTiles(tiles, config, tileSize) },
-          images: pictures.map(() => own),
-        };
+      config,
+      plan: (size, index) => {
+        requirePixels(size, `Picture ${index}`);
+        return planTile(size, config, tileSize, index);
       },
-    };
+      describe: () => own,
+      inputs: (pictures, plans) => {
+        const tiles = pictures.map((picture, i) => toTile(picture, plans[i]!, config));
+        return { pixel_values: stackTiles(tiles, config, tileSize) };
+      },
+    });
   };
+
+interface TilePlan {
+  /** The picture, made square where that comes first, after resizing, pixels. */
+  readonly resized: Size;
+}
+
+function planTile(
+  { width, height }: Size,
+  { resizing, crop, squareFill, borderFill }: SingleTileConfig,
+  tileSize: number,
+  index: number,
+): TilePlan {
+  const square = (size: Size): Size => {
+    const side = Math.max(size.width, size.height);
+    return { width: side, height: side };
+  };
+  const resized = targetOf(squareFill ? square({ width, height }) : { width, height }, resizing, tileSize);
+  const tile = crop ?? (borderFill ? square(resized) : resized);
+  if (tile.width === tileSize && tile.height === tileSize) return { resized };
+  throw new InputError({
+    message: `Picture ${index} becomes ${tile.width} x ${tile.height} pixels, but the encoder takes ${tileSize} x ${tileSize}.`,
+    where: 'preprocessor_config.json',
+    hint: 'size and crop_size must agree with vision_config.image_size.',
+  });
+}
 
 function toTile(
   picture: Picture,
-  { resizing, crop, squareFill, borderFill, filter }: SingleTileConfig,
-  tileSize: number,
+  { resized: target }: TilePlan,
+  { crop, squareFill, borderFill, filter }: SingleTileConfig,
 ): Raster {
   const square = squareFill && picture.width !== picture.height ? padToSquare(picture, squareFill) : picture;
-  const resized = resize(square, { ...targetOf(square, resizing, tileSize), filter });
+  const resized = resize(square, { ...target, filter });
   const framed = borderFill && resized.width !== resized.height ? padToSquare(resized, borderFill) : resized;
   return crop ? centerCrop(framed, crop) : framed;
 }

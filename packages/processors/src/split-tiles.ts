@@ -9,6 +9,7 @@ import {
 } from '@weft/spec';
 import { cutTiles } from './fit-frame.js';
 import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
 /** Texts that stand among the placeholder tokens of a picture's views. */
@@ -45,38 +46,45 @@ export const splitTiles =
   (context) => {
     const { tileSize, tokensPerTile } = tilesOf(context, id, config.tileSize);
     const view = context.placeholder.repeat(tokensPerTile);
-    const place: ImageProcessor['place'] = (size) => {
-      const { rows, columns } = plan(size, config, tileSize);
-      const tiles = rows * columns + 1;
-      return {
-        tiles,
-        tokens: tiles * tokensPerTile,
-        formula:
-          rows * columns === 0
-            ? `1 view of ${tokensPerTile}`
-            : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
-        prompt: promptOf(rows, columns, view, config.tokens),
-      };
-    };
-    return {
+    return plannedImages<SplitPlan>({
       id,
-      config: { ...config },
-      place,
-      process: (pictures) => {
-        const views = pictures.flatMap((picture, i) => {
-          requirePixels(picture, `Picture ${i}`);
-          return viewsOf(picture, config, tileSize);
-        });
+      config,
+      plan: (size, index) => {
+        requirePixels(size, `Picture ${index}`);
+        return planSplit(size, config, tileSize);
+      },
+      describe: ({ rows, columns }) => {
+        const tiles = rows * columns + 1;
         return {
-          inputs: { pixel_values: stackTiles(views, config, tileSize) },
-          images: pictures.map((picture) => place(picture)),
+          tiles,
+          tokens: tiles * tokensPerTile,
+          formula:
+            rows * columns === 0
+              ? `1 view of ${tokensPerTile}`
+              : `(${rows} x ${columns} tiles + 1) of ${tokensPerTile}`,
+          prompt: promptOf(rows, columns, view, config.tokens),
         };
       },
-    };
+      inputs: (pictures, plans) => {
+        const views = pictures.flatMap((picture, i) => viewsOf(picture, plans[i]!, config, tileSize));
+        return { pixel_values: stackTiles(views, config, tileSize) };
+      },
+    });
   };
 
 /** First size, size in whole tiles, and the grid; 0 x 0 when the picture stays one view. */
-function plan(size: Size, { resize: enlarge, longestEdge, split }: SplitTilesConfig, tileSize: number) {
+interface SplitPlan {
+  readonly first: Size;
+  readonly whole: Size;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function planSplit(
+  size: Size,
+  { resize: enlarge, longestEdge, split }: SplitTilesConfig,
+  tileSize: number,
+): SplitPlan {
   const first = enlarge ? toLongestEdge(size, longestEdge) : { width: size.width, height: size.height };
   if (!split) return { first, whole: first, rows: 0, columns: 0 };
   const aspect = first.width / first.height;
@@ -106,9 +114,12 @@ function toLongestEdge({ width, height }: Size, edge: number): Size {
     : { width: Math.max(1, Math.trunc(largestSide * ratio)), height: largestSide };
 }
 
-function viewsOf(picture: Picture, config: SplitTilesConfig, tileSize: number): Raster[] {
-  const { filter } = config;
-  const { first, whole, rows, columns } = plan(picture, config, tileSize);
+function viewsOf(
+  picture: Picture,
+  { first, whole, rows, columns }: SplitPlan,
+  { filter }: SplitTilesConfig,
+  tileSize: number,
+): Raster[] {
   const square = { width: tileSize, height: tileSize, filter };
   const resized = resize(resize(picture, { ...first, filter }), { ...whole, filter });
   if (rows * columns === 0) return [resize(resized, square)];

@@ -38,7 +38,7 @@ export function placeViews(
   tokensPerView: number,
   text: TileText,
   { cross, placeholder }: Pick<ProcessorContext, 'cross' | 'placeholder'>,
-): ImagePlacement {
+): Omit<ImagePlacement, 'plan'> {
   const [before, after] = text.frame;
   const tagOf = (view: number): string =>
     view === views - 1 ? text.lastTag : text.tag.replace('{n}', String(view + 1));

@@ -14,7 +14,7 @@ import { blockKeys, blockTokens } from './prefix-store.js';
 import { keyedPrompt, type KeyedPrompt } from './prompt-keys.js';
 import type { PrefixClaim, PrefixQueue } from './prefix-queue.js';
 import { cutPieces, Sequence, type RowTokens, type SequenceShape, type SequenceTools } from './sequence.js';
-import { countPictures, isVideo } from './visuals.js';
+import { isVideo } from './visuals.js';
 
 /** What generation needs of a loaded model. */
 export interface GenerationContext extends PromptTools, SequenceTools {
@@ -111,16 +111,21 @@ async function takePictures(
   },
 ): Promise<Sight> {
   const isPlaced = model.fusion.method !== 'B';
-  const total = countPictures(prompt.pictures);
   const needed = prompt.pictures.map((visual, image) => {
     const places = prompt.imageAt.flatMap((owner, at) => (owner === image ? [at] : []));
     const skipped = isPlaced ? places.filter((place) => place < from).length : places.length;
-    return { visual, key: prompt.keys.pictureKeys[image]!, places: places.length, skipped };
+    const placement = prompt.placements[image]!;
+    return {
+      look: { visual, placement },
+      key: prompt.keys.pictureKeys[image]!,
+      places: places.length,
+      skipped,
+    };
   });
   const taken = await Promise.all(
-    needed.map(async ({ visual, key, places, skipped }): Promise<EmbedPiece[]> => {
+    needed.map(async ({ look, key, places, skipped }): Promise<EmbedPiece[]> => {
       if (skipped === places && !prompt.visible) return [];
-      const { picture, isNew } = await lease.take(key, { visual, total }, signal);
+      const { picture, isNew } = await lease.take(key, look, signal);
       if (isNew) {
         times.preprocess += picture.preprocess;
         times.encode += picture.encode;
@@ -133,6 +138,7 @@ async function takePictures(
         count: perTile,
       })) ?? [{ picture: picture.id, from: 0, count: picture.tokens }];
       const given = pieces.reduce((sum, { count }) => sum + count, 0);
+      const { visual } = look;
       const { width, height } = isVideo(visual) ? visual.frames[0]! : visual;
       if (given !== places)
         throw new InputError({

@@ -21,7 +21,7 @@ import {
   type OpenPrompt,
   type Progress,
 } from './generator.js';
-import type { Eye } from './preparer.js';
+import { requireSight, type Eye } from './preparer.js';
 import type { Question } from './message.js';
 import { readPicture, type ImageInput } from './visuals.js';
 
@@ -66,9 +66,9 @@ export class LoadedModel {
   }
 
   /**
-   * Image embeddings `[tokens, D]` of each picture, as the language model reads them.
+   * Image embeddings `[tokens, D]` of each picture, as the language model reads them in a conversation of these pictures.
    *
-   * @throws InputError if a picture cannot be used
+   * @throws InputError if a picture cannot be used, or the model takes fewer in a conversation
    * @throws UnsupportedError if the model has no sight
    */
   async encodeImages(
@@ -77,10 +77,11 @@ export class LoadedModel {
   ): Promise<Float32Array[]> {
     const { engine, eye } = this.#parts;
     const results: Float32Array[] = [];
-    for (const image of images) {
+    for (const [i, image] of images.entries()) {
       const visual = await readPicture(image, signal, this.model.prompt.backdrop);
       signal?.throwIfAborted();
-      const pending = eye([{ visual, total: images.length }], true).then(async ([picture]) => {
+      const placement = requireSight(this.model).processor.place(visual, i, images.length);
+      const pending = eye([{ visual, placement }], true).then(async ([picture]) => {
         const embeds = await engine.embeds(picture!.id);
         await engine.forget([picture!.id]);
         return embeds;

@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Look, SeenPicture } from './preparer.js';
 import { PictureStore } from './picture-store.js';
 
-const look: Look = { visual: { width: 1, height: 1, channels: 3, data: new Uint8Array(3) }, total: 1 };
+const look: Look = {
+  visual: { width: 1, height: 1, channels: 3, data: new Uint8Array(3) },
+  placement: { tiles: 1, tokens: 1, formula: '1', prompt: '<image>', plan: {} },
+};
 
 /** A store whose pictures take 10 bytes each, with what was seen and forgotten. */
 function storeOf(budget: number, fails = false) {

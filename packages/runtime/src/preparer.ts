@@ -1,13 +1,13 @@
 import { UnsupportedError } from '@weft/errors';
 import { sightRuns } from '@weft/feeds';
-import { senseOf, type Model, type ProcessedImages } from '@weft/spec';
+import { senseOf, type ImagePlacement, type ImageSense, type Model, type ProcessedImages } from '@weft/spec';
 import type { Engine, HeldPicture, Sight } from './engine.js';
 import { isVideo, type Visual } from './visuals.js';
 
-/** A picture or a video, and how many pictures the conversation has. */
+/** A picture or a video, and how the prompt placed it. Plain data, which passes between threads. */
 export interface Look {
   readonly visual: Visual;
-  readonly total: number;
+  readonly placement: ImagePlacement;
 }
 
 /** A picture that an engine holds, and how it came about. */
@@ -30,19 +30,24 @@ export type Eye = (looks: readonly Look[], keep?: boolean) => Promise<readonly S
 export const preparerOf =
   (model: Model): Preparer =>
   (look) => {
-    const { inputs, images } = processed(model, look);
-    return { runs: sightRuns(model, inputs).map((run) => run.inputs), share: images[0]?.cross };
+    const { inputs } = processed(model, look);
+    return { runs: sightRuns(model, inputs).map((run) => run.inputs), share: look.placement.cross };
   };
 
-function processed(model: Model, { visual, total }: Look): ProcessedImages {
+function processed(model: Model, { visual, placement }: Look): ProcessedImages {
   if (isVideo(visual)) {
     const video = senseOf(model, 'video');
     if (!video) throw new UnsupportedError({ message: 'The model takes no videos.' });
-    return video.processor.process([visual]);
+    return video.processor.process([visual], [placement]);
   }
-  const image = senseOf(model, 'image');
-  if (!image) throw new UnsupportedError({ message: 'The model takes no images.' });
-  return image.processor.process([visual], total);
+  return requireSight(model).processor.process([visual], [placement]);
+}
+
+/** @throws UnsupportedError if the model has no sense for pictures */
+export function requireSight(model: Model): ImageSense {
+  const sense = senseOf(model, 'image');
+  if (!sense) throw new UnsupportedError({ message: 'The model takes no images.' });
+  return sense;
 }
 
 /** An eye that prepares pictures in the thread that calls. */

@@ -117,7 +117,7 @@ describe('the scheduler', () => {
     const scheduler = new Scheduler(engine, eye);
     const look = (width: number): Look => ({
       visual: { width, height: 1, channels: 3, data: new Uint8Array(0) },
-      total: 1,
+      placement: { tiles: 1, tokens: 1, formula: '1', prompt: '<image>', plan: {} },
     });
     const seen = await Promise.allSettled([3, 0, 5].map((width) => scheduler.see(look(width))));
     expect(seen.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);

@@ -52,7 +52,11 @@ export async function processorChecks(
     checks.push(
       ...pixelChecks(model, patches ? 'image_patches' : 'pixel_values', pixels, {
         own,
-        uniform: (byte) => processor.process(pictures.map((one) => filled(one, byte))),
+        uniform: (byte) =>
+          processor.process(
+            pictures.map((one) => filled(one, byte)),
+            own.images,
+          ),
       }),
       ...otherChecks(golden, own),
     );

@@ -24,10 +24,6 @@ export const isVideo = (visual: Visual): visual is Video => 'frames' in visual;
 /** The sense that a picture or a video is for. */
 export const kindOf = (visual: Visual): SenseKind => (isVideo(visual) ? 'video' : 'image');
 
-/** Pictures among what is seen; videos do not count. */
-export const countPictures = (visuals: readonly Visual[]): number =>
-  visuals.filter((visual) => !isVideo(visual)).length;
-
 const isPicture = (source: ImageInput): source is Picture =>
   typeof source === 'object' && 'channels' in source && 'width' in source && 'data' in source;
 

@@ -3,7 +3,7 @@ import type { Component } from './component.js';
 import type { ConnectorContext } from './connector.js';
 import type { PatchGrid } from './vision-encoder.js';
 
-/** How an arranger wants one picture cut, and what it makes of the pieces. */
+/** How an arranger wants one picture cut, and what it makes of the pieces: plain data, which placements carry. */
 export interface ArrangedPicture {
   /** The frame that the picture is fitted into and cut in, pixels. */
   readonly resolution: readonly [height: number, width: number];

@@ -38,6 +38,12 @@ export interface ImagePlacement {
   readonly layout?: VisualLayout;
   /** What cross-attention layers see of it; absent where embeddings stand among tokens only. */
   readonly cross?: CrossShare | undefined;
+  /**
+   * How the picture becomes pixels: its target size, its grid of tiles, its crops. Only the processor that made it reads
+   * it. It is plain data, the same for pictures that become the same: it passes between threads, and as JSON it names
+   * what was made of a picture.
+   */
+  readonly plan: unknown;
 }
 
 /** Tiles of a picture that cross-attention layers attend to. */
@@ -70,12 +76,15 @@ export interface ImageProcessor {
   /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
   readonly package?: string | undefined;
   /**
-   * @param total pictures of the whole conversation, of which these are some; these are all unless given
-   * @throws InputError naming the picture if it cannot be used
+   * Pixels as the plans of the placements say, so that what is encoded is what the prompt announced.
+   *
+   * @param placements what `place` returned for each picture, and `images` of the result; `place` is asked unless given,
+   * as for a conversation of these pictures
+   * @throws InputError naming the picture if it cannot be used, or if it is not the one that was placed
    */
-  process(pictures: readonly Picture[], total?: number): ProcessedImages;
+  process(pictures: readonly Picture[], placements?: readonly ImagePlacement[]): ProcessedImages;
   /**
-   * Tokens and tiles of a picture of this size, without pixels.
+   * Plans a picture of this size, without pixels: its tiles, tokens and text.
    *
    * @param index number of the picture in the conversation; 0 unless given
    * @param total pictures of the conversation, on which the number of tiles may depend; 1 unless given
@@ -96,10 +105,15 @@ export interface VideoProcessor {
   readonly config: Readonly<Record<string, unknown>>;
   /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
   readonly package?: string | undefined;
-  /** @throws InputError naming the video if it cannot be used */
-  process(videos: readonly Video[]): ProcessedImages;
   /**
-   * Tokens of a video of this size and length, without pixels.
+   * Pixels as the plans of the placements say.
+   *
+   * @param placements what `place` returned for each video; `place` is asked unless given
+   * @throws InputError naming the video if it cannot be used, or if it is not the one that was placed
+   */
+  process(videos: readonly Video[], placements?: readonly ImagePlacement[]): ProcessedImages;
+  /**
+   * Plans a video of this size and length, without pixels: its tokens and text.
    *
    * @param index number of the video, for messages
    * @throws InputError naming the video if it cannot be used
