@@ -20,6 +20,7 @@ export { textGraph, trainingGraph, visionGraph, visionLossGraph } from './graphs
 export { initialValues, initialWeights } from './initialize.js';
 export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';
+export { modelSignature } from './model-signature.js';
 export { molmoNames, molmoTemplate, molmoTower } from './molmo-files.js';
 export { partOf, type PartInCheckpoint, type PartName } from './part-of.js';
 export { findDefinition, type FoundDefinition, type PartSources } from './parts.js';

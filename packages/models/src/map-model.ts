@@ -8,7 +8,7 @@ import {
   type MapOptions,
 } from '@weft/graph';
 import { findPart, part, type Model } from '@weft/spec';
-import { textGraph, visionGraph } from './graphs.js';
+import { graphsOf } from './model-signature.js';
 
 /**
  * A model with parts of its tree changed: layers replaced, or wrapped in others such as LoRA's. Its graphs contain the
@@ -43,11 +43,6 @@ export function withTree(model: Model, tree: AnyModule): Model {
   checkReached(model, tree, graphs);
   return changed;
 }
-
-const graphsOf = (model: Model): readonly Graph[] => [
-  textGraph(model),
-  ...(model.senses.length > 0 ? [visionGraph(model)] : []),
-];
 
 const misfit = ({ name }: Model, message: string): ConfigError =>
   new ConfigError({

@@ -1,7 +1,14 @@
 import { importPackage } from '#backend';
 import { ConfigError, WeightError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { configOf, findDefinition, modelOf, readProcessor, type RecipeFiles } from '@weft/models';
+import {
+  configOf,
+  findDefinition,
+  modelOf,
+  modelSignature,
+  readProcessor,
+  type RecipeFiles,
+} from '@weft/models';
 import { senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { files, fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
@@ -43,7 +50,7 @@ const tokenizerFiles = [
  * that is not finished does not load.
  *
  * @throws WeightError if a weight is missing, unknown or of another size
- * @throws ConfigError if the configuration could not be read back as this model
+ * @throws ConfigError if the configuration could not be read back as this model, with its parameters and computation
  */
 export async function writeModel(folder: string, given: ModelToWrite): Promise<void> {
   const { model, tokenizerFrom, maxShardBytes, parts } = given;
@@ -138,7 +145,7 @@ async function configFor({
   });
 }
 
-/** @throws ConfigError if a model made from the configuration would not take these weights */
+/** @throws ConfigError if a model made from the configuration would not take these weights, or compute something else */
 async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): Promise<void> {
   const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json, files);
   const { rename = (name: string) => name } = again.checkpoint;
@@ -155,6 +162,12 @@ async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): P
       message: `A config.json of model_type '${String(config['model_type'])}' does not describe this model: the parts read back have other parameters.`,
       where: model.name,
       hint: 'Compose it of parts as their factories make them, without changed layers or paths inside of parts.',
+    });
+  if (modelSignature(model, rename) !== modelSignature(again))
+    throw new ConfigError({
+      message: `A config.json of model_type '${String(config['model_type'])}' would describe the model without its change: the parts read back have the same parameters, but compute something else.`,
+      where: model.name,
+      hint: 'Keep the change in code: write the model as it was before the change, and open the weights with load(folder, { model }).',
     });
 }
 
