@@ -12,7 +12,7 @@ import {
   type Model,
   type VisionEncoder,
 } from '@weft/spec';
-import { findDefinition, isKnownPart, type PartSources } from './parts.js';
+import { findDefinition, isKnownPart, isOfCatalog, type PartSources } from './parts.js';
 
 /** Towers that LLaVA's class takes. */
 const towers: readonly string[] = ['clip_vision_model', 'siglip_vision_model'];
@@ -52,6 +52,8 @@ export async function llavaConfigOf(
     model.senses.length === 1 &&
     sense.placeholder === '<image>' &&
     [encoder, connector, backbone].every((one) => Object.keys(one.paths).length === 0) &&
+    // LLaVA's class names no packages, so that another one's part would be read back as the catalog's of its name.
+    [encoder, connector, backbone, fusion, sense.processor].every(isOfCatalog) &&
     isKnownPart('encoder', encoder.id, sources) &&
     isKnownPart('backbone', backbone.id, sources);
   const { paths } = module;

@@ -4,7 +4,7 @@ import { catalog } from './catalog.js';
 
 /** Where parts come from beside the catalog. */
 export interface PartSources {
-  /** Definitions of parts that are not in the catalog, or that take the place of one that is. */
+  /** Definitions of parts that are not in the catalog, or that take the place of one that is: they come first. */
   readonly parts?: readonly PartDefinition[] | undefined;
   /** Imports a package that a saved configuration names; `import` of this file's place unless given. */
   readonly importPackage?: ((name: string) => Promise<Readonly<Record<string, unknown>>>) | undefined;
@@ -14,10 +14,10 @@ export interface PartSources {
 export type FoundDefinition<K extends PartKind> = PartDefinition<K, Json>;
 
 /**
- * The definition of a part by its id, or by what published files call it: of those given, else of the catalog, else of the
- * package that the saved configuration names.
+ * The definition of a part by its id, or by what published files call it: of those given, else of the package that the
+ * saved configuration names, else of the catalog.
  *
- * @param named package of a part that is not in the catalog
+ * @param named package of the part as the saved configuration has it; the catalog's own needs no looking for
  * @throws ConfigError if there is none, or if its package is not installed, naming the command that installs it
  */
 export async function findDefinition<K extends PartKind>(
@@ -28,13 +28,17 @@ export async function findDefinition<K extends PartKind>(
 ): Promise<FoundDefinition<K>> {
   const isMeant = (part: Pick<PartDefinition, 'kind' | 'id' | 'types'>): boolean =>
     part.kind === kind && (part.id === idOrType || (part.types ?? []).includes(idOrType));
+  const what = `${kind} '${idOrType}'`;
+  const entry = catalog.find(isMeant);
+  const given = (sources.parts ?? []).find(isMeant);
   const found =
-    (sources.parts ?? []).find(isMeant) ??
-    (await loadEntry(catalog.find(isMeant), `${kind} '${idOrType}'`)) ??
-    (named === undefined ? undefined : await definitionIn(named, isMeant, `${kind} '${idOrType}'`, sources));
+    given ??
+    (named === undefined || named === entry?.package
+      ? await loadEntry(entry, what)
+      : await definitionIn(named, isMeant, what, sources));
   if (found) return found as unknown as FoundDefinition<K>;
   throw new ConfigError({
-    message: `config.json: there is no ${kind} '${idOrType}'.`,
+    message: `config.json: there is no ${what}.`,
     hint: `Known: ${[...knownNames(kind, sources), ...knownTypes(kind, sources)].join(', ')}. Parts of other packages are given as { parts }, or named by "package".`,
   });
 }
@@ -42,6 +46,10 @@ export async function findDefinition<K extends PartKind>(
 /** Whether the definition of a part is at hand, without a package that a configuration names. */
 export const isKnownPart = (kind: PartKind, id: string, { parts = [] }: PartSources = {}): boolean =>
   [...parts, ...catalog].some((part) => part.kind === kind && part.id === id);
+
+/** Whether a part comes from a package of the catalog: those name no home, and need none. */
+export const isOfCatalog = ({ package: home }: { readonly package?: string | undefined }): boolean =>
+  home === undefined || catalog.some((part) => part.package === home);
 
 /** Whether there is a part of the kind that published files call so. */
 export const isKnownType = (kind: PartKind, type: string, { parts = [] }: PartSources = {}): boolean =>
