@@ -50,6 +50,36 @@ describe('findDefinition, of several parts of one name', () => {
   });
 });
 
+describe('a package that cannot be imported', () => {
+  const failing = (message: string) => ({
+    importPackage: async () => {
+      throw Object.assign(new Error(message), { code: 'ERR_MODULE_NOT_FOUND' });
+    },
+  });
+  const found = (message: string) =>
+    findDefinition('encoder', 'encoder-mine', failing(message), 'encoder-mine');
+
+  it('is asked for by name where it is not installed, with the folder that it was looked for from', async () => {
+    await expect(found("Cannot find package 'encoder-mine' imported from /home/me/project")).rejects.toThrow(
+      /needs encoder-mine, which is not installed[^]*npm install encoder-mine, to be found from \/home\/me\/project, or give[^]*{ parts }/,
+    );
+  });
+
+  it('is not called missing where a package that it needs is', async () => {
+    const needs = found(
+      "Cannot find package '@me/blocks' imported from /p/node_modules/encoder-mine/index.js",
+    );
+    await expect(needs).rejects.toThrow(ConfigError);
+    await expect(needs).rejects.toThrow(
+      /needs encoder-mine, in which an import fails: there is no '@me\/blocks'[^]*at \/p\/node_modules\/encoder-mine\/index\.js[^]*npm install @me\/blocks/,
+    );
+    const incomplete = found(
+      "Cannot find module '/p/node_modules/encoder-mine/gone.js' imported from /p/x.js",
+    );
+    await expect(incomplete).rejects.toThrow(/gone\.js'[^]*not complete: npm install --force encoder-mine/);
+  });
+});
+
 describe('the configuration of a model with a part of another package', () => {
   it('names the package, which LLaVA’s could not', async () => {
     const text = readFileSync(new URL('../__fixtures__/llava-clip/config.json', import.meta.url), 'utf8');

@@ -73,7 +73,7 @@ async function loadEntry(entry: PartEntry | undefined, what: string): Promise<Pa
   try {
     return await entry.load();
   } catch (error) {
-    throw isMissing(error) ? notInstalled(what, [entry.package], error) : error;
+    throw importError(what, [entry.package], error);
   }
 }
 
@@ -83,20 +83,49 @@ export async function missingPackages(packages: readonly string[]): Promise<stri
   for (const name of packages)
     try {
       await catalog.find((part) => part.package === name)?.load();
-    } catch {
-      missing.push(name);
+    } catch (error) {
+      if (missingImport(error)?.name === name) missing.push(name);
     }
   return missing;
 }
 
-/** Whether an import failed because there is no such package; bundlers say so before anything runs. */
-export const isMissing = (error: unknown): boolean =>
-  (error as { code?: unknown } | undefined)?.code === 'ERR_MODULE_NOT_FOUND';
+/** What an import did not find, and for whom; bundlers say so before anything runs. */
+function missingImport(error: unknown): { readonly name: string; readonly from: string } | undefined {
+  const { code, message = '' } = (error ?? {}) as { readonly code?: unknown; readonly message?: string };
+  if (code !== 'ERR_MODULE_NOT_FOUND') return undefined;
+  const [, name, from = ''] = /^Cannot find \w+ '([^']*)'(?: imported from (.*))?/.exec(message) ?? [];
+  return name === undefined ? undefined : { name, from };
+}
 
-export const notInstalled = (what: string, packages: readonly string[], cause: unknown): ConfigError =>
+/**
+ * The error for an import of packages that failed: that one of them is not installed, or that one is, but not what it
+ * needs itself. Other errors are those of the package's code and stay.
+ */
+export function importError(what: string, packages: readonly string[], error: unknown): unknown {
+  const missing = missingImport(error);
+  if (!missing) return error;
+  const { name, from } = missing;
+  if (packages.includes(name)) return notInstalled(what, packages, error);
+  return new ConfigError({
+    message: `The ${what} needs ${packages.join(' and ')}, in which an import fails: there is no '${name}'.`,
+    where: from || undefined,
+    hint: packageName.test(name)
+      ? `npm install ${name}`
+      : `The installed files are not complete: npm install --force ${packages.join(' ')}`,
+    cause: error,
+  });
+}
+
+/** @param more what else there is to do than the command */
+export const notInstalled = (
+  what: string,
+  packages: readonly string[],
+  cause: unknown,
+  more = '',
+): ConfigError =>
   new ConfigError({
     message: `The ${what} needs ${packages.join(' and ')}, which ${packages.length === 1 ? 'is' : 'are'} not installed.`,
-    hint: `npm install ${packages.join(' ')}`,
+    hint: `npm install ${packages.join(' ')}${more}`,
     cause,
   });
 
@@ -115,7 +144,15 @@ async function definitionIn(
       hint: `The ${what} names its package as npm does, such as "encoder-mine" or "@me/encoder-mine".`,
     });
   const exported = await importPackage(name).catch((error: unknown) => {
-    throw isMissing(error) ? notInstalled(what, [name], error) : error;
+    const missing = missingImport(error);
+    if (missing?.name !== name) throw importError(what, [name], error);
+    const place = missing.from === '' ? 'the project' : missing.from;
+    throw notInstalled(
+      what,
+      [name],
+      error,
+      `, to be found from ${place}, or give its definition as { parts }`,
+    );
   });
   const found = Object.values(exported).filter(isDefinition).find(isMeant);
   if (found) return found;

@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
-import { isKnownType, isMissing, knownTypes, missingPackages, notInstalled } from './parts.js';
+import { importError, isKnownType, knownTypes, missingPackages, notInstalled } from './parts.js';
 import { recipeCatalog } from './recipe-catalog.js';
 import type { RecipeDefinition, RecipeEntry, RecipeFiles } from './recipe.js';
 import { textRecipe } from './text.js';
@@ -27,7 +27,8 @@ export async function loadRecipe(entry: RecipeEntry): Promise<RecipeDefinition> 
   try {
     return await entry.load();
   } catch (error) {
-    if (!isMissing(error)) throw error;
-    throw notInstalled(`recipe '${entry.name}'`, await missingPackages(entry.packages), error);
+    const what = `recipe '${entry.name}'`;
+    const missing = await missingPackages(entry.packages);
+    throw missing.length > 0 ? notInstalled(what, missing, error) : importError(what, entry.packages, error);
   }
 }
