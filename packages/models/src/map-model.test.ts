@@ -5,6 +5,7 @@ import {
   isModule,
   linear as linearOp,
   module,
+  mul,
   namedParameters,
   Parameter,
   replaceAt,
@@ -95,6 +96,38 @@ describe('mapModel', async () => {
     expect(() => adapted(model, false)).toThrow(
       /8 of the 8 parameters that the change brings are in no graph[^]*q_proj\.lora_A/,
     );
+  });
+
+  const lastOfTower = /^vision_tower\..*\.layers\.2\.self_attn\.q_proj$/;
+
+  it('says that no graph reads the layers after the one whose states are taken', () => {
+    const lora = (selected: RegExp, isUsed: boolean) => () =>
+      mapModel(model, (one, path) => (isModule(one) && selected.test(path) ? withAdapter(one, isUsed) : one));
+    expect(lora(lastOfTower, true)).toThrow(ConfigError);
+    expect(lora(lastOfTower, true)).toThrow(
+      /2 of the 2 parameters[^]*No graph reads 'vision_tower\..*layers\.2\.self_attn\.q_proj' before the change either/,
+    );
+    expect(lora(lastOfTower, true)).not.toThrow(/must call the parts/);
+    expect(lora(/\.layers\.[02]\.self_attn\.q_proj$/, false)).toThrow(
+      /No graph reads[^]*must call the parts that it holds/,
+    );
+  });
+
+  it('refuses a change without parameters that changes nothing that a graph reads', () => {
+    const wrapped = (selected: RegExp, factor?: number) => () =>
+      mapModel(model, (one, path) => {
+        if (!isModule(one) || !selected.test(path)) return one;
+        const base = one as AnyModule & ((x: Value) => Value);
+        const forward = (m: { readonly base: typeof base }, x: Value): Value =>
+          factor === undefined ? m.base(x) : mul(m.base(x), factor);
+        return module('Wrapped', { base }, forward, { paths: { base: '' } });
+      });
+    for (const change of [wrapped(lastOfTower, 0.1), wrapped(projections)]) {
+      expect(change).toThrow(ConfigError);
+      expect(change).toThrow(/changes nothing that any graph of the model reads/);
+    }
+    expect(wrapped(projections, 0.1)).not.toThrow();
+    expect(withTree(model, model.module).module).toBe(model.module);
   });
 
   it('refuses a graph in which the change is left out', () => {
