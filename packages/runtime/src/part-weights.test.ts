@@ -1,7 +1,17 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { modelOf } from '@weft/models';
+import {
+  add,
+  isModule,
+  linear,
+  module,
+  namedParameters,
+  Parameter,
+  type AnyModule,
+  type Value,
+} from '@weft/graph';
+import { mapModel, modelOf } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { openCheckpoint, writeCheckpoint, type TensorToWrite } from '@weft/weights';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +21,35 @@ import { partWeights } from './part-weights.js';
 const configOf = async (folder: string): Promise<Json> =>
   JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Json;
 
+/** A linear layer with a low-rank change beside it, under the layer's own names. */
+function withAdapter(layer: AnyModule): AnyModule {
+  const [outSize, inSize] = (layer.parts['weight'] as Parameter).shape as [number, number];
+  const base = layer as AnyModule & ((x: Value) => Value);
+  const parts = { base, lora_A: new Parameter([2, inSize]), lora_B: new Parameter([outSize, 2]) };
+  return module('LowRank', parts, (m, x: Value) => add(m.base(x), linear(linear(x, m.lora_A), m.lora_B)), {
+    paths: { base: '' },
+  });
+}
+
 describe('partWeights', () => {
+  it.each(['llava-clip', 'idefics3-split'])(
+    'gives a part whose layers are wrapped the weights of those layers: %s',
+    async (name) => {
+      const folder = fixture(name);
+      const model = await modelOf(await configOf(folder));
+      const changed = mapModel(model, (one, path) =>
+        isModule(one) && /text_model.*\.q_proj$|language_model.*\.q_proj$/.test(path)
+          ? withAdapter(one)
+          : one,
+      );
+      const before = (await partWeights(folder, 'backbone', model)).map((tensor) => tensor.name);
+      const after = (await partWeights(folder, 'backbone', changed)).map((tensor) => tensor.name);
+      expect(before.some((path) => path.endsWith('.q_proj.weight'))).toBe(true);
+      expect(after.toSorted()).toEqual(before.toSorted());
+      expect([...namedParameters(changed.module).keys()].some((path) => path.endsWith('.lora_A'))).toBe(true);
+    },
+  );
+
   it('gives the experts of a checkpoint that keeps them as one tensor as tensors of their own', async () => {
     const [vlm, llm] = [fixture('llava-clip'), fixture('text-olmoe-merged')];
     const text = await configOf(llm);

@@ -1,6 +1,6 @@
 import { importPackage } from '#backend';
 import { ConfigError, WeightError } from '@weft/errors';
-import { isModule, namedParameters, Parameter, type Part } from '@weft/graph';
+import { namedParameters, type Parameter } from '@weft/graph';
 import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
 import { findPart, part as partAt, type Component, type Model, type PartDefinition } from '@weft/spec';
 import {
@@ -28,8 +28,8 @@ export interface PartWeightsOptions {
  * The weights of one part of a composed model, from another checkpoint folder, under the names that they have in the
  * composed model. Data is read when the tensor is written.
  *
- * Cross-attention layers that a fusion adds to a backbone have no weights there, unless the folder has them too; take
- * them from `initialWeights`.
+ * Cross-attention layers that a fusion adds to a backbone have no weights there, unless the folder has them too, nor has
+ * what `mapModel` adds to a part that is otherwise that of the folder, such as LoRA's; take them from `initialWeights`.
  *
  * @param folder a checkpoint whose model has such a part, or the CLIP or SigLIP checkpoint of a vision tower
  * @throws ConfigError if the folder has no such part, or one of another kind
@@ -65,10 +65,12 @@ export async function partWeights(
   const { added, tables } = ofBackbone(model);
   const result: TensorToWrite[] = [];
   const wrong: string[] = [];
-  for (const [key, parameter] of parametersByKey(target)) {
+  const own = parametersOf(source.part);
+  const isAsMade = differingFields(source.part, target).length === 0;
+  for (const [place, parameter] of parametersOf(target)) {
     const name = paths.get(parameter)!;
-    const entry = found.get(key);
-    if (!entry && added.has(parameter)) continue;
+    const entry = found.get(place);
+    if (!entry && (added.has(parameter) || (isAsMade && !own.has(place)))) continue;
     if (!entry) wrong.push(`${name}: not in the folder`);
     else if (sameShape(entry.shape, parameter.shape)) result.push({ name, ...copyOf(entry) });
     else if (newTokens === 'mean' && tables.has(parameter) && isLonger(parameter.shape, entry.shape))
@@ -102,40 +104,33 @@ function ofBackbone(model: Model): { readonly added: Set<Parameter>; readonly ta
   return { added: new Set(added), tables: new Set(tokenTables) };
 }
 
-/** The part's tensors in the folder, by their keys in the tree of the part. */
+/** The part's tensors in the folder, by their places in the part. */
 async function tensorsOf(
   folder: string,
   { part, path, rename, split }: PartInCheckpoint,
 ): Promise<Map<string, TensorEntry>> {
-  const keys = new Map([...parametersByKey(part)].map(([key, parameter]) => [parameter, key]));
-  const keyOf = new Map(
+  const places = new Map([...parametersOf(part)].map(([place, parameter]) => [parameter, place]));
+  const placeOf = new Map(
     [...namedParameters(part)].map(([name, parameter]) => [
       path === '' ? name : `${path}.${name}`,
-      keys.get(parameter)!,
+      places.get(parameter)!,
     ]),
   );
   const checkpoint = await openCheckpoint(folder);
   await checkpoint.close();
   const found = new Map<string, TensorEntry>();
   for (const [name, entry] of splitTensors(checkpoint.tensors, split)) {
-    const key = keyOf.get(rename(name));
-    if (key !== undefined) found.set(key, entry);
+    const place = placeOf.get(rename(name));
+    if (place !== undefined) found.set(place, entry);
   }
   return found;
 }
 
-/** Parameters by the keys of their parts, which do not change with the paths that a composition gives them. */
-function parametersByKey(root: Part): Map<string, Parameter> {
-  const found = new Map<string, Parameter>();
-  const visit = (part: Part, key: string): void => {
-    if (part instanceof Parameter) found.set(key, part);
-    else if (part !== null)
-      for (const [name, child] of Object.entries(isModule(part) ? part.parts : part))
-        visit(child as Part, key === '' ? name : `${key}.${name}`);
-  };
-  visit(root, '');
-  return found;
-}
+/**
+ * Parameters of a part by their places: the part's own keys, since compositions give those other paths, and below them
+ * checkpoint paths, which stay when a layer is wrapped in another one.
+ */
+const parametersOf = ({ parts }: Component): Map<string, Parameter> => namedParameters(parts);
 
 const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, i) => size === b[i]);
@@ -163,9 +158,7 @@ async function withMeanRows(entry: TensorEntry, rows: number): Promise<Uint8Arra
 
 /** What to change in the model: the fields in which the two parts' configurations differ. */
 function mend(part: PartName, source: Component, target: Component): string {
-  const fields = Object.keys({ ...source.config, ...target.config }).filter(
-    (key) => JSON.stringify(source.config[key]) !== JSON.stringify(target.config[key]),
-  );
+  const fields = differingFields(source, target);
   const values = fields.map(
     (key) =>
       `${key}: ${JSON.stringify(source.config[key])} (the model has ${JSON.stringify(target.config[key])})`,
@@ -177,3 +170,8 @@ function mend(part: PartName, source: Component, target: Component): string {
     ? `Both have the same configuration; the ${part} of the folder is incomplete, or stands between parts of other widths.`
     : `Build the ${part} with the folder's values: ${values.join(', ')}.${table}`;
 }
+
+const differingFields = (source: Component, target: Component): string[] =>
+  Object.keys({ ...source.config, ...target.config }).filter(
+    (key) => JSON.stringify(source.config[key]) !== JSON.stringify(target.config[key]),
+  );
