@@ -2,7 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { initialWeights, modelOf } from '@weft/models';
+import { ConfigError } from '@weft/errors';
+import { isModule, module, mul, type AnyModule, type Value } from '@weft/graph';
+import { initialWeights, mapModel, modelOf } from '@weft/models';
 import { collate } from './batch.js';
 import type { TrainingExample } from './training-example.js';
 import type { Dataset } from './dataset.js';
@@ -146,6 +148,29 @@ describe('fit', () => {
     await expect(
       fit(options('mine', { stages: [{ stage: { ...align, learningRate: 1 }, data }] })),
     ).rejects.toThrow(/other stages or another seed/);
+  });
+
+  it('refuses the folder of a run of another model, though it has the same parameters', async () => {
+    const stages = [{ stage: { ...align, steps: 1 }, data }];
+    const trained = await fit(options('model', { stages }));
+    const changed = mapModel(model, (one, path) => {
+      if (!isModule(one) || !path.endsWith('.mlp')) return one;
+      const base = one as AnyModule & ((x: Value) => Value);
+      return module('Dampened', { base }, (m, x: Value) => mul(m.base(x), 0.1), { paths: { base: '' } });
+    });
+    const other = fit(options('model', { stages, model: changed }));
+    await expect(other).rejects.toThrow(ConfigError);
+    await expect(other).rejects.toThrow(/a run of another model/);
+    expect(await fit(options('model', { stages }))).toEqual(trained);
+  });
+
+  it('goes on from a run of a version that did not note the model', async () => {
+    const stages = [{ stage: { ...align, steps: 1 }, data }];
+    const trained = await fit(options('old', { stages }));
+    const file = join(folder, 'old', 'run.json');
+    const { model: _, ...pointer } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeFile(file, JSON.stringify(pointer));
+    expect(await fit(options('old', { stages }))).toEqual(trained);
   });
 
   it('reads past a metrics line that a crash cut short', async () => {

@@ -37,7 +37,7 @@ export interface FitOptions {
  *
  * The same options give the same bits, also when the run is stopped and goes on.
  *
- * @throws ConfigError if a weight is missing, or the folder holds another run
+ * @throws ConfigError if a weight is missing, or the folder holds another run, or one of another model
  * @throws WeftError with the code `WEFT_ABORTED` after the signal
  */
 export async function fit(options: FitOptions): Promise<Map<string, Float32Array>> {
@@ -51,6 +51,7 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
     }),
   );
   const key = await runKey(
+    model,
     stages.map((run) => run.stage),
     seed,
   );

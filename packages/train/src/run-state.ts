@@ -1,5 +1,8 @@
 import { makeFolder, removeFile } from '#backend';
 import { ConfigError, WeightError } from '@weft/errors';
+import { namedParameters } from '@weft/graph';
+import { modelSignature } from '@weft/models';
+import type { Model } from '@weft/spec';
 import { files, openSafetensors, writeFileAtomic, writeSafetensors } from '@weft/weights';
 import type { Stage } from './stage.js';
 
@@ -17,18 +20,32 @@ export interface RunState {
 
 const stateFile = 'run.json';
 
-/** Same stages and seed: the only runs that can go on from each other's state. */
-export async function runKey(stages: readonly Stage[], seed: number): Promise<string> {
-  const text = new TextEncoder().encode(JSON.stringify({ stages, seed }));
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** What two runs must have in common to go on from each other's state. */
+export interface RunKey {
+  /** Digest of stages and seed. */
+  readonly key: string;
+  /** Digest of the model: paths and shapes of its parameters, and what its graphs compute. */
+  readonly model: string;
+}
+
+export async function runKey(model: Model, stages: readonly Stage[], seed: number): Promise<RunKey> {
+  const parameters = [...namedParameters(model.module)].map(([path, { shape }]) => [path, shape]);
+  return {
+    key: await digest(JSON.stringify({ stages, seed })),
+    model: await digest(`${JSON.stringify(parameters)}\n${modelSignature(model)}`),
+  };
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /**
  * Writes a state next to the last one, then moves the pointer, then removes the last one: a crash at any moment
  * leaves a whole state.
  */
-export async function saveRunState(folder: string, key: string, state: RunState): Promise<void> {
+export async function saveRunState(folder: string, key: RunKey, state: RunState): Promise<void> {
   await makeFolder(folder);
   const before = await readPointer(folder);
   const file = `state-${state.stage}-${state.step}.safetensors`;
@@ -48,13 +65,13 @@ export async function saveRunState(folder: string, key: string, state: RunState)
     })),
   ];
   await writeSafetensors(files.join(folder, file), tensors);
-  const pointer = { key, file, stage: state.stage, step: state.step };
+  const pointer: Pointer = { ...key, file, stage: state.stage, step: state.step };
   await writeFileAtomic(files.join(folder, stateFile), `${JSON.stringify(pointer, null, 2)}\n`);
   if (before && before.file !== file) await removeFile(files.join(folder, before.file));
 }
 
-interface Pointer {
-  readonly key: string;
+/** Runs of earlier versions do not say of which model they are. */
+interface Pointer extends Omit<RunKey, 'model'>, Partial<Pick<RunKey, 'model'>> {
   readonly file: string;
   readonly stage: number;
   readonly step: number;
@@ -76,11 +93,18 @@ async function readPointer(folder: string): Promise<Pointer | null> {
 /**
  * The state of an earlier run in this folder, or `null`.
  *
- * @throws ConfigError if that run had other stages or another seed
+ * @throws ConfigError if that run had other stages, another seed or another model
  */
-export async function loadRunState(folder: string, key: string): Promise<RunState | null> {
+export async function loadRunState(folder: string, { key, model }: RunKey): Promise<RunState | null> {
   const pointer = await readPointer(folder);
   if (!pointer) return null;
+  if (pointer.model !== undefined && pointer.model !== model)
+    throw new ConfigError({
+      message:
+        'The folder holds the state of a run of another model: one with other parameters, or that computes something else.',
+      where: folder,
+      hint: 'Use an empty folder, or the model that began the run, with the same changes by mapModel.',
+    });
   if (pointer.key !== key)
     throw new ConfigError({
       message: 'The folder holds the state of a run with other stages or another seed.',
