@@ -97,6 +97,7 @@ const columns = {
 async function partTable(name) {
   const count = await counter();
   const exports = await import(`../packages/${name}/dist/index.js`);
+  const { isModule } = await import('../packages/graph/dist/index.js');
   const sizes = Object.keys(exports)
     .filter((key) => key.endsWith('Presets'))
     .flatMap((key) =>
@@ -114,12 +115,12 @@ async function partTable(name) {
   const rows = sizes.map(({ preset, config, part }) => [
     `\`${preset}\``,
     ...present.map(([, read]) => read(config)),
-    counted(name, preset, part && count(part)),
+    counted(name, preset, isModule(part) ? count(part) : undefined),
   ]);
   return table(header, rows);
 }
 
-/** A count of parameters, as text. @throws if it is none: the factory took the name for something else */
+/** A count of parameters, as text. @throws if it is none: the factory does not take the name of a preset */
 function counted(name, preset, count) {
   if (/^\d[\d,]*$/.test(count ?? '')) return count;
   throw new Error(
