@@ -105,13 +105,25 @@ export function givenSight(
     }));
     return seenMask(seeing, length);
   }
-  const tiles = tileCount(pictures[0]!);
-  const expected = [rows.length, length, pictures[0]!.length, tiles / pictures[0]!.length];
+  // Rows may have fewer pictures than others, and pictures fewer tiles.
+  const most = Math.max(...pictures.map((row) => row.length));
+  const tiles = Math.max(...pictures.flat().map((picture) => tileCount([picture])));
+  const expected = [rows.length, length, most, tiles];
   if (given.shape.join() !== expected.join())
     throw new InputError({
       message: `cross_attention_mask is [${given.shape.join(', ')}], expected [${expected.join(', ')}].`,
       where: 'forward',
     });
-  const data = BigInt64Array.from(Array.from(given.data as BigInt64Array, (one) => BigInt(one)));
-  return { dtype: 'int64', shape: [rows.length, length, tiles], data };
+  const seeing = pictures.map((row, at) => {
+    const own = row.flatMap((picture, i) =>
+      Array.from({ length: tileCount([picture]) }, (_, tile) => i * tiles + tile),
+    );
+    const first = at * length * most * tiles;
+    const visible = Uint8Array.from({ length: length * own.length }, (_, i) => {
+      const [column, tile] = [Math.floor(i / own.length), own[i % own.length]!];
+      return Number(given.data[first + column * most * tiles + tile]);
+    });
+    return { columns: Array.from({ length }, (_, column) => column), seen: { tiles: own.length, visible } };
+  });
+  return seenMask(seeing, length);
 }

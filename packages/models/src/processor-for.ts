@@ -25,8 +25,7 @@ export function processorFor(
     };
   };
   return {
-    id: processor.id,
-    config: processor.config,
+    ...processor,
     place: placed,
     process: (pictures, placements = pictures.map((picture, i) => placed(picture, i))) =>
       processor.process(pictures, placements),

@@ -7,7 +7,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { emitModel } from './emit.js';
 import type { ExternalTensor } from './model-proto.js';
-import { dequantize, sliceRows, type BlockData, type Blocks } from './stored-weight.js';
+import { checkBlocks, dequantize, sliceRows, type BlockData, type Blocks } from './stored-weight.js';
 import { cpuTarget } from './targets/cpu.js';
 import { targets } from './targets/index.js';
 
@@ -19,6 +19,24 @@ const tiny: BlockData = {
   data: Uint8Array.of(0x98, 0xba, 0x10, 0x00, 0x07, 0xf0, 0x99, 0x00, 0x21, 0x43, 0x65, 0x00),
   scales: Float32Array.of(1, 2, 0.5, 0.25, 1, 1),
 };
+
+describe('a weight in blocks', () => {
+  const place = { location: 'w', offset: 0, length: 256, dtype: 'uint8', shape: [8, 32] } as const;
+  const weight = (shape: readonly [number, number]): Blocks => ({
+    bits: 8,
+    blockSize: 32,
+    shape,
+    data: place,
+    scales: { ...place, dtype: 'float32', length: 32, shape: [8, 1] },
+  });
+
+  it('has the rows of its parameter, not only as many numbers', () => {
+    expect(() => checkBlocks('head.weight', weight([8, 32]), [8, 32])).not.toThrow();
+    const transposed = () => checkBlocks('head.weight', weight([8, 32]), [32, 8]);
+    expect(transposed).toThrow(ConfigError);
+    expect(transposed).toThrow(/has the shape \[8, 32\], the parameter \[32, 8\]/);
+  });
+});
 
 describe('the numbers of blocks', () => {
   it('are differences from the middle times the scale, the first of a byte in its low bits', () => {

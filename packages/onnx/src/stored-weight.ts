@@ -98,7 +98,7 @@ export function checkBlocks(path: string, weight: Blocks, parameter: readonly nu
     throw new ConfigError({ message, where: path });
   };
   const elements = parameter.reduce((product, size) => product * size, 1);
-  if (shape[0] * shape[1] !== elements)
+  if (shape[0] !== parameter[0] || shape[0] * shape[1] !== elements)
     fail(`The weight has the shape [${shape.join(', ')}], the parameter [${parameter.join(', ')}].`);
   if (
     (bits !== 4 && bits !== 8) ||

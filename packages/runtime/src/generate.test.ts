@@ -46,6 +46,24 @@ describe('generate', () => {
       expect(result.timings[key]).toBeGreaterThan(0);
   });
 
+  it('streams to several readers alike', async () => {
+    const stream = model.generate({ prompt, images, maxNewTokens: 9, doSample: false });
+    const read = async (): Promise<string> => {
+      let text = '';
+      for await (const chunk of stream) text += chunk.text;
+      return text;
+    };
+    const { text } = await stream.result();
+    expect(await Promise.all([read(), read()])).toEqual([text, text]);
+    const live = model.generate({ prompt, images, maxNewTokens: 9, doSample: false });
+    const readLive = async (): Promise<number> => {
+      let count = 0;
+      for await (const _ of live) count++;
+      return count;
+    };
+    expect(await Promise.all([readLive(), readLive()])).toEqual([9, 9]);
+  });
+
   it('takes messages or a prompt, which the compiler knows as well', async () => {
     const wrong = [
       // @ts-expect-error Nothing is asked.

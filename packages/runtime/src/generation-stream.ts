@@ -52,7 +52,8 @@ export class GenerationStream implements AsyncIterable<GenerationChunk> {
   readonly #controller = new AbortController();
   readonly #result: Promise<GenerationResult>;
   readonly #chunks: GenerationChunk[] = [];
-  #wake = (): void => undefined;
+  /** Readers that wait; there may be several. */
+  #waiting: (() => void)[] = [];
   #done = false;
 
   /** @param generate calls `emit` for each chunk, and ends with reason `abort` once the signal is aborted */
@@ -71,6 +72,12 @@ export class GenerationStream implements AsyncIterable<GenerationChunk> {
     });
     // Whoever reads the stream or its result gets the error; nobody else needs to.
     this.#result.catch(() => undefined);
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 
   /** The whole answer. @throws the error that ended the generation */
@@ -92,7 +99,7 @@ export class GenerationStream implements AsyncIterable<GenerationChunk> {
           next++;
           yield chunk;
         } else if (this.#done) break;
-        else await new Promise<void>((resolve) => (this.#wake = resolve));
+        else await new Promise<void>((resolve) => this.#waiting.push(resolve));
       }
       finished = true;
       await this.#result;

@@ -108,6 +108,16 @@ describe('load', () => {
     );
   });
 
+  it.each(['llava-clip', 'mllama-apart'])('closes %s once, and answers nothing afterwards', async (name) => {
+    for (const worker of [true, false]) {
+      const model = await load(fixture(name), { worker });
+      await Promise.all([model.close(), model.close()]);
+      await model.close();
+      const late = model.generate({ prompt: 'a', maxNewTokens: 2, doSample: false }).result();
+      await expect(late).rejects.toThrow(/The model was closed/);
+    }
+  });
+
   it('refuses options that do not exist', async () => {
     await expect(load(fixture('text-llama3'), { thread: 1 } as never)).rejects.toThrow(InputError);
     await expect(load(fixture('text-llama3'), { threads: 0 })).rejects.toThrow(/threads is 0/);

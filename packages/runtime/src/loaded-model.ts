@@ -150,7 +150,10 @@ export class LoadedModel {
     const failed = new AbortController();
     const all = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
     const emit = (): void => undefined;
-    const answers = requests.map((request, i) => this.#answer(request, settings[i]!, { emit, signal: all }));
+    // Each has a signal of its own: one that hundreds listen to looks like a leak to Node.
+    const answers = requests.map((request, i) =>
+      this.#answer(request, settings[i]!, { emit, signal: AbortSignal.any([all]) }),
+    );
     try {
       return await Promise.all(answers);
     } catch (error) {

@@ -36,6 +36,7 @@ export class LocalEngine implements Engine {
   readonly #table: SequenceTable;
   readonly #prefixes: PrefixStore;
   readonly #held: HeldKeys | null;
+  #closing: Promise<void> | undefined;
   readonly #pictures = new Map<number, Picture>();
   #seen = 0;
   #queue: Promise<unknown> = Promise.resolve();
@@ -270,15 +271,20 @@ export class LocalEngine implements Engine {
   }
 
   close(): Promise<void> {
-    return this.#inTurn(async () => {
+    this.#closing ??= this.#inTurn(async () => {
       this.#table.clear();
       this.#prefixes.clear();
       this.#pictures.clear();
       for (const session of this.#sessions.values()) await session.release();
+      this.#sessions.clear();
     });
+    return this.#closing;
   }
 
+  /** @throws SessionError once the engine is being closed */
   #inTurn<T>(task: () => T | Promise<T>): Promise<T> {
+    if (this.#closing)
+      return Promise.reject(new SessionError({ message: 'The model was closed.', hint: 'Load it again.' }));
     const result = this.#queue.then(task);
     this.#queue = result.catch(() => undefined);
     return result;

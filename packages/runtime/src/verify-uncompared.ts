@@ -22,6 +22,13 @@ export function watched(tensors: Tensors): { readonly tensors: Tensors; readonly
   return { tensors: proxy, asked };
 }
 
+/** Checks of what the model computes, and of what its processor and tokenizer prepare. */
+export interface DoneChecks {
+  readonly computed: readonly VerifyCheck[];
+  /** Each compares a tensor `expected_…`. */
+  readonly prepared: readonly VerifyCheck[];
+}
+
 /**
  * A failed check for each tensor of a golden file that no check compares and no input of the model is: a result that
  * nobody reads proves nothing. The measure is the number of such tensors.
@@ -30,14 +37,15 @@ export function watched(tensors: Tensors): { readonly tensors: Tensors; readonly
  */
 export function uncomparedChecks(
   golden: Tensors,
-  checks: readonly VerifyCheck[],
+  { computed, prepared }: DoneChecks,
   asked: ReadonlySet<string>,
 ): VerifyCheck[] {
-  const compared = new Set(checks.map(({ name }) => name));
+  const namesOf = (checks: readonly VerifyCheck[]) => new Set(checks.map(({ name }) => name));
+  const [results, expected] = [namesOf(computed), namesOf(prepared)];
   const counts = (name: string): boolean =>
     name.startsWith('expected_')
-      ? compared.has(name.slice('expected_'.length))
-      : compared.has(name) || asked.has(name) || Object.hasOwn(golden, derived.get(name) ?? '');
+      ? expected.has(name.slice('expected_'.length))
+      : results.has(name) || asked.has(name) || Object.hasOwn(golden, derived.get(name) ?? '');
   return Object.keys(golden)
     .filter((name) => !counts(name))
     .map((name) => check(`${name}-uncompared`, 1, 0));

@@ -111,6 +111,21 @@ describe('verify', () => {
     },
   );
 
+  it('does not take a result of the processor for compared because the model has one of that name', async () => {
+    const renames: Record<string, string> = {
+      expected_input_ids: 'expected_generated',
+      expected_pixel_values: 'expected_logits',
+    };
+    const folder = await changed('llava-clip', (tensor) => ({
+      ...tensor,
+      name: renames[tensor.name] ?? tensor.name,
+    }));
+    expect((await failing(folder)).toSorted()).toEqual([
+      'expected_generated-uncompared',
+      'expected_logits-uncompared',
+    ]);
+  });
+
   it('says that it cannot compare a golden file of another kind', async () => {
     const folder = await changed('text-llama3', (tensor) => tensor, { kind: 'codec' });
     await expect(verify(folder)).rejects.toThrow(UnsupportedError);

@@ -68,20 +68,22 @@ export async function verify(
     tokenizer: hasTexts ? undefined : createTokenizer({ model: { type: 'BPE', vocab: {}, merges: [] } }),
   });
   try {
-    const checks: VerifyCheck[] = [];
+    const computed: VerifyCheck[] = [];
+    const prepared: VerifyCheck[] = [];
     const { tensors: inputs, asked } = watched(golden);
     if (golden['input_ids']) {
       const batch = await readBatch(loaded.parts.engine, loaded.model, inputs as ForwardInputs);
       signal?.throwIfAborted();
-      checks.push(...(await featureChecks(loaded, golden, batch)), ...positionChecks(golden, batch));
-      if (golden['logits']) checks.push(...(await logitChecks(loaded, golden['logits'], batch)));
+      prepared.push(...positionChecks(golden, batch));
+      computed.push(...(await featureChecks(loaded, golden, batch)));
+      if (golden['logits']) computed.push(...(await logitChecks(loaded, golden['logits'], batch)));
       signal?.throwIfAborted();
-      if (golden['generated']) checks.push(await generatedCheck(loaded, golden['generated'], batch));
+      if (golden['generated']) computed.push(await generatedCheck(loaded, golden['generated'], batch));
       signal?.throwIfAborted();
     }
-    checks.push(...(await processorChecks(loaded, golden, metadata)));
-    checks.push(...uncomparedChecks(golden, checks, asked));
-    return { folder: path, recipe: loaded.model.name, checks };
+    prepared.push(...(await processorChecks(loaded, golden, metadata)));
+    const uncompared = uncomparedChecks(golden, { computed, prepared }, asked);
+    return { folder: path, recipe: loaded.model.name, checks: [...computed, ...prepared, ...uncompared] };
   } finally {
     await loaded.close();
   }
@@ -99,7 +101,8 @@ async function readGolden(
     });
   const file = await openSafetensors(path);
   try {
-    const tensors: Record<string, TensorData> = {};
+    // Names are the file's: none of them may be a word of the language.
+    const tensors = Object.create(null) as Record<string, TensorData>;
     for (const name of file.tensors.keys()) tensors[name] = await readTensor(file, name);
     return { tensors, metadata: file.metadata };
   } finally {

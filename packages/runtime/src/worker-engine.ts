@@ -24,6 +24,7 @@ export async function startWorkerEngine(
   const pending = new Map<number, Pending>();
   let calls = 0;
   let failure: Error | undefined;
+  let closing: Promise<void> | undefined;
 
   const wait = <T>(id: number): Promise<T> =>
     new Promise<T>((resolve, reject) => {
@@ -83,7 +84,7 @@ export async function startWorkerEngine(
       truncate: (id, length) => call('truncate', [id, length]),
       release: (id) => call('release', [id]),
       step: (rows) => call('step', [rows]),
-      close: () => (failure ? Promise.resolve() : call<void>('close', []).then(ended)),
+      close: () => (closing ??= failure ? Promise.resolve() : call<void>('close', []).then(ended)),
     },
     eye: setup.preparer ? (looks, keep) => call<readonly SeenPicture[]>('look', [looks, keep]) : undefined,
   };
