@@ -130,7 +130,7 @@ export const notInstalled = (
   });
 
 /** Names that npm allows: no path, no address, no module of Node's. */
-const packageName = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/;
+const packageName = /^(?:@[a-z0-9][a-z0-9._~-]*\/)?[a-z0-9][a-z0-9._~-]*$/;
 
 async function definitionIn(
   name: string,

@@ -78,6 +78,28 @@ describe('importPackage', () => {
     }
   });
 
+  it('imports no module of Node, whatever lies in the working directory', async () => {
+    await writeFile(join(project, 'fs'), 'export const file = "ran";\n');
+    for (const name of ['fs', 'path', 'child_process']) {
+      await expect(fileOf(name)).rejects.toThrow(ConfigError);
+      await expect(fileOf(name)).rejects.toThrow(`'${name}' is a module of Node's, not a package`);
+    }
+  });
+
+  it('takes no code from a checkpoint, nor from the project by its own name', async () => {
+    const checkpoint = join(project, 'checkpoint');
+    await mkdir(join(checkpoint, 'node_modules', 'brought'), { recursive: true });
+    await writeFile(join(checkpoint, 'config.json'), '{"model_type": "weft"}');
+    await writeFile(join(checkpoint, 'package.json'), '{"name": "own-name", "exports": "./index.mjs"}');
+    await writeFile(join(checkpoint, 'index.mjs'), 'export const file = "ran";\n');
+    await writeFile(join(checkpoint, 'node_modules', 'brought', 'package.json'), '{"main": "index.js"}');
+    await writeFile(join(checkpoint, 'node_modules', 'brought', 'index.js'), 'exports.file = "ran";\n');
+    for (const name of ['own-name', 'brought'])
+      await expect(fileOf(name, checkpoint)).rejects.toMatchObject({ code: 'ERR_MODULE_NOT_FOUND' });
+    await install('honest', { exports: './m.mjs' }, ['m.mjs']);
+    expect(await fileOf('honest', checkpoint)).toBe('m.mjs');
+  });
+
   it('fails as import does where there is no such package, and says from where it looked', async () => {
     const error = await importPackage('that-is-not-there', project).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({

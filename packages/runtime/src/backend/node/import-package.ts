@@ -1,22 +1,28 @@
 import { access, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigError } from '@weft/errors';
 
 /**
  * Imports a package that a saved configuration names, from the user's project: that of the working directory, or else
- * where this package lies.
+ * where this package lies. A configuration may come from anywhere, so only what somebody installed is imported: no module
+ * of Node's, and nothing that lies in a checkpoint's own folder.
  *
  * @param from folder whose packages come first, and those of the folders above it
- * @throws ConfigError if the package has nothing to import
+ * @throws ConfigError if the name is that of a module of Node's, or the package has nothing to import
  * @throws Error with the code `ERR_MODULE_NOT_FOUND`, as `import` does, if there is no such package
  */
 export async function importPackage(
   name: string,
   from: string = process.cwd(),
 ): Promise<Readonly<Record<string, unknown>>> {
-  const found = (await entryOf(name, from)) ?? required(name, from);
+  if (isBuiltin(name))
+    throw new ConfigError({
+      message: `config.json: '${name}' is a module of Node's, not a package.`,
+      hint: 'A part names the package that defines it, such as "encoder-mine".',
+    });
+  const found = await entryOf(name, from);
   if (found !== undefined) return (await import(pathToFileURL(found).href)) as Record<string, unknown>;
   try {
     return (await import(name)) as Record<string, unknown>;
@@ -28,14 +34,9 @@ export async function importPackage(
   }
 }
 
-/** What Node finds beside the folders above: packages under Plug'n'Play, or the project itself by its own name. */
-function required(name: string, from: string): string | undefined {
-  try {
-    return createRequire(join(from, 'package.json')).resolve(name);
-  } catch {
-    return undefined;
-  }
-}
+/** Whether a folder is a checkpoint: its configuration must not bring the code that it names. */
+const isCheckpoint = async (folder: string): Promise<boolean> =>
+  /"model_type"/.test(await readFile(join(folder, 'config.json'), 'utf8').catch(() => ''));
 
 /**
  * The file that `import` takes of a package in the nearest `node_modules` that has it. Node 20 resolves what `import`
@@ -44,7 +45,8 @@ function required(name: string, from: string): string | undefined {
 async function entryOf(name: string, from: string): Promise<string | undefined> {
   const folder = join(from, 'node_modules', name);
   const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) return dirname(from) === from ? undefined : entryOf(name, dirname(from));
+  if (text === undefined || (await isCheckpoint(from)))
+    return dirname(from) === from ? undefined : entryOf(name, dirname(from));
   const { exports, main } = JSON.parse(text) as { readonly exports?: unknown; readonly main?: unknown };
   const entry =
     exports === undefined || exports === null ? await mainOf(folder, main) : targetOf(rootOf(exports));
