@@ -11,9 +11,11 @@ import { blocksOf, pages, root, type Block } from './blocks.js';
 const run = promisify(execFile);
 const blocks = pages().flatMap(blocksOf);
 const programs = blocks.filter(({ language, excerptOf }) => language === 'ts' && excerptOf === undefined);
-const nameOf = ({ page, line }: Block): string => `${page.replace(/\W+/g, '-')}-${line}`;
+const nameOf = ({ page, line, packageName }: Block): string =>
+  packageName ?? `${page.replace(/\W+/g, '-')}-${line}`;
 
 const written = join(root, 'docs', 'dist', 'blocks');
+const installed = join(root, 'docs', 'dist', 'node_modules');
 let typeErrors = '';
 /** Where programs run: the folders of the repository, a picture, and a checkpoint to read. */
 let desk: string;
@@ -23,6 +25,7 @@ beforeAll(async () => {
   await mkdir(written, { recursive: true });
   for (const block of programs)
     await writeFile(join(written, `${nameOf(block)}.ts`), `${block.text}\nexport {};\n`);
+  for (const { packageName } of programs) if (packageName) await install(packageName);
   const tsc = join(root, 'node_modules', '.bin', 'tsc');
   typeErrors = await run(tsc, ['-p', join(root, 'docs')], { cwd: root }).then(
     () => '',
@@ -34,7 +37,18 @@ beforeAll(async () => {
   await writeFile(join(desk, 'picture.png'), await encodePng(picture));
   await cp(tinyFolder(), join(desk, 'checkpoint'), { recursive: true });
   for (const folder of ['packages', 'examples']) await symlink(join(root, folder), join(desk, folder));
+  await symlink(installed, join(desk, 'node_modules'));
 });
+
+/** Makes a block's program a package that the other programs, and the folder in which they run, find as an installed one. */
+async function install(name: string): Promise<void> {
+  const folder = join(installed, name);
+  await mkdir(folder, { recursive: true });
+  const manifest = { name, version: '1.0.0', type: 'module', exports: './index.js' };
+  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
+  await writeFile(join(folder, 'index.js'), `export * from '../../run/${name}.js';\n`);
+  await writeFile(join(folder, 'index.d.ts'), `export * from '../../blocks/${name}.js';\n`);
+}
 
 afterAll(() => rm(desk, { recursive: true, force: true }));
 

@@ -16,6 +16,8 @@ export interface Block {
   readonly excerptOf: string | undefined;
   /** Whether an `<!-- compiled, not run: REASON -->` stands above the block. */
   readonly isCompiledOnly: boolean;
+  /** Package whose source the block is, by a `<!-- package: NAME -->` above: blocks of other pages may import it. */
+  readonly packageName: string | undefined;
   /** Contents of a `text` block that follows at once: what the program prints. */
   readonly output: string | undefined;
 }
@@ -55,6 +57,7 @@ export function blocksOf(page: string): Block[] {
     const above = lines[i - 1] ?? '';
     const excerptOf = /<!-- excerpt: (\S+) -->/.exec(above)?.[1];
     const isCompiledOnly = above.startsWith('<!-- compiled, not run: ');
+    const packageName = /<!-- package: (\S+) -->/.exec(above)?.[1];
     blocks.push({
       page,
       line: i + 1,
@@ -62,6 +65,7 @@ export function blocksOf(page: string): Block[] {
       text: lines.slice(i + 1, end).join('\n'),
       excerptOf,
       isCompiledOnly,
+      packageName,
       end,
     });
     i = end;

@@ -118,7 +118,7 @@ export async function pages() {
     const text = readFileSync(path, 'utf8');
     let wanted = text;
     for (const [whole, kind, names] of text.matchAll(
-      /<!-- table: (sizes|verified) ([^>]+) -->\n\n[^]*?<!-- end of table -->/g,
+      /<!-- table: (sizes|verified) ([^>]+) -->\n[^]*?<!-- end of table -->/g,
     )) {
       const list = names.split(' ');
       const content = kind === 'sizes' ? await sizesTable(list) : verifiedTable(list, results);

@@ -9,7 +9,7 @@ import { counter, pages, readResults, storeResults, table } from './model-pages.
 
 /** Packages in the order in which one reads them. */
 const order =
-  'weft errors graph spec nn encoder connector positions fusion codec backbone processors models onnx autodiff weights image text feeds runtime train tiny cli server testing';
+  'weft errors graph spec nn encoder connector positions fusion codec backbone processors models onnx autodiff weights image text feeds runtime train tiny cli testing';
 
 /** The table of all packages with their descriptions. */
 export function packageTable() {
@@ -23,9 +23,9 @@ export function packageTable() {
   return ['| Package | What it is |', '| --- | --- |', ...rows].join('\n');
 }
 
-/** Text of a table in a page; `undefined` if the page has no such table. */
+/** Text of a table in a page, empty if nothing is written yet; `undefined` if the page has no such table. */
 export const tableIn = (text, name) =>
-  new RegExp(`<!-- table: ${name} -->\n\n([^]*?)\n\n<!-- end of table -->`).exec(text)?.[1];
+  new RegExp(`<!-- table: ${name} -->\n([^]*?)<!-- end of table -->`).exec(text)?.[1].trim();
 
 function write(page, name, table) {
   const path = join(root, page);
@@ -89,19 +89,25 @@ const columns = {
     c.vocabSize && `${c.vocabSize.toLocaleString('en-US')}${c.tieWordEmbeddings ? ', tied' : ''}`,
 };
 
-/** Published sizes of a part: exported as `clipPresets` beside the factory `clip`. */
+/**
+ * Published sizes of a part: exported as `clipPresets` beside the factory `clip`.
+ *
+ * @throws if there are none, or the factory takes no name of one
+ */
 async function partTable(name) {
   const count = await counter();
   const exports = await import(`../packages/${name}/dist/index.js`);
+  const { isModule } = await import('../packages/graph/dist/index.js');
   const sizes = Object.keys(exports)
     .filter((key) => key.endsWith('Presets'))
     .flatMap((key) =>
       Object.entries(exports[key]).map(([preset, config]) => ({
         preset,
         config,
-        part: exports[key.slice(0, -'Presets'.length)](preset),
+        part: exports[key.slice(0, -'Presets'.length)]?.(preset),
       })),
     );
+  if (sizes.length === 0) throw new Error(`${name} has a table of presets, but exports none.`);
   const present = Object.entries(columns).filter(([, read]) =>
     sizes.every(({ config }) => read(config) !== undefined),
   );
@@ -109,9 +115,17 @@ async function partTable(name) {
   const rows = sizes.map(({ preset, config, part }) => [
     `\`${preset}\``,
     ...present.map(([, read]) => read(config)),
-    count(part),
+    counted(name, preset, isModule(part) ? count(part) : undefined),
   ]);
   return table(header, rows);
+}
+
+/** A count of parameters, as text. @throws if it is none: the factory does not take the name of a preset */
+function counted(name, preset, count) {
+  if (/^\d[\d,]*$/.test(count ?? '')) return count;
+  throw new Error(
+    `${name}: the factory makes no part of the preset '${preset}'. It is exported beside its presets (clip, clipPresets) and takes the name of one.`,
+  );
 }
 
 /** Published sizes of models with vision. */

@@ -8,7 +8,7 @@ import { describeStage } from '@weft/train';
 
 const rank = 4;
 
-/** A linear layer and a low-rank change beside it; the layer keeps its names, so its weights still load. */
+/** A linear layer and a low-rank change beside it. The layer's path is '', so its weight keeps the name that files have. */
 function withAdapter(base: AnyModule): AnyModule {
   const [outSize, inSize] = (base.parts['weight'] as Parameter).shape as [number, number];
   const parts = {
