@@ -69,19 +69,19 @@ export async function verify(
   });
   try {
     const computed: VerifyCheck[] = [];
-    const prepared: VerifyCheck[] = [];
+    let positions: VerifyCheck[] = [];
     const { tensors: inputs, asked } = watched(golden);
     if (golden['input_ids']) {
       const batch = await readBatch(loaded.parts.engine, loaded.model, inputs as ForwardInputs);
       signal?.throwIfAborted();
-      prepared.push(...positionChecks(golden, batch));
+      positions = positionChecks(golden, batch);
       computed.push(...(await featureChecks(loaded, golden, batch)));
       if (golden['logits']) computed.push(...(await logitChecks(loaded, golden['logits'], batch)));
       signal?.throwIfAborted();
       if (golden['generated']) computed.push(await generatedCheck(loaded, golden['generated'], batch));
       signal?.throwIfAborted();
     }
-    prepared.push(...(await processorChecks(loaded, golden, metadata)));
+    const prepared = [...positions, ...(await processorChecks(loaded, golden, metadata))];
     const uncompared = uncomparedChecks(golden, { computed, prepared }, asked);
     return { folder: path, recipe: loaded.model.name, checks: [...computed, ...prepared, ...uncompared] };
   } finally {
