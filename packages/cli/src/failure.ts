@@ -1,5 +1,5 @@
-import { isWeftError } from '@weft/errors';
-import { styleOf, type TerminalStream } from './terminal.js';
+import { isWeftError, type Notice } from '@weft/errors';
+import { printable, styleOf, type TerminalStream } from './terminal.js';
 
 /** The command line itself is wrong: exit code 2. */
 export class UsageError extends Error {
@@ -30,4 +30,11 @@ export function reportFailure(error: unknown, stream: TerminalStream): void {
   const { red } = styleOf(stream);
   const debug = Boolean(process.env['WEFT_DEBUG']) && process.env['WEFT_DEBUG'] !== '0';
   stream.write(`${red('error:')} ${failureText(error, debug)}\n`);
+}
+
+/** Writes what a checkpoint's files say and the model does not apply, two lines each. */
+export function reportNotices(notices: readonly Notice[], stream: TerminalStream): void {
+  const { dim } = styleOf(stream);
+  for (const { message, where } of notices)
+    stream.write(`${dim('note:')} ${printable(message)}\n  at ${printable(where)}\n`);
 }

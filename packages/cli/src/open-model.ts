@@ -1,8 +1,12 @@
 import type { LoadedModel } from '@weft/runtime';
 import type { GenerationFlags } from './options.js';
+import { reportNotices } from './failure.js';
 import { statusLine } from './terminal.js';
 
-/** Loads the model that a command was asked to use; the embedded one unless given. */
+/**
+ * Loads the model that a command was asked to use, the embedded one unless given, and tells on stderr what its files say
+ * that is not applied.
+ */
 export async function openModel(
   { model, threads }: Pick<GenerationFlags, 'model' | 'threads'>,
   signal: AbortSignal,
@@ -10,10 +14,13 @@ export async function openModel(
   const folder = model ?? (await import('@weft/tiny')).tinyFolder();
   const status = statusLine(process.stderr);
   status.show(`loading ${folder}`);
+  let loaded: LoadedModel;
   try {
     const { load } = await import('@weft/runtime');
-    return await load(folder, { signal, threads });
+    loaded = await load(folder, { signal, threads });
   } finally {
     status.clear();
   }
+  reportNotices(loaded.notices, process.stderr);
+  return loaded;
 }

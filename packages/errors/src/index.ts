@@ -1,3 +1,5 @@
+export { NoticeList, type Notice, type TakeNotice } from './notice.js';
+
 /** What an error message says, in this order: what was found and expected, where, what to do. */
 export interface ErrorParts {
   /** What was found and what was expected, one sentence. */

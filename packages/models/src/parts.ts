@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, type TakeNotice } from '@weft/errors';
 import type { Json, PartDefinition, PartEntry, PartKind } from '@weft/spec';
 import { catalog } from './catalog.js';
 
@@ -6,6 +6,8 @@ import { catalog } from './catalog.js';
 export interface PartSources {
   /** Definitions of parts that are not in the catalog, or that take the place of one that is: they come first. */
   readonly parts?: readonly PartDefinition[] | undefined;
+  /** Takes what files say and the model does not apply. */
+  readonly notice?: TakeNotice | undefined;
   /** Imports a package that a saved configuration names; `import` of this file's place unless given. */
   readonly importPackage?: ((name: string) => Promise<Readonly<Record<string, unknown>>>) | undefined;
 }

@@ -1,5 +1,5 @@
 import { importPackage } from '#backend';
-import { ConfigError, InputError } from '@weft/errors';
+import { ConfigError, InputError, NoticeList } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
 import type { Json, Model, PartDefinition } from '@weft/spec';
@@ -80,7 +80,9 @@ export async function loadStored(
   const files = await readCheckpointFiles(folder);
   const { preprocessor, videoPreprocessor } = files;
   const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
-  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, parts, importPackage }));
+  const notices = new NoticeList();
+  const sources = { parts, importPackage, notice: notices.take };
+  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
@@ -103,6 +105,7 @@ export async function loadStored(
     tokenizer,
     chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
     unusedTensors: unused,
+    notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
     maxPositions: maxPositionsOf(files.config),
     endTokenIds: endTokensOf(files, tokenizer.eosTokenId),

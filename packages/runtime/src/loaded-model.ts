@@ -1,4 +1,4 @@
-import { InputError, UnsupportedError } from '@weft/errors';
+import { InputError, UnsupportedError, type Notice } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
 import type { Tokenizer } from '@weft/text';
 import { abortable } from './abortable.js';
@@ -41,6 +41,7 @@ export interface LoadedParts extends GenerationContext {
   readonly preprocessor: Json;
   readonly eye: Eye;
   readonly unusedTensors: readonly UnusedTensor[];
+  readonly notices: readonly Notice[];
   readonly parameters: number;
 }
 
@@ -52,6 +53,8 @@ export class LoadedModel {
   readonly tokenizer: Tokenizer;
   /** Tensors of the checkpoint that have no place in the model, each with its reason. */
   readonly unusedTensors: readonly UnusedTensor[];
+  /** What the checkpoint's files say and the model does not apply, or reads in another way; each once. */
+  readonly notices: readonly Notice[];
   /** Number of parameters. */
   readonly parameters: number;
   readonly #parts: LoadedParts;
@@ -62,6 +65,7 @@ export class LoadedModel {
     this.model = parts.model;
     this.tokenizer = parts.tokenizer;
     this.unusedTensors = parts.unusedTensors;
+    this.notices = parts.notices;
     this.parameters = parts.parameters;
   }
 
