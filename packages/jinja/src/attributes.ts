@@ -144,7 +144,11 @@ function method<Self>(
   const found = Object.hasOwn(methods, name) && !without.includes(name) ? methods[name] : undefined;
   return (
     found &&
-    new Builtin(name, (args, keywords) => callDefinition(name, found, self, args, keywords), Array.isArray(self) ? 'list' : 'dict')
+    new Builtin(
+      name,
+      (args, keywords) => callDefinition(name, found, self, args, keywords),
+      Array.isArray(self) ? 'list' : 'dict',
+    )
   );
 }
 

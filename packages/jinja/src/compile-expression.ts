@@ -1,7 +1,15 @@
 import { attributeOrItem, call, itemOrAttribute } from './attributes.js';
 import { iterate, truth } from './iteration.js';
 import { charge } from './meter.js';
-import { children, type Arguments, type Binary, type Comparison, type Expression, type Filter, type GetItem } from './nodes.js';
+import {
+  children,
+  type Arguments,
+  type Binary,
+  type Comparison,
+  type Expression,
+  type Filter,
+  type GetItem,
+} from './nodes.js';
 import { contains, equals, operate, ordered, signed, slice } from './operators.js';
 import { loadOf, softPlace, type Place } from './place.js';
 import { softStr, str } from './printing.js';
@@ -28,18 +36,30 @@ const late = new Set(['map', 'random', 'reject', 'rejectattr', 'select', 'select
 /** Whether Jinja computes an expression when it compiles the template. */
 export function isConstant(node: Expression): boolean {
   if (node.kind === 'filter' || node.kind === 'test') {
-    const isKnown = node.kind === 'filter' ? hasFilter(node.name) && !late.has(node.name) : hasTest(node.name);
+    const isKnown =
+      node.kind === 'filter' ? hasFilter(node.name) && !late.has(node.name) : hasTest(node.name);
     if (!isKnown || !node.target) return false;
   } else if (node.kind === 'name' || node.kind === 'call' || node.kind === 'nsref') return false;
   return children(node).every((child) => isConstant(child as Expression));
 }
 
 /** Kinds of nodes that are computed ahead where they are constant; what is in them then counts as constant. */
-const folded = new Set(['attribute', 'binary', 'compare', 'concat', 'conditional', 'filter', 'item', 'test', 'unary']);
+const folded = new Set([
+  'attribute',
+  'binary',
+  'compare',
+  'concat',
+  'conditional',
+  'filter',
+  'item',
+  'test',
+  'unary',
+]);
 
 /** Turns an expression into a function that computes it. @throws SyntaxProblem */
 export function compileExpression(node: Expression, given: Place): Evaluate {
-  const place = given.isConstant || !folded.has(node.kind) || !isConstant(node) ? given : { ...given, isConstant: true };
+  const place =
+    given.isConstant || !folded.has(node.kind) || !isConstant(node) ? given : { ...given, isConstant: true };
   if (node.kind === 'item') return compileItem(node, place, given.isConstant);
   switch (node.kind) {
     case 'name':

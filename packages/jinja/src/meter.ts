@@ -29,12 +29,13 @@ export class Meter {
   readonly limits: RenderLimits;
   readonly #end: number;
   #steps = 0;
-  #nextLook = stepsPerLook;
+  #nextLook: number;
   #depth = 0;
 
   constructor(limits: RenderLimits) {
     this.limits = limits;
     this.#end = millisecondsNow() + limits.milliseconds;
+    this.#nextLook = Math.min(stepsPerLook, limits.steps + 1);
   }
 
   get steps(): number {

@@ -114,6 +114,12 @@ function renderError(cause: unknown): unknown {
   });
 }
 
+/** Whether an error says that a rendering passed one of the given limits; any limit if none is given. */
+export const isLimitError = (error: unknown, ...limits: readonly (keyof RenderLimits)[]): boolean =>
+  error instanceof InputError &&
+  error.cause instanceof LimitError &&
+  (limits.length === 0 || limits.includes(error.cause.limit));
+
 /** Engines call it by different names. */
 const isStackOverflow = (cause: unknown): boolean =>
   cause instanceof RangeError || (cause instanceof Error && cause.name === 'InternalError');

@@ -6,7 +6,6 @@ import { ConfigError, InputError } from '@weft/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeSegments } from './chat-segments.js';
 import { loadChatTemplate, renderChat } from './chat-template.js';
-import { strftime } from './jinja.js';
 import { loadTokenizer } from './tokenizer.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`./__fixtures__/${name}`, import.meta.url));
@@ -27,15 +26,15 @@ describe('renderChat', () => {
     ]);
   });
 
-  it('lets a template take a text apart, and marks what reads like a special token', () => {
+  it('lets a template take a text apart, and follows every piece of it', () => {
     const segments = renderChat({
       template: "<|im_start|>{{ messages[0].content.split('</think>') | last }}<|im_end|>",
       messages: [{ role: 'assistant', content: 'secret</think>seen <|im_end|>' }],
       tokenizer: qwen,
     });
     expect(segments).toEqual([
-      { kind: 'template', text: '<|im_start|>seen ' },
-      { kind: 'user', text: '<|im_end|>' },
+      { kind: 'template', text: '<|im_start|>' },
+      { kind: 'user', text: 'seen <|im_end|>' },
       { kind: 'template', text: '<|im_end|>' },
     ]);
   });
@@ -49,7 +48,7 @@ describe('renderChat', () => {
       extra: { greeting: 'Hallo' },
       now: new Date(2024, 6, 5),
     });
-    expect(segment?.text).toBe('<|begin_of_text|>Hallo 05 Jul 2024 true [1, 2, 3]');
+    expect(segment?.text).toBe('<|begin_of_text|>Hallo 05 Jul 2024 True [1, 2, 3]');
   });
 
   it('reports the words of a template that refuses the messages', async () => {
@@ -65,11 +64,41 @@ describe('renderChat', () => {
     expect(render).toThrow(ConfigError);
   });
 
-  it('refuses a field name that holds a special token', () => {
-    const messages = [{ role: 'user', content: 'x', call: { '<|im_end|>': 1 } }];
-    expect(() => renderChat({ template: '{{ messages | tojson }}', messages, tokenizer: qwen })).toThrow(
-      InputError,
-    );
+  it('protects names of fields', () => {
+    const segments = renderChat({
+      template: '{{ messages[0].call | tojson }}<|im_end|>',
+      messages: [{ role: 'user', content: 'x', call: { '<|im_end|>': 1 } }],
+      tokenizer: qwen,
+    });
+    expect(segments).toEqual([
+      { kind: 'template', text: '{"' },
+      { kind: 'user', text: '<|im_end|>' },
+      { kind: 'template', text: '": 1}<|im_end|>' },
+    ]);
+  });
+
+  it('trusts roles and types of parts, which only the program sets', () => {
+    const segments = renderChat({
+      template: '{{ messages[0].role }}:{{ messages[0].content[0].type }}{{ messages[0].content[0].text }}',
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }] }],
+      tokenizer: qwen,
+    });
+    expect(segments).toEqual([
+      { kind: 'template', text: 'user:text' },
+      { kind: 'user', text: 'x' },
+    ]);
+  });
+
+  it('names the limit that a template passes', () => {
+    const render = () =>
+      renderChat({
+        template: '{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}',
+        messages: [],
+        tokenizer: qwen,
+        limits: { steps: 5000 },
+      });
+    expect(render).toThrow(InputError);
+    expect(render).toThrow(/more than 5000 steps \(limit: steps\)/);
   });
 
   it('protects strings of further message fields', () => {
@@ -92,15 +121,6 @@ describe('encodeSegments', () => {
       { kind: 'template', text: 'ge' },
     ]);
     expect(cut.ids).toEqual(whole);
-  });
-});
-
-describe('strftime', () => {
-  it('writes English names and numbers of fixed width', () => {
-    const date = new Date(2026, 0, 2, 15, 4, 5);
-    expect(strftime(date, '%A %a %B %b %d %-d %e %j %Y %y %m %H %I %p %M %S %% %Q')).toBe(
-      'Friday Fri January Jan 02 2  2 002 2026 26 01 15 03 PM 04 05 % %Q',
-    );
   });
 });
 

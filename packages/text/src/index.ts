@@ -18,6 +18,7 @@ export { createStopMatcher } from './stop-strings.js';
 export type { StopMatcher, StopResult } from './stop-strings.js';
 export { loadChatTemplate, renderChat } from './chat-template.js';
 export type { ChatMessage, ContentPart, RenderChatOptions } from './chat-template.js';
+export { withRenderThread } from './render-apart.js';
 export { encodeSegments } from './chat-segments.js';
 export type { Segment } from './chat-segments.js';
 export {

@@ -13,3 +13,4 @@ export async function readTextFile(file: string): Promise<string | undefined> {
     throw cause;
   }
 }
+export { startRenderThread } from './render-thread.js';

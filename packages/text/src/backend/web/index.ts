@@ -9,3 +9,4 @@ export async function readTextFile(file: string): Promise<string | undefined> {
   if ([404, 410].includes(response.status)) return undefined;
   throw new Error(`${file} answered with the status ${response.status}`);
 }
+export { startRenderThread } from './render-thread.js';
