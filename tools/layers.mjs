@@ -80,6 +80,7 @@ export const layers = [
       'tiny',
       'cli',
       'onnx',
+      'quantize',
       'autodiff',
       'weights',
       'image',

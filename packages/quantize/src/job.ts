@@ -29,8 +29,10 @@ export interface QuantizedTensor {
   readonly name: string;
   readonly shape: readonly [rows: number, columns: number];
   readonly scheme: Scheme;
-  /** Root of the squared error over the squared norm. */
-  readonly relativeError: number;
+  /** Sum of the squared differences between the numbers and what their blocks mean. */
+  readonly squaredError: number;
+  /** Sum of the squared numbers. */
+  readonly squaredNorm: number;
   readonly storedBytes: number;
 }
 

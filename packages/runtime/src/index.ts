@@ -54,3 +54,4 @@ export {
   type SmallWeight,
   type WeightDtypes,
 } from './weight-forms.js';
+export { agreementOf, type Agreement } from './compare-forms.js';

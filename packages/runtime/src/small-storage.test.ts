@@ -100,7 +100,6 @@ async function logitsOf(
         logitsProcessors: [
           (logits) => {
             seen.push(Float32Array.from(logits));
-            return logits;
           },
         ],
       })

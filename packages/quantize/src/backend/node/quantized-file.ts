@@ -59,6 +59,8 @@ async function readCached(
 > {
   try {
     const tensors = JSON.parse(await readFile(report, 'utf8')) as QuantizedTensor[];
+    if (!jobs.every(({ name }, i) => tensors[i]?.name === name && tensors[i].squaredNorm >= 0))
+      return undefined;
     return { tensors, blocks: await readBlocks(jobs, path) };
   } catch {
     return undefined;

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { WeightError } from '@weft/errors';
 import { fillSafetensors } from '@weft/weights';
 import { Tinypool } from 'tinypool';
-import { piecesOf, tensorsOf, type PieceResult, type QuantizedTensor } from '../../job.js';
+import { piecesOf, tensorsOf, type PieceResult } from '../../job.js';
 import { storedBytes } from '../../scheme.js';
 import type { WriteQuantized } from '../write-quantized.js';
 
@@ -56,14 +56,11 @@ export const writeQuantized: WriteQuantized = async (path, jobs, options = {}) =
     },
     metadata ? { metadata } : {},
   );
-  return jobs.map(({ name, shape, scheme }, i): QuantizedTensor => {
-    const { squaredError, squaredNorm } = sums[i]!;
-    return {
-      name,
-      shape,
-      scheme,
-      relativeError: squaredNorm === 0 ? 0 : Math.sqrt(squaredError / squaredNorm),
-      storedBytes: storedBytes(scheme, ...shape),
-    };
-  });
+  return jobs.map(({ name, shape, scheme }, i) => ({
+    name,
+    shape,
+    scheme,
+    ...sums[i]!,
+    storedBytes: storedBytes(scheme, ...shape),
+  }));
 };
