@@ -12,6 +12,7 @@ export const layers = [
   { name: 'nn', match: /^nn$/, may: ['graph', 'spec'] },
   { name: 'onnx', match: /^onnx$/, may: ['graph'] },
   { name: 'autodiff', match: /^autodiff$/, may: ['graph'] },
+  { name: 'quantize', match: /^quantize$/, may: ['onnx', 'weights'] },
   {
     name: 'part',
     match: /^(encoder|connector|backbone|fusion|positions|codec)-/,
@@ -23,7 +24,7 @@ export const layers = [
   {
     name: 'runtime',
     match: /^runtime$/,
-    may: ['graph', 'spec', 'models', 'processors', 'feeds', 'onnx', 'weights', 'image', 'text'],
+    may: ['graph', 'spec', 'models', 'processors', 'feeds', 'onnx', 'quantize', 'weights', 'image', 'text'],
   },
   {
     name: 'train',
@@ -50,7 +51,19 @@ export const layers = [
   {
     name: 'cli',
     match: /^cli$/,
-    may: ['graph', 'spec', 'processors', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'],
+    may: [
+      'graph',
+      'spec',
+      'processors',
+      'models',
+      'quantize',
+      'runtime',
+      'train',
+      'tiny',
+      'weights',
+      'image',
+      'text',
+    ],
   },
   {
     name: 'umbrella',
@@ -68,6 +81,7 @@ export const layers = [
       'tiny',
       'cli',
       'onnx',
+      'quantize',
       'autodiff',
       'weights',
       'image',
