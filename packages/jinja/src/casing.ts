@@ -5,6 +5,9 @@ import type { Str } from './values.js';
 export const whiteSpace =
   '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 
+/** Where `str.splitlines` breaks lines, beside `\r\n`. */
+export const lineBreaks = '\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029';
+
 /** Letters whose title case is not their upper case with small letters after the first. */
 const titles = new Map<string, string>();
 

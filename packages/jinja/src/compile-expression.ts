@@ -85,12 +85,12 @@ export function compileExpression(node: Expression, given: Place): Evaluate {
     case 'conditional': {
       const soft = softPlace(place);
       const test = compileExpression(node.test, soft);
-      const then = compileExpression(node.then, soft);
+      const chosen = compileExpression(node.chosen, soft);
       const message = `the inline if-expression on line ${node.line} evaluated to false and no else section was defined.`;
       const otherwise = node.otherwise
         ? compileExpression(node.otherwise, soft)
         : (): Value => new Undefined(() => message);
-      return (frame) => (truth(test(frame)) ? then(frame) : otherwise(frame));
+      return (frame) => (truth(test(frame)) ? chosen(frame) : otherwise(frame));
     }
     case 'filter':
     case 'test':

@@ -36,7 +36,7 @@ export interface DictNode {
 export interface Conditional {
   readonly kind: 'conditional';
   readonly test: Expression;
-  readonly then: Expression;
+  readonly chosen: Expression;
   readonly otherwise: Expression | undefined;
   readonly line: number;
 }

@@ -22,14 +22,14 @@ export const parseExpression = (stream: TokenStream, withConditional = true): Ex
 
 function parseConditional(stream: TokenStream): Expression {
   let { line } = stream.current;
-  let then = parseOr(stream);
+  let chosen = parseOr(stream);
   while (stream.skipName('if')) {
     const test = parseOr(stream);
     const otherwise = stream.skipName('else') ? stream.nested(() => parseConditional(stream)) : undefined;
-    then = { kind: 'conditional', test, then, otherwise, line };
+    chosen = { kind: 'conditional', test, chosen, otherwise, line };
     line = stream.current.line;
   }
-  return then;
+  return chosen;
 }
 
 function parseOr(stream: TokenStream): Expression {

@@ -174,7 +174,10 @@ const jsonNames: Readonly<Record<string, string>> = {
 
 const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
+const control = /["\\]|(?! )[\0- ]/g;
+const beyondAscii = /["\\]|(?! )[\0- ]|[^\0-\x7f]/g;
+
 function jsonString(value: Str, ensureAscii: boolean): Str {
-  const pattern = ensureAscii ? /["\\\0-\x1f]|[^\0-\x7f]/g : /["\\\0-\x1f]/g;
+  const pattern = ensureAscii ? beyondAscii : control;
   return joined(['"', exchanged(value, pattern, (unit) => jsonNames[unit] ?? unicodeEscape(unit)), '"']);
 }

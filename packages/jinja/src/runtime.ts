@@ -92,9 +92,7 @@ export class Frame {
 
   /** The frame some levels further out. */
   outer(hops: number): Frame {
-    let frame: Frame = this;
-    for (let hop = 0; hop < hops; hop++) frame = frame.parent ?? frame;
-    return frame;
+    return hops === 0 || !this.parent ? this : this.parent.outer(hops - 1);
   }
 }
 

@@ -1,5 +1,15 @@
 import { bind, define, type Definition } from './call.js';
-import { capitalized, classes, folded, lower, swapped, titled, upper, whiteSpace } from './casing.js';
+import {
+  capitalized,
+  classes,
+  folded,
+  lineBreaks,
+  lower,
+  swapped,
+  titled,
+  upper,
+  whiteSpace,
+} from './casing.js';
 import { padded } from './format-spec.js';
 import { itemsOf } from './iteration.js';
 import { admit, charge } from './meter.js';
@@ -118,13 +128,15 @@ function wordsFromEnd(value: Str, most: number): Str[] {
   return [...head, ...kept.map(([start, end]) => sliced(value, start, end))];
 }
 
+const lineEnd = new RegExp(`\\r\\n|[${lineBreaks}]`, 'g');
+
 /** `str.splitlines`. */
 export function lines(value: Str, keepEnds = false): Str[] {
   const text = textOf(value);
   charge(text.length >> 5);
   const result: Str[] = [];
   let start = 0;
-  for (const match of text.matchAll(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g)) {
+  for (const match of text.matchAll(lineEnd)) {
     charge(1);
     const end = match.index + match[0].length;
     result.push(sliced(value, start, keepEnds ? end : match.index));

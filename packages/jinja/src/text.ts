@@ -1,8 +1,9 @@
 import { admit } from './meter.js';
 import { isStr, Text, textOf, type Str, type Value } from './values.js';
 
-const none = '\0';
-const marked = '\x01';
+// Letters of masks.
+const none = '-';
+const marked = 'x';
 
 /** The mask of a string; made of zeros if nothing in it is marked. */
 const maskOf = (value: Str): string =>
@@ -171,7 +172,7 @@ export function runsOf(value: Str): { readonly text: string; readonly marked: bo
   const text = textOf(value);
   if (text === '') return [];
   if (!isMarked(value)) return [{ text, marked: false }];
-  return Array.from(value.mask.matchAll(/\0+|\x01+/g), (match) => ({
+  return Array.from(value.mask.matchAll(/-+|x+/g), (match) => ({
     text: text.slice(match.index, match.index + match[0].length),
     marked: match[0].startsWith(marked),
   }));

@@ -39,7 +39,7 @@ export abstract class PyObject {
 /** A `str` that remembers which of its characters are marked, or that it is safe HTML. */
 export class Text extends PyObject {
   readonly text: string;
-  /** As long as the text: `\x01` for a marked unit, `\0` for another; undefined if none is marked. */
+  /** As long as the text: `x` for a marked unit, `-` for another; undefined if none is marked. */
   readonly mask: string | undefined;
   /** Whether it is a `Markup` of MarkupSafe. */
   readonly isMarkup: boolean;

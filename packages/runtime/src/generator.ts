@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
 import { visualTokenIds } from '@weft/feeds';
 import { senseOf, type Json, type Model, type TokenPositions } from '@weft/spec';
+import { withRenderThread } from '@weft/text';
 import { Answer } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
 import type { EmbedPiece, RowPictures } from './engine.js';
@@ -80,7 +81,8 @@ export async function preparePrompt(
   const question: Question = given.messages ? { ...given, messages: readMessages(given.messages) } : given;
   return timed(times, 'preprocess', async () => {
     const { model } = context;
-    const prompt = buildPrompt(context, question, await readVisuals(question, signal, model.prompt.backdrop));
+    const visuals = await readVisuals(question, signal, model.prompt.backdrop);
+    const prompt = await withRenderThread(() => buildPrompt(context, question, visuals), { signal });
     return { ...prompt, keys: await keyedPrompt(prompt, senseOf(model, 'image')?.cross?.unseenAttend) };
   });
 }
