@@ -2,7 +2,7 @@ import { bind, Builtin, callDefinition, define, type Definition } from './call.j
 import { itemsOf, sizeIn } from './iteration.js';
 import { charge } from './meter.js';
 import { floatOf, int, intOf, isInt, type Int } from './numbers.js';
-import { equals, item } from './operators.js';
+import { equals, findItem, item } from './operators.js';
 import { repr } from './printing.js';
 import { isPyError, PyError } from './py-error.js';
 import { formatString } from './str-format.js';
@@ -79,9 +79,10 @@ export function attributeOnly(value: Value, name: string): Value {
 
 function tried(value: Value, key: Value): Value | undefined {
   try {
-    return item(value, key);
+    return findItem(value, key);
   } catch (error) {
-    if (isPyError(error, 'TypeError', 'KeyError', 'IndexError')) return undefined;
+    // A list or dict is no key.
+    if (isPyError(error, 'TypeError')) return undefined;
     throw error;
   }
 }

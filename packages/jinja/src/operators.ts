@@ -244,30 +244,35 @@ function slicedText(value: Str, first: number, stride: number, count: number): S
   return isMarkup(value) ? asMarkup(result) : result;
 }
 
-/** `container[key]`. @throws PyError as Python raises it */
-export function item(container: Value, key: Value): Value {
+/** `container[key]`, or undefined if there is no such item. @throws PyError if a key cannot be one */
+export function findItem(container: Value, key: Value): Value | undefined {
   if (container instanceof Undefined) throw container.error;
-  if (container instanceof Dict) {
-    const value = container.get(key);
-    if (value === undefined) throw new PyError('KeyError', String(hashKey(key) as string | number));
-    return value;
-  }
+  if (container instanceof Dict) return container.get(key);
+  if (!isInt(key)) return undefined;
   const row = rowOf(container);
-  if (!row && !isStr(container) && !(container instanceof Range))
-    throw new PyError('TypeError', `'${typeName(container)}' object is not subscriptable`);
-  if (!isInt(key))
-    throw new PyError(
-      'TypeError',
-      `${typeName(container)} indices must be integers or slices, not ${typeName(key)}`,
-    );
-  const length = row ? row.length : isStr(container) ? lengthOf(container) : sizeOf(container);
+  const length = row ? row.length : isStr(container) ? lengthOf(container) : rangeLength(container);
+  if (length === undefined) return undefined;
   const given = Number(intOf(key));
   const at = given < 0 ? given + length : given;
-  if (!(at >= 0 && at < length)) throw new PyError('IndexError', `${typeName(container)} index out of range`);
+  if (!(at >= 0 && at < length)) return undefined;
   if (row) return row[at] ?? null;
-  return isStr(container)
-    ? slicedText(container, at, 1, 1)
-    : (container as Range).start + at * (container as Range).step;
+  if (isStr(container)) return slicedText(container, at, 1, 1);
+  return container instanceof Range ? container.start + at * container.step : undefined;
+}
+
+const rangeLength = (value: Value): number | undefined => (value instanceof Range ? value.length : undefined);
+
+/** `container[key]`. @throws PyError as Python raises it */
+export function item(container: Value, key: Value): Value {
+  const found = findItem(container, key);
+  if (found !== undefined) return found;
+  const name = typeName(container);
+  if (container instanceof Dict) throw new PyError('KeyError', String(hashKey(key) as string | number));
+  if (!rowOf(container) && !isStr(container) && !(container instanceof Range))
+    throw new PyError('TypeError', `'${name}' object is not subscriptable`);
+  if (!isInt(key))
+    throw new PyError('TypeError', `${name} indices must be integers or slices, not ${typeName(key)}`);
+  throw new PyError('IndexError', `${name} index out of range`);
 }
 
 /** A float, as `float()` reads numbers and texts. */

@@ -108,7 +108,7 @@ export function mentions(nodes: readonly Node[], names: readonly string[]): Read
   return found;
 }
 
-/** The work of a node: the number of nodes in it. */
+/** The work of an expression, as the number of nodes in it. */
 export function weightOf(node: Expression | undefined): number {
   if (!node) return 0;
   let count = 0;

@@ -14,8 +14,8 @@ import { padded } from './format-spec.js';
 import { itemsOf } from './iteration.js';
 import { admit, charge } from './meter.js';
 import { indexOf, intOf, isInt } from './numbers.js';
-import { equals, item } from './operators.js';
-import { isPyError, PyError } from './py-error.js';
+import { equals, findItem } from './operators.js';
+import { PyError } from './py-error.js';
 import {
   asMarkup,
   characters,
@@ -304,14 +304,10 @@ function zeroFilled(value: Str, width: number): Str {
 function translated(value: Str, table: Value | undefined): Str {
   return joined(
     characters(value).map((character) => {
-      try {
-        const by = item(table ?? null, textOf(character).codePointAt(0) ?? 0);
-        if (by === null) return '';
-        return isStr(by) ? by : String.fromCodePoint(indexOf(by));
-      } catch (error) {
-        if (isPyError(error, 'KeyError', 'IndexError')) return character;
-        throw error;
-      }
+      const by = findItem(table ?? null, textOf(character).codePointAt(0) ?? 0);
+      if (by === undefined) return character;
+      if (by === null) return '';
+      return isStr(by) ? by : String.fromCodePoint(indexOf(by));
     }),
   );
 }
