@@ -838,6 +838,18 @@ html is escaped
 {'a b': 'c&d', 'x': 1} | urlencode
 [['a', 'é/'], ['b', none]] | urlencode
 5 | urlencode
+range(2) | urlencode
+['ab', 'cd'] | urlencode
+missing | urlencode
+tools | pprint
+messages | pprint
+users | pprint
+nested | pprint
+[s * 12, {'key': s * 9, 2: s * 20, none: 1}] | pprint
+('a ' * 60) | pprint
+(('word ' * 40,), 1) | pprint
+{'b': 1, 'a': [1, 'x'], 'C': none} | pprint
+missing | pprint
 {'class': 'a b', 'id': none, 'x': missing, 'y': '<'} | xmlattr
 {'a': 1} | xmlattr(false)
 {'a b': 1} | xmlattr

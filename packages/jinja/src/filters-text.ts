@@ -3,7 +3,7 @@ import { capitalized, lower, upper, whiteSpace } from './casing.js';
 import { fixed, signOf } from './decimal.js';
 import type { Environment, EnvironmentFunction } from './environment.js';
 import { filterOf } from './filters-sequence.js';
-import { sizeOf, truth } from './iteration.js';
+import { itemsIn, itemsOf, sizeOf, truth, unpacked } from './iteration.js';
 import { admit } from './meter.js';
 import {
   arithmetic,
@@ -19,6 +19,7 @@ import {
 import { operate, sorted, toFloat } from './operators.js';
 import { integerFrom } from './parse-number.js';
 import { percentFormat } from './percent.js';
+import { pretty } from './pretty.js';
 import { softStr, str, toJson } from './printing.js';
 import { isPyError, PyError } from './py-error.js';
 import { callStringMethod, lines, replaced, stripped } from './string-methods.js';
@@ -36,6 +37,7 @@ import {
 } from './text.js';
 import {
   Dict,
+  DictView,
   Float,
   isStr,
   Text,
@@ -262,26 +264,13 @@ function pairOf(value: Value): [Str, Str] {
 }
 
 function query(value: Value): Value {
-  const entries = value instanceof Dict ? Array.from(value.entries(), (entry) => [...entry]) : pairsOf(value);
-  if (!entries) return urlQuoted(str(value), '/');
+  if (isStr(value) || !itemsIn(value)) return urlQuoted(str(value), '/');
+  const pairs = value instanceof Dict ? new DictView(value, 'items').items() : itemsOf(value);
+  const quoted = (part: Value): Str => replaced(urlQuoted(str(part), ''), '%20', '+', -1);
   return joined(
-    entries.map(([key = null, item = null]) => {
-      const part = (given: Value): Str => replaced(urlQuoted(str(given), ''), '%20', '+', -1);
-      return joined([part(key), '=', part(item)]);
-    }),
+    pairs.map((pair) => joined(unpacked(pair, 2).map(quoted), '=')),
     '&',
   );
-}
-
-function pairsOf(value: Value): Value[][] | undefined {
-  if (!Array.isArray(value) && !(value instanceof Tuple)) return undefined;
-  return [...(Array.isArray(value) ? value : value.items)].map((pair) => pairOf2(pair));
-}
-
-function pairOf2(value: Value): Value[] {
-  const items = Array.isArray(value) ? value : value instanceof Tuple ? [...value.items] : [];
-  if (items.length !== 2) throw new PyError('ValueError', 'not a pair');
-  return items;
 }
 
 function formatted(value: Value, args: readonly Value[], keywords: Keywords): Value {
@@ -317,6 +306,7 @@ const definitions: Readonly<Record<string, Definition>> = {
   ],
   int: ['default?, base?', (_, value, otherwise = 0, base = 10) => toInteger(value, otherwise, base)],
   lower: ['', (_, value) => like(softStr(value), lower(softStr(value)))],
+  pprint: ['', (_, value) => pretty(value)],
   replace: [
     'old, new, count?',
     (environment, value, by = null, to = null, count = null) => {

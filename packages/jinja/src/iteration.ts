@@ -76,3 +76,17 @@ export function sizeOf(value: Value): number {
   if (size === undefined) throw new PyError('TypeError', `object of type '${typeName(value)}' has no len()`);
   return size;
 }
+
+/** As many items as are to be assigned. */
+export function unpacked(value: Value, count: number): Value[] {
+  if (!itemsIn(value)) throw new PyError('TypeError', `cannot unpack non-iterable ${typeName(value)} object`);
+  const items: Value[] = [];
+  for (const item of iterate(value)) {
+    if (items.length === count)
+      throw new PyError('ValueError', `too many values to unpack (expected ${count})`);
+    items.push(item);
+  }
+  if (items.length < count)
+    throw new PyError('ValueError', `not enough values to unpack (expected ${count}, got ${items.length})`);
+  return items;
+}

@@ -1,9 +1,9 @@
-import { itemsIn, iterate } from './iteration.js';
+import { unpacked } from './iteration.js';
 import { everyNode, type Expression } from './nodes.js';
 import { hopsTo, type Place } from './place.js';
 import { PyError, SyntaxProblem } from './py-error.js';
 import type { Frame } from './runtime.js';
-import { Namespace, typeName, type Value } from './values.js';
+import { Namespace, type Value } from './values.js';
 
 /** Assigns a value to what a target names. */
 export type AssignValue = (frame: Frame, value: Value) => void;
@@ -50,17 +50,4 @@ export function namespaceCheck(target: Expression, place: Place): (frame: Frame)
   return (frame) => {
     for (const find of finds) find(frame);
   };
-}
-
-function unpacked(value: Value, count: number): Value[] {
-  if (!itemsIn(value)) throw new PyError('TypeError', `cannot unpack non-iterable ${typeName(value)} object`);
-  const items: Value[] = [];
-  for (const item of iterate(value)) {
-    if (items.length === count)
-      throw new PyError('ValueError', `too many values to unpack (expected ${count})`);
-    items.push(item);
-  }
-  if (items.length < count)
-    throw new PyError('ValueError', `not enough values to unpack (expected ${count}, got ${items.length})`);
-  return items;
 }
