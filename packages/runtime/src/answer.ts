@@ -5,7 +5,8 @@ import {
   type StreamingDecoder,
   type Tokenizer,
 } from '@weft/text';
-import { answerLength, type GenerationSettings } from './generation-options.js';
+import type { GenerationSettings } from './generation-options.js';
+import { answerLength } from './generation-settings.js';
 import type { FinishReason, GenerationChunk } from './generation-stream.js';
 import type { LogitsProcessor } from './logits-processors.js';
 import { seededRandom, type Random } from './random.js';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noDefaults } from './generation-config.js';
-import { resolveSettings, type GenerationOptions } from './generation-options.js';
+import type { GenerationOptions } from './generation-options.js';
+import { resolveSettings } from './generation-settings.js';
 import { answerPrompt, openPrompt, preparePrompt, startTimes } from './generator.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';

@@ -1,11 +1,7 @@
 import { InputError } from '@weft/errors';
 import type { PromptRule } from '@weft/spec';
-import {
-  checkOptions,
-  resolveSettings,
-  type GenerationOptions,
-  type GenerationSettings,
-} from './generation-options.js';
+import type { GenerationOptions, GenerationSettings } from './generation-options.js';
+import { checkOptions, resolveSettings } from './generation-settings.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import {
   abortedResult,
@@ -165,6 +161,8 @@ export class Chat {
     let prompt: KnownPrompt;
     let opened: OpenPrompt;
     try {
+      // One that was cancelled while it waited leaves nothing.
+      signal.throwIfAborted();
       messages = [
         ...messages,
         { role: 'user', content: await withVisuals(content, { images, videos }, { signal, backdrop }) },

@@ -2,7 +2,7 @@ import { ConfigError } from '@weft/errors';
 import { configOfParams } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
-import { parsePythonJson } from './generation-config.js';
+import { parsePythonJson } from './python-json.js';
 
 /** The JSON files of a Hugging Face folder that say what the model is. */
 export interface CheckpointFiles {

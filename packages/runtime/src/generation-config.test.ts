@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { ConfigError, type Notice } from '@weft/errors';
 import type { Json } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
-import { endTokensOf, noDefaults, parsePythonJson, readGeneration } from './generation-config.js';
+import { endTokensOf, noDefaults, readGeneration } from './generation-config.js';
 import { generationFields, generationTable, isMetadata } from './generation-fields.js';
-import { answerLength, resolveSettings, type GenerationOptions } from './generation-options.js';
+import type { GenerationOptions } from './generation-options.js';
+import { answerLength, resolveSettings } from './generation-settings.js';
 import { optionChecks } from './option-checks.js';
 
 const vocabSize = 300;
@@ -288,18 +289,5 @@ describe('the length of an answer', () => {
   it('is refused where max_length leaves no room', () => {
     expect(() => length({ max_length: 10 }, {})).toThrow(/10 tokens, but max_length allows 10/);
     expect(() => length({}, { maxLength: 3 })).toThrow(/maxNewTokens/);
-  });
-});
-
-describe('JSON of Python', () => {
-  it('has numbers that JSON does not have', () => {
-    const text = '{"a": [NaN, Infinity, -Infinity, -1.5e3], "NaN": "-Infinity, \\"NaN\\"", "b": null}';
-    expect(parsePythonJson(text)).toEqual({
-      a: ['NaN', Infinity, -Infinity, -1500],
-      NaN: '-Infinity, "NaN"',
-      b: null,
-    });
-    for (const broken of ['{"a": nan}', '{"a": NaNs}', '{"a": +Infinity}', '{"a": "NaN}', ''])
-      expect(() => parsePythonJson(broken), broken).toThrow(SyntaxError);
   });
 });

@@ -4,12 +4,8 @@ import type { Tokenizer } from '@weft/text';
 import { abortable } from './abortable.js';
 import { Chat, type ChatOptions } from './chat.js';
 import { forward, type ForwardInputs, type Logits } from './forward.js';
-import {
-  checkOptions,
-  resolveSettings,
-  type GenerationOptions,
-  type GenerationSettings,
-} from './generation-options.js';
+import type { GenerationOptions, GenerationSettings } from './generation-options.js';
+import { checkOptions, resolveSettings } from './generation-settings.js';
 import { GenerationStream, type GenerationResult } from './generation-stream.js';
 import {
   abortedResult,
