@@ -85,7 +85,7 @@ export const generationFields: readonly GenerationField[] = [
     name: 'encoder_repetition_penalty',
     default: 1,
     option: 'encoderRepetitionPenalty',
-    about: 'by the tokens of the prompt',
+    about: 'by the tokens of the prompt; of beams only the first, as in transformers',
   },
   { name: 'length_penalty', default: 1, option: 'lengthPenalty', about: 'beam search' },
   { name: 'no_repeat_ngram_size', default: 0, option: 'noRepeatNgramSize', about: '' },

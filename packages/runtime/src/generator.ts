@@ -323,7 +323,9 @@ async function searchBeams(
       next: async (parents, tokenIds) => {
         signal?.throwIfAborted();
         running = await branch(running, parents);
-        return Promise.all(tokenIds.map((id, i) => running[i]!.extend({ ids: [id] }, signal)));
+        // Each has a signal of its own: one that dozens listen to looks like a leak to Node.
+        const own = () => signal && AbortSignal.any([signal]);
+        return Promise.all(tokenIds.map((id, i) => running[i]!.extend({ ids: [id] }, own())));
       },
       isStopped: (tokenIds) => {
         if (answer.isLate) return true;
