@@ -81,7 +81,7 @@ describe('a rendering is stopped by its limit of', () => {
     const template = '{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}';
     const started = performance.now();
     expect(limitOf(template, { steps: Infinity, milliseconds: 100 })).toBe('milliseconds');
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(5000);
   });
 });
 

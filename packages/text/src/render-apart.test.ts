@@ -36,13 +36,14 @@ describe('withRenderThread', () => {
 
   it('leaves the thread of the caller free, and ends with the signal', async () => {
     const controller = new AbortController();
+    // The signal is raised by the caller's own clock, which goes on only while its thread is free.
     let ticks = 0;
-    const clock = setInterval(() => ticks++, 20);
-    setTimeout(() => controller.abort(new Error('enough')), 600);
+    const clock = setInterval(() => {
+      if (++ticks === 5) controller.abort(new Error('enough'));
+    }, 20);
     const rendering = withRenderThread(() => chat(endless), { signal: controller.signal });
     await expect(rendering).rejects.toThrow('enough');
     clearInterval(clock);
-    expect(ticks).toBeGreaterThan(5);
   });
 
   it('does nothing once the signal is aborted', async () => {
