@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError, InputError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
-import { compileTemplate } from './index.js';
+import { compileTemplate, markText } from './index.js';
 
 /** A template with the text that Jinja2 3.1.6 renders, or null and the exception that it raises. */
 type Case = readonly [template: string, text: string | null, error?: string];
@@ -36,14 +36,20 @@ function rendered(template: string, variables: Readonly<Record<string, unknown>>
 
 describe.each(['snippets.json', 'random.json'])('of %s', (file) => {
   const { values, cases } = JSON.parse(read(file)) as Corpus;
-
-  it('every snippet is rendered as Jinja2 renders it, and refused where Jinja2 raises an exception', () => {
-    const wrong = cases.flatMap(([template, text, error]) => {
-      const found = rendered(template, values);
+  const wrongWith = (variables: Readonly<Record<string, unknown>>): object[] =>
+    cases.flatMap(([template, text, error]) => {
+      const found = rendered(template, variables);
       return found === text ? [] : [{ template, found, expected: text ?? error }];
     });
+
+  it('every snippet is rendered as Jinja2 renders it, and refused where Jinja2 raises an exception', () => {
     expect(cases.length).toBeGreaterThan(1000);
-    expect(wrong).toEqual([]);
+    expect(wrongWith(values)).toEqual([]);
+  });
+
+  it('every snippet is rendered the same where all texts are marked', () => {
+    const marked = Object.entries(values).map(([name, value]) => [name, markText(value)] as const);
+    expect(wrongWith(Object.fromEntries(marked))).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@ import type { Segment } from './chat-segments.js';
 import { renderHere, type RenderAnswer, type RenderRequest } from './render-request.js';
 
 /** What a rendering may take before it goes on in a thread of its own; published templates take far less. */
-const quickLimits = { steps: 200_000, milliseconds: 250 };
+const quickLimits = { steps: 500_000, milliseconds: 250 };
 
 /** What a rendering in a thread may take. */
 const threadLimits: RenderLimits = { ...defaultLimits, steps: 20_000_000, milliseconds: 10_000 };
