@@ -1,12 +1,12 @@
 import { UnsupportedError } from '@weft/errors';
 import { byteAlphabet } from './byte-alphabet.js';
-import { libraryPattern } from './library.js';
+import { compilePattern, replaceMatches, type PatternConfig } from './pattern/text-pattern.js';
 
 /** A `decoder` entry of tokenizer.json. */
 export interface DecoderConfig {
   readonly type: string;
   readonly decoders?: readonly DecoderConfig[];
-  readonly pattern?: { readonly Regex?: string; readonly String?: string };
+  readonly pattern?: PatternConfig;
   readonly content?: string;
   readonly start?: number;
   readonly stop?: number;
@@ -16,6 +16,8 @@ export interface DecoderConfig {
   readonly prefix?: string;
   readonly suffix?: string;
   readonly cleanup?: boolean;
+  readonly pad_token?: string;
+  readonly word_delimiter_token?: string;
 }
 
 /** One step from tokens to text. It takes pieces one by one and keeps what a later piece may still change. */
@@ -77,7 +79,7 @@ function byteFallback(): DecoderStage {
   };
   return {
     push(piece) {
-      const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(piece)?.[1];
+      const hex = /^<0x([0-9A-Fa-f]{2}|\+[0-9A-Fa-f])>$/.exec(piece)?.[1];
       if (hex === undefined) return [...flush(), piece];
       bytes.push(Number.parseInt(hex, 16));
       return [];
@@ -123,12 +125,12 @@ function strip({ content = ' ', start = 0, stop = 0 }: DecoderConfig, fused: boo
 function replace(config: DecoderConfig, fused: boolean): DecoderStage {
   const { String: text } = config.pattern ?? {};
   const content = config.content ?? '';
-  if (text !== undefined) {
+  if (text) {
     const change = (piece: string): string => piece.replaceAll(text, () => content);
     return fused && text.length > 1 ? replaceAcross(text, content) : each(change);
   }
-  const pattern = libraryPattern(config.pattern ?? {});
-  const change = (piece: string): string => piece.replaceAll(pattern, () => content);
+  const find = compilePattern(config.pattern ?? {});
+  const change = (piece: string): string => (piece === '' ? piece : replaceMatches(find, piece, content));
   return fused ? whole(change) : each(change);
 }
 
@@ -186,6 +188,25 @@ function wordPiece(config: DecoderConfig): DecoderStage {
     },
     flush() {
       first = true;
+      return [];
+    },
+  };
+}
+
+/** Connectionist temporal classification: a token that comes again right after itself counts once. */
+function ctc(config: DecoderConfig): DecoderStage {
+  const [pad, delimiter] = [config.pad_token ?? '<pad>', config.word_delimiter_token ?? '|'];
+  let previous: string | undefined;
+  return {
+    push(piece) {
+      if (piece === previous) return [];
+      previous = piece;
+      const text = pad === '' ? piece : piece.replaceAll(pad, '');
+      const cleaned = (config.cleanup ?? true) ? cleanUp(text, true).replaceAll(delimiter, ' ') : text;
+      return cleaned === '' ? [] : [cleaned];
+    },
+    flush() {
+      previous = undefined;
       return [];
     },
   };
@@ -285,11 +306,13 @@ export function decoderStages(config: DecoderConfig | null | undefined): Decoder
         return wordPiece(step);
       case 'BPEDecoder':
         return suffixed(step.suffix ?? '</w>');
+      case 'CTC':
+        return ctc(step);
     }
     throw new UnsupportedError({
       message: `The token decoder '${step.type}' is not supported.`,
       where: 'tokenizer.json, decoder',
-      hint: 'Supported: Sequence, ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder.',
+      hint: 'Supported: Sequence, ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC.',
     });
   });
 }

@@ -88,7 +88,9 @@ export function mergeAddedTokens(
   vocabulary: { readonly idOf: (token: string) => number | undefined; readonly size: number },
 ): AddedToken[] {
   const tokens = new Map<string, AddedToken>();
+  let next = vocabulary.size;
   const add = (entry: TokenEntry, id: number): void => {
+    next = Math.max(next, id + 1);
     const flags = typeof entry === 'string' ? { content: entry } : entry;
     tokens.set(flags.content, {
       id,
@@ -110,7 +112,6 @@ export function mergeAddedTokens(
       if (isSpecial && !present.special) tokens.set(content, { ...present, special: true });
       continue;
     }
-    const next = Math.max(vocabulary.size, ...[...tokens.values()].map((token) => token.id + 1));
     add(entry, vocabulary.idOf(content) ?? next);
   }
   return [...tokens.values()];
