@@ -20,7 +20,7 @@ import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 OUT = Path(__file__).resolve().parents[2] / "packages/text/src/__fixtures__/corpus"
-TEXTS, BLOCK, SHOWN = 20_000, 1_000, 120
+TEXTS, BLOCK, SHOWN = 20_000, 1_000, 60
 
 POOLS = {
     "latin": "the image|weaver's|It's|THEY'LL|don't|größere|Ünit|café|cafe\u0301|Zu\u0308rich|El niño|ĳsvogel|İstanbul|ıldız|ﬁn|ﬀ|Straße|ẞ|naïve|A\u030angstro\u0308m|\u1e9b\u0323|\u0130|ſ|'ſ|K|loom|looms|Loom|do not|n't|x",

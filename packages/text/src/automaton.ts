@@ -83,20 +83,29 @@ export class Automaton {
    * first. Answering true leaves the shorter ones with this end out.
    *
    * @param passed is called after those of each end, whether there are any or not
+   * @returns the number of steps that it took, a measure of its work
    */
   scan(
     text: string,
     found: (number: number, start: number, end: number) => boolean | void,
     passed?: (end: number) => void,
-  ): void {
+  ): number {
     let state = 0;
+    let steps = 0;
     for (let at = 0; at < text.length; at++) {
-      state = this.#follow(state, text.charCodeAt(at));
+      const unit = text.charCodeAt(at);
+      const before = this.#depth[state]!;
+      state = this.#follow(state, unit);
+      // Each fallback on the way made the state shallower.
+      steps += 2 + before - this.#depth[state]!;
       let match = this.#text[state]! >= 0 ? state : this.#shorter[state]!;
-      for (; match !== 0; match = this.#shorter[match]!)
+      for (; match !== 0; match = this.#shorter[match]!) {
+        steps++;
         if (found(this.#text[match]!, at + 1 - this.#depth[match]!, at + 1)) break;
+      }
       passed?.(at + 1);
     }
+    return steps;
   }
 
   /** The longest text that another begins with: its number and length. */

@@ -26,6 +26,8 @@ export interface DecoderStage {
   flush(): string[];
 }
 
+type MakeStage = () => DecoderStage;
+
 const each = (change: (piece: string) => string): DecoderStage => ({
   push: (piece) => [change(piece)],
   flush: () => [],
@@ -46,8 +48,9 @@ function whole(change: (text: string) => string): DecoderStage {
   };
 }
 
+const bytes = new Map(byteAlphabet().map((character, byte) => [character, byte]));
+
 function byteLevel(): DecoderStage {
-  const bytes = new Map(byteAlphabet().map((character, byte) => [character, byte]));
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const encoder = new TextEncoder();
   return {
@@ -122,16 +125,14 @@ function strip({ content = ' ', start = 0, stop = 0 }: DecoderConfig, fused: boo
   };
 }
 
-function replace(config: DecoderConfig, fused: boolean): DecoderStage {
-  const { String: text } = config.pattern ?? {};
+function replace(config: DecoderConfig, fused: boolean): MakeStage {
   const content = config.content ?? '';
-  if (text) {
-    const change = (piece: string): string => piece.replaceAll(text, () => content);
-    return fused && text.length > 1 ? replaceAcross(text, content) : each(change);
-  }
+  const text = config.pattern?.String;
+  if (fused && text && text.length > 1) return () => replaceAcross(text, content);
   const find = compilePattern(config.pattern ?? {});
   const change = (piece: string): string => (piece === '' ? piece : replaceMatches(find, piece, content));
-  return fused ? whole(change) : each(change);
+  const isOneCharacter = text !== undefined && text.length === 1;
+  return () => (fused && !isOneCharacter ? whole(change) : each(change));
 }
 
 /** Replaces a text that may be spread over pieces. What could be its beginning is held back. */
@@ -281,33 +282,35 @@ export function cleanUpStage(): DecoderStage {
  * Builds the way from tokens to text from a `decoder` of tokenizer.json. All decoding goes through these stages, so
  * text that is emitted token by token equals text that is decoded at once.
  *
+ * @returns a function that makes the stages for one text; patterns are compiled once
  * @throws {UnsupportedError} for a type that is not known.
  */
-export function decoderStages(config: DecoderConfig | null | undefined): DecoderStage[] {
-  if (!config) return [spaced()];
+export function decoderStages(config: DecoderConfig | null | undefined): () => DecoderStage[] {
+  if (!config) return () => [spaced()];
   let fused = false;
-  return flatten(config).map((step) => {
+  const makers = flatten(config).map((step): MakeStage => {
+    const fusedBefore = fused;
     switch (step.type) {
       case 'ByteLevel':
         fused = true;
-        return byteLevel();
+        return byteLevel;
       case 'Fuse':
         fused = true;
-        return each((piece) => piece);
+        return () => each((piece) => piece);
       case 'ByteFallback':
-        return byteFallback();
+        return byteFallback;
       case 'Strip':
-        return strip(step, fused);
+        return () => strip(step, fusedBefore);
       case 'Replace':
-        return replace(step, fused);
+        return replace(step, fusedBefore);
       case 'Metaspace':
-        return metaspace(step, fused);
+        return () => metaspace(step, fusedBefore);
       case 'WordPiece':
-        return wordPiece(step);
+        return () => wordPiece(step);
       case 'BPEDecoder':
-        return suffixed(step.suffix ?? '</w>');
+        return () => suffixed(step.suffix ?? '</w>');
       case 'CTC':
-        return ctc(step);
+        return () => ctc(step);
     }
     throw new UnsupportedError({
       message: `The token decoder '${step.type}' is not supported.`,
@@ -315,6 +318,7 @@ export function decoderStages(config: DecoderConfig | null | undefined): Decoder
       hint: 'Supported: Sequence, ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC.',
     });
   });
+  return () => makers.map((make) => make());
 }
 
 const flatten = (config: DecoderConfig): DecoderConfig[] =>

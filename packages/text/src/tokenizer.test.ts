@@ -88,7 +88,7 @@ describe('createTokenizer', () => {
     expect(() => createTokenizer({ ...letters, pre_tokenizer: { type: 'UnicodeScripts' } })).toThrow(
       UnsupportedError,
     );
-    expect(() => createTokenizer({ ...letters, decoder: { type: 'CTC' } })).toThrow(UnsupportedError);
+    expect(() => createTokenizer({ ...letters, decoder: { type: 'Unknown' } })).toThrow(UnsupportedError);
     expect(() => createTokenizer(letters).encode(3 as unknown as string)).toThrow(InputError);
   });
 });

@@ -1,4 +1,4 @@
-import { ConfigError, InputError } from '@weft/errors';
+import { ConfigError, InputError, type TakeNotice } from '@weft/errors';
 import { joinPath } from '#backend';
 import { addedTokenSplitter, type TextPiece } from './added-tokens.js';
 import { LiteralText, type TextRange } from './literal-text.js';
@@ -83,6 +83,11 @@ export interface Tokenizer {
   readonly specialTokenNames: Readonly<Record<string, string>>;
   /** The largest id plus one, added tokens included. */
   readonly vocabSize: number;
+  /**
+   * Length of the longest token, in UTF-16 units. One token stands for no more text than that, unless the tokenizer leaves
+   * text out or joins it: white space beside added tokens, unknown words.
+   */
+  readonly longestToken: number;
   readonly bosToken: string | undefined;
   readonly eosToken: string | undefined;
   readonly padToken: string | undefined;
@@ -95,6 +100,8 @@ export interface Tokenizer {
 export interface TokenizerOptions {
   /** Tokens to be treated as special although the files do not mark them so: placeholders of images, for example. */
   readonly placeholders?: readonly string[] | undefined;
+  /** Takes what the files say and is not applied. */
+  readonly notice?: TakeNotice | undefined;
 }
 
 // A lone surrogate has no UTF-8 form; its replacement has the same length, so ranges stay valid.
@@ -117,14 +124,20 @@ function checkTokenizerJson(json: TokenizerJson): void {
  * `PreTrainedTokenizerFast` (`add_bos_token`, `add_eos_token`, special tokens of the configuration).
  *
  * @throws {ConfigError} if there is no vocabulary, or no token for a placeholder.
- * @throws {UnsupportedError} for a pre-tokenizer or decoder that is not known.
+ * @throws {UnsupportedError} for a normalizer, pre-tokenizer or decoder that is not known, and for patterns that cannot
+ * be matched in bounded time.
  */
 export function createTokenizer(
   tokenizerJson: TokenizerJson,
   tokenizerConfig: TokenizerConfig = {},
-  { placeholders = [] }: TokenizerOptions = {},
+  { placeholders = [], notice }: TokenizerOptions = {},
 ): Tokenizer {
   checkTokenizerJson(tokenizerJson);
+  if (tokenizerJson.model.dropout)
+    notice?.({
+      where: 'tokenizer.json: model.dropout',
+      message: `Merges are left out by chance (${tokenizerJson.model.dropout}) in training; here none is.`,
+    });
   const model = vocabularyModel(tokenizerJson.model);
   const normalize = normalizer(tokenizerJson.normalizer);
   const preTokenize = preTokenizer(tokenizerJson.pre_tokenizer);
@@ -213,8 +226,9 @@ export function createTokenizer(
     tokenizerConfig.clean_up_tokenization_spaces === true &&
     (!isBpe ||
       tokenizerConfig['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true);
+  const stagesOf = decoderStages(tokenizerJson.decoder);
   const incrementalDecoder = ({ skipSpecialTokens = false }: DecodeOptions = {}): IncrementalDecoder => {
-    const stages = [...decoderStages(tokenizerJson.decoder), ...(cleans ? [cleanUpStage()] : [])];
+    const stages = [...stagesOf(), ...(cleans ? [cleanUpStage()] : [])];
     return {
       push(id) {
         const token = shown(id);
@@ -224,9 +238,6 @@ export function createTokenizer(
       flush: () => flushThrough(stages),
     };
   };
-  // Building the stages once shows an unknown decoder now instead of after the first answer.
-  incrementalDecoder();
-
   return {
     encode(input, { addSpecialTokens = true, parseSpecialTokens = true, literal = [] } = {}) {
       if (typeof input !== 'string')
@@ -257,6 +268,7 @@ export function createTokenizer(
     specialTokens,
     specialTokenNames: names,
     vocabSize: added.reduce((size, token) => Math.max(size, token.id + 1), model.size),
+    longestToken: added.reduce((longest, { content }) => Math.max(longest, content.length), model.longestToken),
     bosToken,
     eosToken,
     padToken,

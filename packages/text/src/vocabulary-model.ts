@@ -17,11 +17,14 @@ export interface ModelConfig {
   readonly continuing_subword_prefix?: string | null;
   readonly end_of_word_suffix?: string | null;
   readonly max_input_chars_per_word?: number;
+  readonly dropout?: number | null;
 }
 
 /** A vocabulary with its rule (BPE, Unigram, WordPiece, WordLevel) for cutting one word into ids. */
 export interface VocabularyModel {
   readonly size: number;
+  /** Length of the longest token, in UTF-16 units. */
+  readonly longestToken: number;
   encode(word: string): readonly number[];
   idOf(token: string): number | undefined;
   tokenOf(id: number): string | undefined;
@@ -146,6 +149,7 @@ export function vocabularyModel(
   for (const [token, id] of entries) tokens[id] = token;
   return {
     size: all.size,
+    longestToken: entries.reduce((longest, [token]) => Math.max(longest, token.length), 0),
     encode: encoder(config, vocabulary, unknownId),
     idOf: (token) => all.get(token),
     tokenOf: (id) => tokens[id],

@@ -104,7 +104,7 @@ function allCases(): Map<number, readonly number[]> {
     const text = String.fromCodePoint(code);
     for (const other of [text.toLowerCase(), text.toUpperCase()]) {
       const otherCode = other.codePointAt(0)!;
-      if (other === text || other.length !== String.fromCodePoint(otherCode).length) continue;
+      if (other === text || !new RegExp(`^${hexadecimal(otherCode)}$`, 'iu').test(text)) continue;
       const joined = [...new Set([...(groups.get(code) ?? [code]), ...(groups.get(otherCode) ?? [otherCode])])];
       for (const member of joined) groups.set(member, joined);
     }

@@ -1,10 +1,16 @@
-import { ConfigError, UnsupportedError } from '@weft/errors';
+import { ConfigError } from '@weft/errors';
 import { membership, plainSet, wordSource, type CharacterSet } from './character-set.js';
-import { fixedLength, type Anchor, type PatternNode } from './syntax.js';
+import type { Anchor, PatternNode } from './syntax.js';
 
 /** One step of a program. `next` and the like are numbers of steps. */
 export type Step =
-  | { readonly kind: 'set'; readonly has: (code: number) => boolean; next: number }
+  | {
+      readonly kind: 'set';
+      readonly has: (code: number) => boolean;
+      /** Takes the character before the place instead of the one behind it. */
+      readonly back: boolean;
+      next: number;
+    }
   /** Goes on at `first`, and where that fails at `second`. */
   | {
       readonly kind: 'either';
@@ -15,13 +21,6 @@ export type Step =
     }
   | { readonly kind: 'anchor'; readonly anchor: Anchor; next: number }
   | { readonly kind: 'look'; readonly negative: boolean; body: number; next: number }
-  | {
-      readonly kind: 'behind';
-      readonly negative: boolean;
-      /** Programs with the number of characters that each takes. */
-      bodies: { readonly length: number; readonly body: number }[];
-      next: number;
-    }
   | { readonly kind: 'atomic'; body: number; next: number }
   | { readonly kind: 'accept' };
 
@@ -31,6 +30,7 @@ export interface Program {
   readonly start: number;
   /** Some loop may go round without taking a character. */
   readonly hasEmptyLoops: boolean;
+  readonly looksBehind: boolean;
   readonly isWord: (code: number) => boolean;
 }
 
@@ -57,6 +57,7 @@ const canBeEmpty = (node: PatternNode): boolean => {
 class Compiler {
   readonly steps: Step[] = [];
   hasEmptyLoops = false;
+  looksBehind = false;
   readonly #sets = new Map<string, (code: number) => boolean>();
 
   constructor(readonly pattern: string) {}
@@ -78,54 +79,48 @@ class Compiler {
     return known;
   }
 
-  /** Adds the steps of a node, which go on at `next`; built from the end, so that every target exists. */
-  node(node: PatternNode, next: number): number {
+  /**
+   * Adds the steps of a node, which go on at `next`; built from the end, so that every target exists.
+   *
+   * @param back whether the text is read backwards, as for what looks behind
+   */
+  node(node: PatternNode, next: number, back = false): number {
     switch (node.kind) {
       case 'set':
-        return this.#add({ kind: 'set', has: this.membership(node.set), next });
+        return this.#add({ kind: 'set', has: this.membership(node.set), back, next });
       case 'sequence':
-        return node.items.reduceRight((after, item) => this.node(item, after), next);
+        return (back ? node.items : node.items.toReversed()).reduce(
+          (after, item) => this.node(item, after, back),
+          next,
+        );
       case 'choice':
         return node.options
-          .map((option) => this.node(option, next))
+          .map((option) => this.node(option, next, back))
           .reduceRight((second, first) => this.#add({ kind: 'either', first, second }));
       case 'repeat':
         return node.mode === 'possessive'
-          ? this.#atomic({ ...node, mode: 'greedy' }, next)
-          : this.#repeat(node, next);
+          ? this.node({ kind: 'atomic', item: { ...node, mode: 'greedy' } }, next, back)
+          : this.#repeat(node, next, back);
       case 'anchor':
         return this.#add({ kind: 'anchor', anchor: node.anchor, next });
       case 'atomic':
-        return this.#atomic(node.item, next);
-      case 'look':
-        return node.ahead
-          ? this.#add({ kind: 'look', negative: node.negative, body: this.#body(node.item), next })
-          : this.#behind(node.item, node.negative, next);
+        // Behind a place it only counts whether there is a match, not which comes first.
+        return back
+          ? this.node(node.item, next, back)
+          : this.#add({ kind: 'atomic', body: this.#body(node.item, false), next });
+      case 'look': {
+        this.looksBehind ||= !node.ahead;
+        const body = this.#body(node.item, !node.ahead);
+        return this.#add({ kind: 'look', negative: node.negative, body, next });
+      }
     }
   }
 
-  #body(node: PatternNode): number {
-    return this.node(node, this.#add({ kind: 'accept' }));
+  #body(node: PatternNode, back: boolean): number {
+    return this.node(node, this.#add({ kind: 'accept' }), back);
   }
 
-  #atomic(item: PatternNode, next: number): number {
-    return this.#add({ kind: 'atomic', body: this.#body(item), next });
-  }
-
-  #behind(item: PatternNode, negative: boolean, next: number): number {
-    const bodies = (item.kind === 'choice' ? item.options : [item]).map((option) => {
-      const length = fixedLength(option);
-      if (length === undefined)
-        throw new UnsupportedError({
-          message: `The pattern looks behind for text of no fixed length: ${JSON.stringify(this.pattern.slice(0, 120))}`,
-          where: 'tokenizer.json',
-        });
-      return { length, body: this.#body(option) };
-    });
-    return this.#add({ kind: 'behind', negative, bodies, next });
-  }
-
-  #repeat({ item, least, most, mode }: PatternNode & { kind: 'repeat' }, next: number): number {
+  #repeat({ item, least, most, mode }: PatternNode & { kind: 'repeat' }, next: number, back: boolean): number {
     const choose = (again: number, over: number): Step & { kind: 'either' } =>
       mode === 'lazy'
         ? { kind: 'either', first: over, second: again }
@@ -133,13 +128,13 @@ class Compiler {
     let after = next;
     if (most === Infinity) {
       const loop = this.#add({ kind: 'either', first: next, second: next });
-      this.steps[loop] = { ...choose(this.node(item, loop), next), over: next };
+      this.steps[loop] = { ...choose(this.node(item, loop, back), next), over: next };
       after = loop;
       this.hasEmptyLoops ||= canBeEmpty(item);
     } else {
-      for (let count = least; count < most; count++) after = this.#add(choose(this.node(item, after), next));
+      for (let count = least; count < most; count++) after = this.#add(choose(this.node(item, after, back), next));
     }
-    for (let count = 0; count < least; count++) after = this.node(item, after);
+    for (let count = 0; count < least; count++) after = this.node(item, after, back);
     return after;
   }
 }
@@ -148,7 +143,6 @@ class Compiler {
  * Turns a pattern into a program.
  *
  * @throws {ConfigError} if it would take more than 20,000 steps
- * @throws {UnsupportedError} for text of no fixed length in a look behind
  */
 export function compileProgram(node: PatternNode, pattern: string): Program {
   const compiler = new Compiler(pattern);
@@ -157,6 +151,7 @@ export function compileProgram(node: PatternNode, pattern: string): Program {
     steps: compiler.steps,
     start,
     hasEmptyLoops: compiler.hasEmptyLoops,
+    looksBehind: compiler.looksBehind,
     isWord: compiler.membership(plainSet(wordSource)),
   };
 }
