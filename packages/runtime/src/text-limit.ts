@@ -1,6 +1,13 @@
 import { InputError } from '@weft/errors';
+import type { Tokenizer } from '@weft/text';
 import type { Message, Question } from './message.js';
-import type { PromptTools } from './prompt.js';
+
+/** What the length of a text is held to. */
+export interface TextLimit {
+  readonly tokenizer: Pick<Tokenizer, 'longestToken'>;
+  /** Most tokens of prompt and answer together. */
+  readonly maxPositions: number;
+}
 
 const lengthOf = (value: unknown): number => (typeof value === 'string' ? value.length : 0);
 
@@ -24,7 +31,7 @@ function textLength({ messages, prompt }: Question): number {
  * @param length of the text in UTF-16 units
  * @throws InputError if it is longer than that
  */
-export function refuseLongText({ tokenizer, maxPositions }: PromptTools, length: number): void {
+export function refuseLongText({ tokenizer, maxPositions }: TextLimit, length: number): void {
   const most = maxPositions * tokenizer.longestToken;
   if (length <= most) return;
   throw new InputError({
@@ -34,5 +41,5 @@ export function refuseLongText({ tokenizer, maxPositions }: PromptTools, length:
 }
 
 /** {@link refuseLongText} for a question, before its chat template is rendered. */
-export const refuseLongQuestion = (tools: PromptTools, question: Question): void =>
-  refuseLongText(tools, textLength(question));
+export const refuseLongQuestion = (limit: TextLimit, question: Question): void =>
+  refuseLongText(limit, textLength(question));

@@ -96,7 +96,7 @@ export function addedTokenSplitter(
       while (spaceEnd < text.length && isSpace(text, spaceEnd)) spaceEnd++;
       return spaceEnd;
     };
-    for (let at = 0; at < text.length && !occurrences.none; ) {
+    for (let at = 0; at < text.length && !occurrences.none;) {
       if (!occurrences.isStart(at)) {
         at++;
         continue;

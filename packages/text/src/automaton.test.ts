@@ -69,8 +69,7 @@ describe('an automaton', () => {
     ['every length of one letter', Array.from({ length: 100 }, (_, at) => 'a'.repeat(at + 1))],
   ])('takes work that grows evenly with the text for %s', (_, texts) => {
     const automaton = new Automaton(texts.map((text, at) => [text, at]));
-    const work = (length: number): number =>
-      automaton.scan(`${'a'.repeat(length - 1)}d`, () => undefined);
+    const work = (length: number): number => automaton.scan(`${'a'.repeat(length - 1)}d`, () => undefined);
     expect(work(8000) / work(4000)).toBeLessThan(2.1);
     expect(work(16_000) / work(8000)).toBeLessThan(2.1);
   });

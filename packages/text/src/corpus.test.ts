@@ -112,9 +112,10 @@ describe.each(Object.entries(corpus.tokenizers))(
 
 /** What lies between matches, and all pieces, as offsets in characters; empty pieces are left out. */
 function offsetsOf(text: string, ranges: readonly number[]): { between: number[]; pieces: number[] } {
-  const units = [...text].reduce<number[]>((ends, character) => [...ends, ends.at(-1)! + character.length], [
-    0,
-  ]);
+  const units = [...text].reduce<number[]>(
+    (ends, character) => [...ends, ends.at(-1)! + character.length],
+    [0],
+  );
   const characterOf = new Map(units.map((unit, at) => [unit, at]));
   const between: number[] = [];
   const pieces: number[] = [];

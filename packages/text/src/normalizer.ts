@@ -25,7 +25,11 @@ export type Normalize = (text: string) => string;
 /** Lower case without regard to the place in a word: Greek sigma has one form, as in Rust's `char::to_lowercase`. */
 const lowerCase: Normalize = (text) => text.replaceAll('Σ', 'σ').toLowerCase();
 
-const nmtControls = /[\u0001-\u0008\u000B\u000E-\u001F\u007F\u008F\u009F]/g;
+/** U+0001 to U+001F but for tab and the line ends, and three more; U+0000 is left in, as in the reference. */
+const isNmtControl = (character: string): boolean => {
+  const code = character.charCodeAt(0);
+  return (code > 0 && code < 0x20 && ![9, 10, 12, 13].includes(code)) || [0x7f, 0x8f, 0x9f].includes(code);
+};
 const nmtSpaces = /[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g;
 
 // The reference names U+2B920 to U+2CEAF here, which leaves a part of a block out.
@@ -36,12 +40,9 @@ function bert(config: NormalizerConfig): Normalize {
   const { lowercase = true } = config;
   const steps: Normalize[] = [];
   if (config.clean_text ?? true)
-    steps.push((text) =>
-      text.replace(/[^\P{C}\t\n\r\p{Cn}]|\uFFFD/gu, '').replace(/\p{White_Space}/gu, ' '),
-    );
+    steps.push((text) => text.replace(/[^\P{C}\t\n\r\p{Cn}]|\uFFFD/gu, '').replace(/\p{White_Space}/gu, ' '));
   if (config.handle_chinese_chars ?? true) steps.push((text) => text.replace(chineseCharacters, ' $& '));
-  if (config.strip_accents ?? lowercase)
-    steps.push((text) => text.normalize('NFD').replace(/\p{Mn}/gu, ''));
+  if (config.strip_accents ?? lowercase) steps.push((text) => text.normalize('NFD').replace(/\p{Mn}/gu, ''));
   if (lowercase) steps.push(lowerCase);
   return inTurn(steps);
 }
@@ -97,7 +98,8 @@ export function normalizer(config: NormalizerConfig | null | undefined): Normali
     case 'Prepend':
       return (text) => (text === '' ? text : (config.prepend ?? '') + text);
     case 'Nmt':
-      return (text) => text.replace(nmtControls, '').replace(nmtSpaces, ' ');
+      return (text) =>
+        text.replace(/\p{Cc}/gu, (control) => (isNmtControl(control) ? '' : control)).replace(nmtSpaces, ' ');
     case 'ByteLevel': {
       const alphabet = byteAlphabet();
       const encoder = new TextEncoder();
@@ -120,11 +122,11 @@ export function normalizer(config: NormalizerConfig | null | undefined): Normali
   });
 }
 
-const isSpace = (character: string): boolean => /\p{White_Space}/u.test(character);
-
 function strip(text: string, left: boolean, right: boolean): string {
-  let [start, end] = [0, text.length];
-  while (left && start < end && isSpace(text.charAt(start))) start++;
-  while (right && end > start && isSpace(text.charAt(end - 1))) end--;
+  const isSpace = (at: number): boolean => /\p{White_Space}/u.test(text.charAt(at));
+  let start = 0;
+  if (left) while (start < text.length && isSpace(start)) start++;
+  let end = text.length;
+  if (right) while (end > start && isSpace(end - 1)) end--;
   return text.slice(start, end);
 }

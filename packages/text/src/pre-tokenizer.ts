@@ -1,6 +1,11 @@
-import { UnsupportedError } from '@weft/errors';
+import { ConfigError, UnsupportedError } from '@weft/errors';
 import { byteAlphabet } from './byte-alphabet.js';
-import { compilePattern, findByJavaScript, type FindMatches, type PatternConfig } from './pattern/text-pattern.js';
+import {
+  compilePattern,
+  findByJavaScript,
+  type FindMatches,
+  type PatternConfig,
+} from './pattern/text-pattern.js';
 
 type Behavior = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';
 
@@ -120,6 +125,11 @@ function byteLevel(config: PreTokenizerConfig): PreTokenize {
 }
 
 function fixedLength(length: number): PreTokenize {
+  if (!Number.isInteger(length) || length < 1)
+    throw new ConfigError({
+      message: `The length of pieces is ${JSON.stringify(length)}, expected a whole number of at least 1.`,
+      where: 'tokenizer.json, pre_tokenizer.length',
+    });
   return (text) => {
     const characters = [...text];
     const pieces: string[] = [];

@@ -59,7 +59,9 @@ export function precompiledCharsmap(base64: string): (text: string) => string | 
     const index = indexOf(encoder.encode(text));
     const end = index === undefined ? -1 : replacements.indexOf(nul, index);
     const found =
-      index === undefined ? undefined : decoder.decode(replacements.subarray(index, end < 0 ? undefined : end));
+      index === undefined
+        ? undefined
+        : decoder.decode(replacements.subarray(index, end < 0 ? undefined : end));
     known.set(text, found);
     return found;
   };

@@ -1,4 +1,4 @@
-import { ConfigError, InputError, type TakeNotice } from '@weft/errors';
+import { ConfigError, InputError, isWeftError, type TakeNotice } from '@weft/errors';
 import { joinPath } from '#backend';
 import { addedTokenSplitter, type TextPiece } from './added-tokens.js';
 import { LiteralText, type TextRange } from './literal-text.js';
@@ -123,16 +123,34 @@ function checkTokenizerJson(json: TokenizerJson): void {
  * Follows the `tokenizers` library (normalizer, pre-tokenizer, model, decoder as the file says) and transformers'
  * `PreTrainedTokenizerFast` (`add_bos_token`, `add_eos_token`, special tokens of the configuration).
  *
- * @throws {ConfigError} if there is no vocabulary, or no token for a placeholder.
+ * @throws {ConfigError} if there is no vocabulary, no token for a placeholder, or a field of a wrong kind.
  * @throws {UnsupportedError} for a normalizer, pre-tokenizer or decoder that is not known, and for patterns that cannot
  * be matched in bounded time.
  */
 export function createTokenizer(
   tokenizerJson: TokenizerJson,
   tokenizerConfig: TokenizerConfig = {},
-  { placeholders = [], notice }: TokenizerOptions = {},
+  options: TokenizerOptions = {},
 ): Tokenizer {
   checkTokenizerJson(tokenizerJson);
+  try {
+    return build(tokenizerJson, tokenizerConfig, options);
+  } catch (cause) {
+    if (isWeftError(cause) || !(cause instanceof Error)) throw cause;
+    throw new ConfigError({
+      message: `A field of the tokenizer's files has a value of a wrong kind: ${cause.message}`,
+      where: 'tokenizer.json, tokenizer_config.json',
+      hint: 'Save the fast tokenizer again: AutoTokenizer.from_pretrained(…).save_pretrained(folder).',
+      cause,
+    });
+  }
+}
+
+function build(
+  tokenizerJson: TokenizerJson,
+  tokenizerConfig: TokenizerConfig,
+  { placeholders = [], notice }: TokenizerOptions,
+): Tokenizer {
   if (tokenizerJson.model.dropout)
     notice?.({
       where: 'tokenizer.json: model.dropout',
@@ -268,7 +286,10 @@ export function createTokenizer(
     specialTokens,
     specialTokenNames: names,
     vocabSize: added.reduce((size, token) => Math.max(size, token.id + 1), model.size),
-    longestToken: added.reduce((longest, { content }) => Math.max(longest, content.length), model.longestToken),
+    longestToken: added.reduce(
+      (longest, { content }) => Math.max(longest, content.length),
+      model.longestToken,
+    ),
     bosToken,
     eosToken,
     padToken,

@@ -139,7 +139,11 @@ export function vocabularyModel(
   const all = new Map(entries);
   const unknownToken = config.unk_token ?? undefined;
   const unknownId =
-    typeof config.unk_id === 'number' ? config.unk_id : unknownToken === undefined ? undefined : all.get(unknownToken);
+    typeof config.unk_id === 'number'
+      ? config.unk_id
+      : unknownToken === undefined
+        ? undefined
+        : all.get(unknownToken);
   const vocabulary: Vocabulary = {
     ids: removed.size === 0 ? all : new Map(entries.filter(([token]) => !removed.has(token))),
     largestId: entries.reduce((largest, [, id]) => Math.max(largest, id), 0),

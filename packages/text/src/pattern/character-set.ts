@@ -105,7 +105,9 @@ function allCases(): Map<number, readonly number[]> {
     for (const other of [text.toLowerCase(), text.toUpperCase()]) {
       const otherCode = other.codePointAt(0)!;
       if (other === text || !new RegExp(`^${hexadecimal(otherCode)}$`, 'iu').test(text)) continue;
-      const joined = [...new Set([...(groups.get(code) ?? [code]), ...(groups.get(otherCode) ?? [otherCode])])];
+      const joined = [
+        ...new Set([...(groups.get(code) ?? [code]), ...(groups.get(otherCode) ?? [otherCode])]),
+      ];
       for (const member of joined) groups.set(member, joined);
     }
   }

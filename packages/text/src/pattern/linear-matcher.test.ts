@@ -88,9 +88,20 @@ describe('the linear engine', () => {
 });
 
 describe('a pattern', () => {
-  it.each(['(a', 'a)', '[a', '*a', 'a{3,2}', '[b-a]', '\\p{Nothing}', '[[:nothing:]]', '\\', '[\\', '\\x{110000}'])(
-    'that is none is refused: %s',
-    (pattern) => expect(() => compilePattern({ Regex: pattern })).toThrow(ConfigError),
+  it.each([
+    '(a',
+    'a)',
+    '[a',
+    '*a',
+    'a{3,2}',
+    '[b-a]',
+    '\\p{Nothing}',
+    '[[:nothing:]]',
+    '\\',
+    '[\\',
+    '\\x{110000}',
+  ])('that is none is refused: %s', (pattern) =>
+    expect(() => compilePattern({ Regex: pattern })).toThrow(ConfigError),
   );
 
   it.each(['(a)\\1', '\\k<x>', '\\Ga', '\\K', '(?(1)a)', '\\X'])(

@@ -168,8 +168,7 @@ class Run {
         return at === length || codes[at] === 10;
     }
     const { isWord } = this.program;
-    const boundary =
-      (at > 0 && isWord(codes[at - 1]!)) !== (at < length && isWord(codes[at]!));
+    const boundary = (at > 0 && isWord(codes[at - 1]!)) !== (at < length && isWord(codes[at]!));
     return boundary === (anchor === 'word boundary');
   }
 }
@@ -209,7 +208,7 @@ export function findAll(program: Program, text: string): Found {
   const run = new Run(program, codes, length);
   const ranges: number[] = [];
   let lastEnd = -1;
-  for (let at = 0; at <= length; ) {
+  for (let at = 0; at <= length;) {
     const end = run.matchAt(at);
     if (end < 0 || (end === at && at === lastEnd)) {
       at++;

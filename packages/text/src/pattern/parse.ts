@@ -132,8 +132,7 @@ class Parser {
       if (most < least) throw this.#wrong('repeats at most fewer times than at least');
       const exact = braces && sign[2] === undefined && sign[4] === undefined;
       // Ruby has no possessive form of {n,m}, and no lazy one of {n}.
-      const mode =
-        !braces && this.#take('+') ? 'possessive' : !exact && this.#take('?') ? 'lazy' : 'greedy';
+      const mode = !braces && this.#take('+') ? 'possessive' : !exact && this.#take('?') ? 'lazy' : 'greedy';
       node = { kind: 'repeat', item: node, least, most, mode };
     }
   }
@@ -234,7 +233,7 @@ class Parser {
       operands.push(parts.length === 1 ? parts[0]! : `[${parts.join('')}]`);
       parts = [];
     };
-    for (;; first = false) {
+    for (; ; first = false) {
       if (this.#at >= this.pattern.length) throw this.#wrong("has a '[' without its ']'");
       // A bracket that closes at once is a member, as in POSIX.
       if (!first && this.#take(']')) break;

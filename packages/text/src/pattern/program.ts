@@ -120,7 +120,11 @@ class Compiler {
     return this.node(node, this.#add({ kind: 'accept' }), back);
   }
 
-  #repeat({ item, least, most, mode }: PatternNode & { kind: 'repeat' }, next: number, back: boolean): number {
+  #repeat(
+    { item, least, most, mode }: PatternNode & { kind: 'repeat' },
+    next: number,
+    back: boolean,
+  ): number {
     const choose = (again: number, over: number): Step & { kind: 'either' } =>
       mode === 'lazy'
         ? { kind: 'either', first: over, second: again }
@@ -132,7 +136,8 @@ class Compiler {
       after = loop;
       this.hasEmptyLoops ||= canBeEmpty(item);
     } else {
-      for (let count = least; count < most; count++) after = this.#add(choose(this.node(item, after, back), next));
+      for (let count = least; count < most; count++)
+        after = this.#add(choose(this.node(item, after, back), next));
     }
     for (let count = 0; count < least; count++) after = this.node(item, after, back);
     return after;

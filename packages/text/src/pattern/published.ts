@@ -50,7 +50,9 @@ export function javaScriptSource(node: PatternNode): string {
     case 'set':
       return node.set.negative ? `[^${sourceOf(node.set)}]` : sourceOf(node.set);
     case 'sequence':
-      return node.items.map((item) => (item.kind === 'choice' ? group(item) : javaScriptSource(item))).join('');
+      return node.items
+        .map((item) => (item.kind === 'choice' ? group(item) : javaScriptSource(item)))
+        .join('');
     case 'choice':
       return node.options.map(javaScriptSource).join('|');
     case 'repeat':

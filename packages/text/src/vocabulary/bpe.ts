@@ -59,7 +59,10 @@ const positions = 2 ** 31;
 const [longestKept, mostKept] = [256, 10_000];
 
 /** The merges by the ids that they join. */
-function mergeTable(config: BpeConfig, vocabulary: Vocabulary): {
+function mergeTable(
+  config: BpeConfig,
+  vocabulary: Vocabulary,
+): {
   rankOf: (left: number, right: number) => number | undefined;
   /** The token that each merge makes. */
   results: number[];
