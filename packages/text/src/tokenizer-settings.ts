@@ -1,3 +1,4 @@
+import { ConfigError } from '@weft/errors';
 import type { AddedToken } from './added-tokens.js';
 
 /** A token in a tokenizer file: its text, or its text with flags. */
@@ -92,6 +93,11 @@ export function mergeAddedTokens(
   const add = (entry: TokenEntry, id: number): void => {
     next = Math.max(next, id + 1);
     const flags = typeof entry === 'string' ? { content: entry } : entry;
+    if (typeof flags?.content !== 'string' || !Number.isInteger(id) || id < 0)
+      throw new ConfigError({
+        message: `An added token has the content ${JSON.stringify(flags?.content)} and the id ${JSON.stringify(id)}, expected a text and a whole number.`,
+        where: 'tokenizer.json, added_tokens; tokenizer_config.json, added_tokens_decoder',
+      });
     tokens.set(flags.content, {
       id,
       content: flags.content,

@@ -136,6 +136,12 @@ export function vocabularyModel(
   const entries = isList(config.vocab)
     ? config.vocab.map(([piece], id) => [piece, id] as const)
     : Object.entries(config.vocab);
+  for (const [token, id] of entries)
+    if (typeof token !== 'string' || !Number.isInteger(id) || id < 0)
+      throw new ConfigError({
+        message: `The vocabulary gives ${JSON.stringify(token)} the id ${JSON.stringify(id)}, expected a text and a whole number.`,
+        where: 'tokenizer.json, model.vocab',
+      });
   const all = new Map(entries);
   const unknownToken = config.unk_token ?? undefined;
   const unknownId =

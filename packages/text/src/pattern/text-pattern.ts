@@ -1,3 +1,4 @@
+import { ConfigError } from '@weft/errors';
 import { findAll } from './linear-matcher.js';
 import { parsePattern } from './parse.js';
 import { compileProgram } from './program.js';
@@ -48,6 +49,12 @@ export function findLinearly(pattern: string): FindMatches {
  * @throws {UnsupportedError} if it refers to groups or uses other parts that need more than linear time
  */
 export function compilePattern({ String: text, Regex: pattern }: PatternConfig): FindMatches {
+  for (const value of [text, pattern] as readonly unknown[])
+    if (value !== undefined && typeof value !== 'string')
+      throw new ConfigError({
+        message: `A pattern is ${JSON.stringify(value)}, expected a text.`,
+        where: 'tokenizer.json',
+      });
   if (pattern === undefined) return text ? literal(text) : findLinearly('');
   return publishedPatterns.has(pattern) ? findByJavaScript(pattern) : findLinearly(pattern);
 }
