@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import type { PromptRule } from '@weft/spec';
+import { part, type PromptRule } from '@weft/spec';
 import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import {
@@ -8,6 +8,7 @@ import {
   continuePrompt,
   openPrompt,
   preparePrompt,
+  readsAnewBeyond,
   startTimes,
   type GenerationContext,
   type KnownPrompt,
@@ -147,7 +148,9 @@ export class Chat {
       { prompt, settings, opened, lease: this.#lease },
       { times, emit, signal },
     );
-    this.#held = continued(prompt.keys, result.tokenIds, sequence.length);
+    const { model } = this.#context;
+    const rule = readsAnewBeyond(model) === undefined ? undefined : part(model, 'backbone').frequencies;
+    this.#held = continued(prompt.keys, result.tokenIds, sequence.length, rule);
     this.#messages = [...messages, { role: 'assistant', content: result.text }];
     return result;
   }

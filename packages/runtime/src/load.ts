@@ -2,7 +2,7 @@ import { importPackage } from '#backend';
 import { ConfigError, InputError, NoticeList } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import type { Json, Model, PartDefinition } from '@weft/spec';
+import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
 import {
@@ -107,7 +107,7 @@ export async function loadStored(
     unusedTensors: unused,
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
-    maxPositions: maxPositionsOf(files.config),
+    maxPositions: longestTextOf(model, maxPositionsOf(files.config)),
     endTokenIds: endTokensOf(files, tokenizer.eosTokenId),
     engine,
     eye,
@@ -119,6 +119,10 @@ export async function loadStored(
     loadTime: performance.now() - started,
   });
 }
+
+/** @param most `max_position_embeddings` */
+const longestTextOf = (model: Model, most: number): number =>
+  Math.floor(part(model, 'backbone').longestText?.(most) ?? most);
 
 function checkLoadOptions(options: LoadOptions): void {
   const known = [
