@@ -106,7 +106,7 @@ def case(index):
     if draw.sometimes(2):
         rope["beta_slow"] = draw.of([0.5, 1, 2.25, None])
     if draw.sometimes(2):
-        rope["mscale"] = draw.of([0.707, 1.0, 1.3, 0])
+        rope["mscale"] = draw.of([0.7, 1.0, 1.3, 0])
     if draw.sometimes(2):
         rope["mscale_all_dim"] = draw.of([0.4, 1.0, 0])
     if draw.sometimes(2):

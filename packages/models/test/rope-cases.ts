@@ -77,7 +77,7 @@ function drawFields(rope: Record<string, unknown>, { of, sometimes }: ReturnType
   if (sometimes(4)) rope['attention_factor'] = of([0.8, 1, 1.25, null]);
   if (sometimes(2)) rope['beta_fast'] = of([4, 6.5, 16, 32, null]);
   if (sometimes(2)) rope['beta_slow'] = of([0.5, 1, 2.25, null]);
-  if (sometimes(2)) rope['mscale'] = of([0.707, 1, 1.3, 0]);
+  if (sometimes(2)) rope['mscale'] = of([0.7, 1, 1.3, 0]);
   if (sometimes(2)) rope['mscale_all_dim'] = of([0.4, 1, 0]);
   if (sometimes(2)) rope['truncate'] = of([true, false]);
   const low = of([1, 0.5, 2]);
