@@ -5,11 +5,12 @@ import { readOlmoConfig } from '@weft/backbone-olmo';
 import { readPersimmonConfig } from '@weft/backbone-persimmon';
 import { readPhi3Config, readPhiConfig } from '@weft/backbone-phi';
 import { readQwen2Config } from '@weft/backbone-qwen2';
-import { isWeftError } from '@weft/errors';
+import { isWeftError, NoticeList } from '@weft/errors';
 import { trace } from '@weft/graph';
 import { attentionFactorOf, frequenciesAt, frequencyRule, ropeFrequencies, type RopeConfig } from '@weft/nn';
 import { interpret } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
+import { modelOf } from './recipes.js';
 import { drawRopeCase, type RopeCase } from '../test/rope-cases.js';
 
 const readers: Readonly<Record<string, (section: RopeCase['section']) => RopeConfig>> = {
@@ -59,6 +60,33 @@ function sumOf(frequencies: ArrayLike<number>): { readonly sum: number; readonly
   }
   return { sum, weight };
 }
+
+describe('a model', () => {
+  const noticesOf = async (config: RopeCase['section']): Promise<string[]> => {
+    const list = new NoticeList();
+    await modelOf(config, { notice: list.take });
+    return list.all.map(({ where }) => where);
+  };
+
+  it('tells what its rope section says and it does not apply', async () => {
+    const small = { hidden_size: 16, num_attention_heads: 2, num_hidden_layers: 1, vocab_size: 11 };
+    const rope = { rope_type: 'linear', factor: 2, beta_fast: 3 };
+    expect(await noticesOf({ model_type: 'llama', ...small, rope_parameters: rope })).toEqual([
+      'config.json: rope_parameters.beta_fast',
+    ]);
+    expect(await noticesOf({ model_type: 'olmo2', ...small, partial_rotary_factor: 0.5 })).toEqual([
+      'config.json: partial_rotary_factor',
+    ]);
+    expect(await noticesOf({ model_type: 'phi', ...small, partial_rotary_factor: 0.5 })).toEqual([]);
+    const both = {
+      rope_scaling: { rope_type: 'default' },
+      rope_parameters: { rope_type: 'linear', factor: 2 },
+    };
+    expect(await noticesOf({ model_type: 'qwen2', ...small, ...both })).toEqual([
+      'config.json: rope_parameters',
+    ]);
+  });
+});
 
 describe('4,000 random rope sections of eight families', () => {
   it('are read and refused as transformers does, with its frequencies and factors', () => {

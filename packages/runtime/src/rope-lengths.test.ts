@@ -111,6 +111,13 @@ describe.each(names)('frequencies by the length of a text (%s)', (name) => {
   });
 });
 
+describe('the longest text', () => {
+  it('is that for which positions are stretched, not only that of the file', () => {
+    expect(models.get('text-dynamic')!.parts.maxPositions).toBe(64 * 3.5);
+    expect(models.get('text-longrope')!.parts.maxPositions).toBe(189);
+  });
+});
+
 describe('a text that is read anew once it has grown long', () => {
   it('goes on as if all of it had been a prompt', async () => {
     const model = models.get('text-longrope-anew')!;
