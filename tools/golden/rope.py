@@ -84,7 +84,7 @@ def case(index):
     rope = {draw.of(["rope_type", "rope_type", "type"]): kind}
     if draw.sometimes(10):
         rope = {}
-    theta = draw.of([50.0, 500.0, 10000.0, 12345.678, 1e6, 5e6])
+    theta = draw.of([3.0, 50.0, 500.0, 10000.0, 12345.678, 1e6, 5e6])
     if not draw.sometimes(4):
         (rope if draw.sometimes(2) else section)["rope_theta"] = theta
     if draw.sometimes(3):

@@ -45,7 +45,7 @@ export function drawRopeCase(index: number): RopeCase {
     Object.assign(section, { head_dim: size, hidden_size: heads * 6 });
   const spelling = of(['rope_type', 'rope_type', 'type']);
   const rope: Record<string, unknown> = sometimes(10) ? {} : { [spelling]: kind };
-  const theta = of([50, 500, 10000, 12345.678, 1e6, 5e6]);
+  const theta = of([3, 50, 500, 10000, 12345.678, 1e6, 5e6]);
   if (!sometimes(4)) (sometimes(2) ? rope : section)['rope_theta'] = theta;
   if (sometimes(3)) {
     const holder = sometimes(2) ? rope : section;
