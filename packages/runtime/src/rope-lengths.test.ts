@@ -8,12 +8,14 @@ import {
   type GenerationContext,
   type KnownPrompt,
 } from './generator.js';
-import { resolveSettings, type GenerationSettings } from './generation-options.js';
+import type { GenerationSettings } from './generation-options.js';
+import { resolveSettings } from './generation-settings.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { continued } from './prompt-keys.js';
 import { seededRandom } from './random.js';
-import { argmax } from './sampling.js';
+import { argmax } from './logits-warpers.js';
+import { noDefaults } from './generation-config.js';
 
 /** A prompt of given ids, with the name of its frequencies. */
 function promptOf({ model }: LoadedModel, ids: readonly number[]): KnownPrompt {
@@ -46,7 +48,10 @@ async function answer(
   const context: GenerationContext = { ...model.parts, maxPositions: 5000 };
   const prompt = promptOf(model, ids);
   const opened = await openPrompt(context, prompt, undefined);
-  const settings = { ...resolveSettings({ maxNewTokens: 12, doSample: false }, {}, new Set()), ...own };
+  const settings = {
+    ...resolveSettings({ maxNewTokens: 12, doSample: false }, noDefaults, new Set()),
+    ...own,
+  };
   try {
     return await answerPrompt(
       context,
