@@ -1,5 +1,5 @@
 import { importPackage } from '#backend';
-import { ConfigError, InputError, NoticeList } from '@weft/errors';
+import { ConfigError, InputError, NoticeList, type TakeNotice } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
 import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
@@ -90,7 +90,7 @@ export async function loadStored(
   const generation = readGeneration(files, { vocabSize, notice: notices.take });
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
-    options.tokenizer ?? tokenizerOf(files, model),
+    options.tokenizer ?? tokenizerOf(files, model, notices.take),
     loadChatTemplate(files.folder),
   ]);
   signal?.throwIfAborted();
@@ -114,7 +114,7 @@ export async function loadStored(
     unusedTensors: unused,
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
-    maxPositions: maxPositionsOf(files.config),
+    maxPositions: longestTextOf(model, maxPositionsOf(files.config)),
     endTokenIds: endTokensOf(generation, files, { tokenizerEnd: tokenizer.eosTokenId, vocabSize }),
     engine,
     eye,
@@ -126,6 +126,10 @@ export async function loadStored(
     loadTime: performance.now() - started,
   });
 }
+
+/** @param most `max_position_embeddings` */
+const longestTextOf = (model: Model, most: number): number =>
+  Math.floor(part(model, 'backbone').longestText?.(most) ?? most);
 
 function checkLoadOptions(options: LoadOptions): void {
   const known = [
@@ -170,8 +174,13 @@ function checkLoadOptions(options: LoadOptions): void {
 }
 
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */
-async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<Tokenizer> {
+async function tokenizerOf(
+  { folder }: CheckpointFiles,
+  model: Model,
+  notice: TakeNotice,
+): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(folder, {
+    notice,
     placeholders: model.senses.map(({ placeholder }) => placeholder),
   });
   for (const { placeholder, tokenId, kind } of model.senses) {
