@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, isWeftError, parseJson, reasonOf } from '@weft/errors';
 import { configOfParams } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
@@ -61,18 +61,19 @@ export async function readJsonObject(path: string): Promise<Json | undefined> {
     text = await files.readText(path);
   } catch (cause) {
     if (files.isMissing(cause)) return undefined;
+    if (isWeftError(cause)) throw cause;
     throw new ConfigError({
-      message: `The file cannot be read: ${(cause as Error).message}.`,
+      message: `The file cannot be read: ${reasonOf(cause)}.`,
       where: path,
       cause,
     });
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw new ConfigError({
-      message: `The file is not valid JSON: ${(cause as Error).message}.`,
+      message: `The file is not valid JSON: ${reasonOf(cause)}.`,
       where: path,
       hint: 'It is damaged or cut off. Download it again.',
       cause,

@@ -18,6 +18,7 @@ import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
 import { Scheduler } from './scheduler.js';
 import { startEngine } from './start-engine.js';
+import { checkThreads } from './threads.js';
 
 const mebibyte = 2 ** 20;
 
@@ -30,7 +31,7 @@ export interface LoadOptions {
   readonly model?: Model | undefined;
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
   readonly worker?: boolean | undefined;
-  /** Threads of ONNX Runtime; the physical cores unless given. */
+  /** Threads of ONNX Runtime, at most as many as the machine has processors; the physical cores unless given. */
   readonly threads?: number | undefined;
   /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
   readonly recipe?: Json | undefined;
@@ -145,7 +146,6 @@ function checkLoadOptions(options: LoadOptions): void {
       where: 'load',
       hint: `Compose the model with them, and leave \`${options.recipe ? 'recipe' : 'parts'}\` out.`,
     });
-  const { threads } = options;
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
     const bytes = options[key];
     if (bytes !== undefined && !(bytes >= 0))
@@ -154,11 +154,7 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
       });
   }
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw new InputError({
-      message: `threads is ${threads}, expected a whole number of at least 1.`,
-      where: 'load',
-    });
+  checkThreads(options.threads, 'load');
 }
 
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */

@@ -1,7 +1,14 @@
 import { type FileHandle, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { WeightError } from '@weft/errors';
-import { flushFolder, stageFile, type StagedFile, writeAll, writeFileAtomic } from './atomic.js';
+import { WeightError, withFileErrors } from '@weft/errors';
+import {
+  flushFolder,
+  removeTemporaries,
+  stageFile,
+  type StagedFile,
+  writeAll,
+  writeFileAtomic,
+} from './atomic.js';
 import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype } from '../../dtypes.js';
 import { elementCount, maxHeaderBytes, quoted } from '../../header.js';
 import type { TensorToWrite } from '../../tensor-to-write.js';
@@ -12,6 +19,7 @@ import type { TensorToWrite } from '../../tensor-to-write.js';
  *
  * @throws WeightError if a name occurs twice or a tensor's bytes do not fit its shape and dtype; nothing is
  * written then
+ * @throws FileError where the file system refuses; the file is then as before
  */
 export const writeSafetensors = async (
   path: string,
@@ -58,7 +66,8 @@ export const writeCheckpoint = async (
   const shards = split(sized, maxShardBytes);
   const names = shards.map((_, i) => shardName(i, shards.length));
   const index = join(root, indexName);
-  await mkdir(root, { recursive: true });
+  await withFileErrors(root, () => mkdir(root, { recursive: true }));
+  await removeTemporaries(root);
   const staged: StagedFile[] = [];
   try {
     for (const [i, shard] of shards.entries()) {
@@ -66,16 +75,17 @@ export const writeCheckpoint = async (
       staged.push(await stageFile(path, (handle) => writeTensors(handle, shard, metadata, path)));
     }
     // While new shards take the names of old ones, no index may claim that they belong together.
-    if (shards.length > 1) await rm(index, { force: true });
+    if (shards.length > 1) await withFileErrors(index, () => rm(index, { force: true }));
     for (const file of staged) await file.commit();
   } catch (error) {
-    for (const file of staged) await file.discard();
+    // What went wrong first counts.
+    for (const file of staged) await file.discard().catch(() => undefined);
     throw error;
   }
   await flushFolder(root);
   if (shards.length > 1) await writeFileAtomic(index, indexText(sized, shards, names));
   const kept = new Set(shards.length > 1 ? [...names, indexName] : names);
-  await removeOthers(root, kept);
+  await withFileErrors(root, () => removeOthers(root, kept));
   return [...kept].map((name) => join(root, name));
 };
 
@@ -196,11 +206,11 @@ const writeTensors = async (
   const sorted = tensors.toSorted(
     (a, b) => writeOrder.indexOf(a.dtype) - writeOrder.indexOf(b.dtype) || compareText(a.name, b.name),
   );
-  await writeAll(handle, headerBytes(sorted, metadata, path));
+  await writeAll(handle, headerBytes(sorted, metadata, path), path);
   for (const tensor of sorted) {
     const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
     checkLength(data, tensor, tensor.byteLength, path);
-    await writeAll(handle, data);
+    await writeAll(handle, data, path);
   }
 };
 

@@ -24,3 +24,6 @@ export const writeCheckpoint = (
   folder: string,
   _tensors: Iterable<TensorToWrite>,
 ): Promise<readonly string[]> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
+export const removeTemporaries = (folder: string): Promise<readonly string[]> => cannotWrite(folder);
