@@ -30,6 +30,7 @@ export { renderConversation } from './render.js';
 export type { LogitsProcessor } from './sampling.js';
 export { verify, type VerifyOptions, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
+export { checkThreads } from './threads.js';
 export type { ImageInput, VideoInput } from './visuals.js';
 export type { WeightPiece } from './weight-pieces.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';
