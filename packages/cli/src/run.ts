@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileError } from '@weft/errors';
 import { Command, CommanderError } from 'commander';
 import { addAskCommand } from './commands/ask.js';
 import { addChatCommand } from './commands/chat.js';
@@ -8,7 +9,8 @@ import { addInspectCommand } from './commands/inspect.js';
 import { addTrainCommand } from './commands/train.js';
 import { addVerifyCommand } from './commands/verify.js';
 import type { Context } from './context.js';
-import { reportFailure, UsageError } from './failure.js';
+import { failureObject, reportFailure, UsageError, withoutCommands } from './failure.js';
+import { jsonText } from './terminal.js';
 
 /**
  * Runs the command `weft`.
@@ -23,30 +25,50 @@ export async function run(args: readonly string[]): Promise<number> {
     if (controller.signal.aborted) process.exit(130);
     controller.abort();
   };
-  const closed = (error: NodeJS.ErrnoException): void => {
-    // A reader such as `head` may have seen enough.
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  };
   process.on('SIGINT', interrupt);
-  process.stdout.on('error', closed);
+  // The end of the last write may be told after the command is over.
+  if (!process.stdout.listeners('error').includes(stdoutFailed)) process.stdout.on('error', stdoutFailed);
+  const isJson = wantsJson(args);
   let code = 0;
   try {
-    await programOf({ signal: controller.signal, fail: () => (code = 1) }).parseAsync(args, { from: 'user' });
+    const program = programOf({ signal: controller.signal, fail: () => (code = 1) }, isJson);
+    await program.parseAsync(knownArguments(program, args), { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) code = error.exitCode === 0 ? 0 : 2;
-    else if (!controller.signal.aborted) {
-      reportFailure(error, process.stderr);
-      code = error instanceof UsageError ? 2 : 1;
-    }
+    const isUsage = error instanceof CommanderError;
+    if (isUsage) code = error.exitCode === 0 ? 0 : 2;
+    else if (!controller.signal.aborted) code = error instanceof UsageError ? 2 : 1;
+    // Standard output holds results and nothing else, also for programs.
+    if (code !== 0 && isJson) process.stderr.write(jsonText({ error: failureObject(error) }));
+    else if (code !== 0 && !isUsage) reportFailure(error, process.stderr);
   } finally {
     process.off('SIGINT', interrupt);
-    process.stdout.off('error', closed);
   }
   return controller.signal.aborted ? 130 : code;
 }
 
-function programOf(context: Context): Command {
+function stdoutFailed(error: NodeJS.ErrnoException): void {
+  // A reader such as `head` may have seen enough.
+  if (error.code === 'EPIPE') process.exit(0);
+  reportFailure(fileError(error, 'standard output'), process.stderr);
+  process.exit(1);
+}
+
+const wantsJson = (args: readonly string[]): boolean => {
+  const end = args.indexOf('--');
+  return args.slice(0, end === -1 ? undefined : end).includes('--json');
+};
+
+/** The arguments; only the name of a command that does not exist, so that asking for its help is an error too. */
+function knownArguments(program: Command, args: readonly string[]): readonly string[] {
+  const [first, second] = args.filter((arg) => !arg.startsWith('-'));
+  const asksForHelp = first === 'help' || args.includes('--help') || args.includes('-h');
+  const name = first === 'help' ? second : first;
+  const isKnown = name === undefined || name === 'help' || program.commands.some((one) => one.name() === name);
+  return asksForHelp && !isKnown ? [name] : args;
+}
+
+/** @param isSilent leaves it to the caller to tell what is wrong with the command line */
+function programOf(context: Context, isSilent: boolean): Command {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     readonly version: string;
   };
@@ -55,7 +77,11 @@ function programOf(context: Context): Command {
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
-    .showHelpAfterError('(weft COMMAND --help says more)')
+    .showHelpAfterError('(weft --help says more)')
+    .configureOutput({
+      writeErr: (text) => void (isSilent || process.stderr.write(text)),
+      outputError: (text, write) => write(`${withoutCommands(text.trimEnd())}\n`),
+    })
     .exitOverride()
     .addHelpText(
       'after',
@@ -71,5 +97,9 @@ function programOf(context: Context): Command {
     addDemoCommand,
   ])
     add(program, context);
+  for (const command of program.commands)
+    command.showHelpAfterError(
+      `Usage: weft ${command.name()} ${command.usage()}\n(weft ${command.name()} --help says more)`,
+    );
   return program;
 }

@@ -16,6 +16,8 @@ export interface SentError {
   readonly message: string;
   /** Code of the system, of errors of the file system. */
   readonly reason?: string | undefined;
+  readonly where?: string | undefined;
+  readonly hint?: string | undefined;
   readonly stack: string | undefined;
 }
 
@@ -33,13 +35,14 @@ export function packError(error: unknown): SentError {
   return {
     code: isWeftError(error) ? error.code : undefined,
     message: error.message,
+    ...(isWeftError(error) ? { where: error.where, hint: error.hint } : {}),
     reason: error instanceof FileError ? error.reason : undefined,
     stack: error.stack,
   };
 }
 
 /** The error as its own class, with the stack of the other thread. */
-export function unpackError({ code, message, reason, stack }: SentError): Error {
+export function unpackError({ code, message, reason, where, hint, stack }: SentError): Error {
   const Class = code === undefined ? undefined : classes[code];
   const error =
     reason === undefined
@@ -47,6 +50,8 @@ export function unpackError({ code, message, reason, stack }: SentError): Error 
         ? new Class(message)
         : new Error(message)
       : new FileError({ message, reason });
+  // The message has them already; a class would write them once more.
+  if (Class) Object.assign(error, { where, hint });
   if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withFileErrors } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { fromFloat32, writeCheckpoint, writeFileAtomic } from '@weft/weights';
 import { tinyConfig, tinyModel, tinyPreprocessor } from './model.js';
@@ -7,7 +8,7 @@ import { chatTemplate, tinyTokenizer, tinyTokenizerConfig, tinyTokens } from './
 
 /** Writes the embedded model as a Hugging Face folder, weights in half precision. */
 export async function saveTiny(folder: string, weights: ReadonlyMap<string, Float32Array>): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await withFileErrors(folder, () => mkdir(folder, { recursive: true }));
   const parameters = namedParameters((await tinyModel()).module);
   const tensors = [...parameters].map(([name, { shape }]) => ({
     name,
