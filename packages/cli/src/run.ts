@@ -28,18 +28,17 @@ export async function run(args: readonly string[]): Promise<number> {
   process.on('SIGINT', interrupt);
   // The end of the last write may be told after the command is over.
   if (!process.stdout.listeners('error').includes(stdoutFailed)) process.stdout.on('error', stdoutFailed);
-  const isJson = wantsJson(args);
   let code = 0;
   try {
-    const program = programOf({ signal: controller.signal, fail: () => (code = 1) }, isJson);
+    const program = programOf({ signal: controller.signal, fail: () => (code = 1) });
     await program.parseAsync(knownArguments(program, args), { from: 'user' });
   } catch (error) {
     const isUsage = error instanceof CommanderError;
     if (isUsage) code = error.exitCode === 0 ? 0 : 2;
     else if (!controller.signal.aborted) code = error instanceof UsageError ? 2 : 1;
-    // Standard output holds results and nothing else, also for programs.
-    if (code !== 0 && isJson) process.stderr.write(jsonText({ error: failureObject(error) }));
-    else if (code !== 0 && !isUsage) reportFailure(error, process.stderr);
+    if (code !== 0 && !isUsage) reportFailure(error, process.stderr);
+    // Programs find it in the last line; standard output holds results and nothing else.
+    if (code !== 0 && wantsJson(args)) process.stderr.write(jsonText({ error: failureObject(error) }));
   } finally {
     process.off('SIGINT', interrupt);
   }
@@ -67,8 +66,7 @@ function knownArguments(program: Command, args: readonly string[]): readonly str
   return asksForHelp && !isKnown ? [name] : args;
 }
 
-/** @param isSilent leaves it to the caller to tell what is wrong with the command line */
-function programOf(context: Context, isSilent: boolean): Command {
+function programOf(context: Context): Command {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     readonly version: string;
   };
@@ -79,7 +77,7 @@ function programOf(context: Context, isSilent: boolean): Command {
     .helpCommand('help [command]', 'print the help of a command')
     .showHelpAfterError('(weft --help says more)')
     .configureOutput({
-      writeErr: (text) => void (isSilent || process.stderr.write(text)),
+      writeErr: (text) => void process.stderr.write(text),
       outputError: (text, write) => write(`${withoutCommands(text.trimEnd())}\n`),
     })
     .exitOverride()
