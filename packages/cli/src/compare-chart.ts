@@ -49,7 +49,8 @@ export function comparisonChart(comparison: Comparison): string {
     `${textTokens.toLocaleString('en-US')} of text`,
   ]);
   const scales = panels.map(scaleOf);
-  const left = 14 + largestOf(scales.flatMap((scale) => scale.ticks(6).map((tick) => textWidth(tickText(tick)))));
+  const left =
+    14 + largestOf(scales.flatMap((scale) => scale.ticks(6).map((tick) => textWidth(tickText(tick)))));
   // Wide enough for the words below a group of bars.
   const groupWidth = Math.max(272 / labels.length, 16 + largestOf(labels.flat().map(textWidth)));
   const panelWidth = left + labels.length * groupWidth + right;
@@ -76,17 +77,23 @@ ${panels.map((panel, i) => `<g transform="translate(${i * panelWidth} ${top})">\
 function panelPicture(
   { title, groups }: Panel,
   labels: readonly (readonly string[])[],
-  { scale: y, left, groupWidth: each }: { readonly scale: Scale; readonly left: number; readonly groupWidth: number },
+  {
+    scale: y,
+    left,
+    groupWidth: each,
+  }: { readonly scale: Scale; readonly left: number; readonly groupWidth: number },
 ): string {
   const barWidth = Math.min(36, each / (groups[0]!.length + 1));
   const block = (x: number, from: number, to: number, fill: string): string =>
     to > from
       ? `<rect x="${x.toFixed(1)}" y="${y(to).toFixed(1)}" width="${(barWidth * 0.9).toFixed(1)}" height="${(y(from) - y(to)).toFixed(1)}" fill="${fill}"/>`
       : '';
-  const ticks = y.ticks(6).map(
-    (value) =>
-      `<path d="M${left} ${y(value).toFixed(1)}h${each * groups.length}" stroke="#ddd"/><text x="${left - 6}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${tickText(value)}</text>`,
-  );
+  const ticks = y
+    .ticks(6)
+    .map(
+      (value) =>
+        `<path d="M${left} ${y(value).toFixed(1)}h${each * groups.length}" stroke="#ddd"/><text x="${left - 6}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${tickText(value)}</text>`,
+    );
   const bars = groups.flatMap((group, i) => {
     const middle = left + (i + 0.5) * each;
     const words = labels[i]!.map(

@@ -124,6 +124,8 @@ export function drawingText({ places, refused }: Drawing, file: string): string 
   };
   const drawn = [...count('box', 'boxes'), ...count('point', 'points')].join(' and ');
   const lines =
-    places.length > 0 ? [`${drawn} drawn in ${printableLine(file)}`] : ['The answer names no place; nothing is drawn.'];
+    places.length > 0
+      ? [`${drawn} drawn in ${printableLine(file)}`]
+      : ['The answer names no place; nothing is drawn.'];
   return [...lines, ...refused.map((text) => `Not drawn: ${text}.`)].join('\n');
 }

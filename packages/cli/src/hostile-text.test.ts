@@ -57,7 +57,11 @@ describe('text of files in a terminal', () => {
   it('is harmless in the names of tensors that have no place', async () => {
     const folder = await copy('tensors');
     await editTensors(join(folder, 'model.safetensors'), (tensors) => [...tensors, extra(`a.${hostile}`)]);
-    for (const args of [['inspect', folder], ['ask', 'What?', '-m', folder], ['verify', folder]]) {
+    for (const args of [
+      ['inspect', folder],
+      ['ask', 'What?', '-m', folder],
+      ['verify', folder],
+    ]) {
       const outcome = await weft(args);
       expect(outcome.code).toBe(1);
       expect(outcome.stderr).toMatch(/a\.\\u001b\[2J/);
@@ -67,18 +71,35 @@ describe('text of files in a terminal', () => {
 
   it.each([
     ['the kind of model', (json: Record<string, unknown>) => (json['model_type'] = hostile)],
-    ['an activation', (json: Record<string, unknown>) => Object.assign(json['text_config'] as object, { hidden_act: hostile })],
-    ['a size', (json: Record<string, unknown>) => Object.assign(json['text_config'] as object, { hidden_size: hostile })],
+    [
+      'an activation',
+      (json: Record<string, unknown>) =>
+        Object.assign(json['text_config'] as object, { hidden_act: hostile }),
+    ],
+    [
+      'a size',
+      (json: Record<string, unknown>) =>
+        Object.assign(json['text_config'] as object, { hidden_size: hostile }),
+    ],
     ['the name of a projector', (json: Record<string, unknown>) => (json['projector_hidden_act'] = hostile)],
   ])('is harmless in %s', async (name, edit) => {
     const folder = await copy(name);
     await editJson(join(folder, 'config.json'), edit);
-    for (const args of [['inspect', folder], ['inspect', folder, '--json'], ['ask', 'What?', '-m', folder]])
+    for (const args of [
+      ['inspect', folder],
+      ['inspect', folder, '--json'],
+      ['ask', 'What?', '-m', folder],
+    ])
       expectHarmless(await weft(args));
   });
 
   it('is harmless in files that are no JSON', async () => {
-    for (const name of ['config.json', 'tokenizer.json', 'generation_config.json', 'preprocessor_config.json']) {
+    for (const name of [
+      'config.json',
+      'tokenizer.json',
+      'generation_config.json',
+      'preprocessor_config.json',
+    ]) {
       const folder = await copy(`broken-${name}`);
       await writeFile(join(folder, name), `{"a": ${hostile}`);
       const outcome = await weft(['ask', 'What?', '-m', folder]);
@@ -123,7 +144,14 @@ describe('text of files in a terminal', () => {
     const train = async (config: object, row: unknown): Promise<Outcome> => {
       await writeFile(join(folder, 's.jsonl'), typeof row === 'string' ? row : JSON.stringify(row));
       const stage = { name: 'a', trainable: ['connector'], steps: 1, batchSize: 1, learningRate: 1e-3 };
-      const whole = { model: base, data: { file: 's.jsonl' }, stages: [stage], out: 'out', threads: 1, ...config };
+      const whole = {
+        model: base,
+        data: { file: 's.jsonl' },
+        stages: [stage],
+        out: 'out',
+        threads: 1,
+        ...config,
+      };
       await writeFile(join(folder, 't.json'), JSON.stringify(whole));
       const outcome = await weft(['train', join(folder, 't.json')]);
       await rm(join(folder, 'out'), { recursive: true, force: true });

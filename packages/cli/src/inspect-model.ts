@@ -61,7 +61,9 @@ async function describeFolder(
   image: ImageSize | undefined,
 ): Promise<{ readonly description: ModelDescription; readonly folder: FolderDescription }> {
   const root = resolve(path);
-  const hasWeights = (await withFileErrors(root, () => readdir(root))).some((file) => file.endsWith('.safetensors'));
+  const hasWeights = (await withFileErrors(root, () => readdir(root))).some((file) =>
+    file.endsWith('.safetensors'),
+  );
   if (!hasWeights) {
     const { config, preprocessor } = await readCheckpointFiles(root);
     const description = describeModel(name, await modelOf(config, { preprocessor, importPackage }), image);

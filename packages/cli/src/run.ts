@@ -62,7 +62,8 @@ function knownArguments(program: Command, args: readonly string[]): readonly str
   const [first, second] = args.filter((arg) => !arg.startsWith('-'));
   const asksForHelp = first === 'help' || args.includes('--help') || args.includes('-h');
   const name = first === 'help' ? second : first;
-  const isKnown = name === undefined || name === 'help' || program.commands.some((one) => one.name() === name);
+  const isKnown =
+    name === undefined || name === 'help' || program.commands.some((one) => one.name() === name);
   return asksForHelp && !isKnown ? [name] : args;
 }
 

@@ -5,7 +5,16 @@ import type { Json } from '@weft/spec';
 import type { RateRule, Stage } from '@weft/train';
 import { processors } from './options.js';
 import { readCompose, type ComposeConfig } from './compose-config.js';
-import { ConfigReader, isBoolean, isCount, isNatural, isRate, isShare, isText, isTexts } from './config-reader.js';
+import {
+  ConfigReader,
+  isBoolean,
+  isCount,
+  isNatural,
+  isRate,
+  isShare,
+  isText,
+  isTexts,
+} from './config-reader.js';
 
 /** Samples of a run; paths are absolute. */
 export interface DataConfig {
@@ -93,7 +102,11 @@ export async function readTrainConfig(
         }))
       : undefined,
     saveEvery: root.optional('saveEvery', isCount, 'a number of updates'),
-    threads: root.optional('threads', isThreads, `a whole number from 1 to ${processors()}, the processors of this machine`),
+    threads: root.optional(
+      'threads',
+      isThreads,
+      `a whole number from 1 to ${processors()}, the processors of this machine`,
+    ),
     maxLength: root.optional('maxLength', isCount, 'a number of tokens'),
     dtype: root.optional('dtype', isStoredType, 'float32, float16 or bfloat16') ?? 'float32',
     identity: identityOf(json as Json),

@@ -55,11 +55,12 @@ export async function train(config: TrainConfig, { signal }: Context): Promise<v
     await writeTrained(folder, trained, config);
   } catch (error) {
     if (signal.aborted)
-      process.stderr.write(`\nStopped. The same command goes on from the last state in ${printableLine(out)}.\n`);
+      process.stderr.write(
+        `\nStopped. The same command goes on from the last state in ${printableLine(out)}.\n`,
+      );
     throw error;
   }
-  const heldOut =
-    last?.evaluation === undefined ? '' : `, ${last.evaluation.toFixed(4)} on held-out samples`;
+  const heldOut = last?.evaluation === undefined ? '' : `, ${last.evaluation.toFixed(4)} on held-out samples`;
   const end = last ? `Loss at the end ${last.loss.toFixed(4)}${heldOut}.` : 'The run was over already.';
   process.stdout.write(`${end} The model, metrics.jsonl and loss.svg are in ${printableLine(out)}\n`);
   process.stdout.write(

@@ -41,11 +41,26 @@ describe('a wrong command line', () => {
   );
 
   it.each([
-    [['ask'], /missing required argument 'input'\nUsage: weft ask \[options\] IMAGE\.\.\. "QUESTION"\n\(weft ask --help/],
-    [['train'], /missing required argument 'config'\nUsage: weft train \[options\] <config>\n\(weft train --help/],
-    [['verify', '--nope', 'x'], /unknown option '--nope'\nUsage: weft verify \[options\] <folder\.\.\.>\n\(weft verify --help/],
-    [['inspect', 'a', 'b'], /too many arguments[^]*Usage: weft inspect \[options\] <model>\n\(weft inspect --help/],
-    [['compare', '--image', '3'], /Expected a size[^]*Usage: weft compare \[options\]\n\(weft compare --help/],
+    [
+      ['ask'],
+      /missing required argument 'input'\nUsage: weft ask \[options\] IMAGE\.\.\. "QUESTION"\n\(weft ask --help/,
+    ],
+    [
+      ['train'],
+      /missing required argument 'config'\nUsage: weft train \[options\] <config>\n\(weft train --help/,
+    ],
+    [
+      ['verify', '--nope', 'x'],
+      /unknown option '--nope'\nUsage: weft verify \[options\] <folder\.\.\.>\n\(weft verify --help/,
+    ],
+    [
+      ['inspect', 'a', 'b'],
+      /too many arguments[^]*Usage: weft inspect \[options\] <model>\n\(weft inspect --help/,
+    ],
+    [
+      ['compare', '--image', '3'],
+      /Expected a size[^]*Usage: weft compare \[options\]\n\(weft compare --help/,
+    ],
   ])('shows how the command is used: %j', async (args, message) => {
     const { code, stderr } = await weft(args);
     expect(code).toBe(2);
@@ -56,7 +71,9 @@ describe('a wrong command line', () => {
     for (const command of ['ask', 'chat']) {
       const { code, stderr } = await weft([command, 'x', `--threads=${threads}`]);
       expect(code).toBe(2);
-      expect(stderr).toContain(`Expected a whole number from 1 to ${processors}, the processors of this machine`);
+      expect(stderr).toContain(
+        `Expected a whole number from 1 to ${processors}, the processors of this machine`,
+      );
     }
   });
 });
@@ -64,8 +81,14 @@ describe('a wrong command line', () => {
 describe('a failure with --json', () => {
   it.each<[readonly string[], object]>([
     [['ask', 'none.png', 'What?', '--json'], { code: 'WEFT_INPUT', hint: expect.any(String) as string }],
-    [['ask', 'What?', '--json', '-m', '/nowhere'], { code: 'WEFT_CONFIG', message: 'There is no such folder.', where: '/nowhere' }],
-    [['inspect', 'elephant', '--json'], { code: 'WEFT_CONFIG', message: expect.stringMatching(/'elephant' is neither/) as string }],
+    [
+      ['ask', 'What?', '--json', '-m', '/nowhere'],
+      { code: 'WEFT_CONFIG', message: 'There is no such folder.', where: '/nowhere' },
+    ],
+    [
+      ['inspect', 'elephant', '--json'],
+      { code: 'WEFT_CONFIG', message: expect.stringMatching(/'elephant' is neither/) as string },
+    ],
     [['ask', '', '--json'], { code: 'WEFT_USAGE', message: 'The question is empty.' }],
     [['ask', '--json'], { code: 'WEFT_USAGE', message: "missing required argument 'input'" }],
     [['inspect', 'tiny', '--json', '--image', 'x'], { code: 'WEFT_USAGE' }],
@@ -97,13 +120,24 @@ describe('errors of the file system', () => {
   it('are told in words where something is written or read', async () => {
     await writeFile(join(root, 'file'), 'x');
     const stage = { name: 'a', trainable: ['connector'], steps: 1, batchSize: 1, learningRate: 1e-3 };
-    const config = { model: fixture('llava-siglip-qwen2'), data: { file: 's.jsonl' }, stages: [stage], threads: 1 };
-    const turns = [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }];
+    const config = {
+      model: fixture('llava-siglip-qwen2'),
+      data: { file: 's.jsonl' },
+      stages: [stage],
+      threads: 1,
+    };
+    const turns = [
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: 'b' },
+    ];
     await writeFile(join(root, 's.jsonl'), JSON.stringify({ messages: turns }));
     await writeFile(join(root, 't.json'), JSON.stringify({ ...config, out: 'file/out' }));
     await writeFile(join(root, 'nul.json'), JSON.stringify({ ...config, out: 'a\0b' }));
     for (const [args, message] of [
-      [['train', join(root, 't.json')], /error: A file stands where a folder must be \(ENOTDIR\)\.\n {2}at .*file\/out/],
+      [
+        ['train', join(root, 't.json')],
+        /error: A file stands where a folder must be \(ENOTDIR\)\.\n {2}at .*file\/out/,
+      ],
       [['train', join(root, 'nul.json')], /NUL character/],
       [['train', root], /configuration cannot be read: A folder stands where a file must be/],
       [['train', join(root, 'n'.repeat(300))], /too long \(ENAMETOOLONG\)/],
@@ -128,7 +162,9 @@ describe('errors of the file system', () => {
     closeSync(full);
     expect({ status, stderr }).toMatchObject({
       status: 1,
-      stderr: expect.stringMatching(/^error: The disk is full \(ENOSPC\)\.\n {2}at standard output/) as string,
+      stderr: expect.stringMatching(
+        /^error: The disk is full \(ENOSPC\)\.\n {2}at standard output/,
+      ) as string,
     });
   });
 });
@@ -142,20 +178,31 @@ describe('images outside of their folder', () => {
         join(root, 'outside.json'),
         JSON.stringify({ model: base, data, stages: [stage], out: 'outside', threads: 1 }),
       );
-    const messages = [{ role: 'user', content: '<image>a' }, { role: 'assistant', content: 'b' }];
+    const messages = [
+      { role: 'user', content: '<image>a' },
+      { role: 'assistant', content: 'b' },
+    ];
     await writeFile(join(root, 'o.jsonl'), JSON.stringify({ messages, images: [join(base, 'image-0.png')] }));
     await write({ file: 'o.jsonl' });
     const train = (...flags: string[]) => weft(['train', join(root, 'outside.json'), ...flags]);
-    expect(await train()).toMatchObject({ code: 1, stderr: expect.stringMatching(/lies outside[^]*o\.jsonl:1[^]*--allow-outside/) as string });
+    expect(await train()).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/lies outside[^]*o\.jsonl:1[^]*--allow-outside/) as string,
+    });
     expect(await train('--allow-outside')).toMatchObject({ code: 0 });
     await write({ file: 'o.jsonl', allowOutside: true });
-    expect(await train()).toMatchObject({ code: 0, stdout: expect.stringMatching(/run was over already/) as string });
+    expect(await train()).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/run was over already/) as string,
+    });
     await write({ file: 'o.jsonl', allowOutside: 1 });
     expect((await train()).stderr).toMatch(/data\.allowOutside is 1, expected true or false/);
     const identity = join(root, 'outside', 'train.json');
     await writeFile(identity, (await readFile(identity, 'utf8')).replace('o.jsonl', 'other.jsonl'));
     await write({ file: 'o.jsonl' });
-    expect((await train('--allow-outside')).stderr).toMatch(/data\.file was "other\.jsonl" and is "o\.jsonl"/);
+    expect((await train('--allow-outside')).stderr).toMatch(
+      /data\.file was "other\.jsonl" and is "o\.jsonl"/,
+    );
     await writeFile(identity, '{');
     expect((await train('--allow-outside')).stderr).toMatch(/What run the folder holds cannot be read/);
   });

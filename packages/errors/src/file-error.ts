@@ -31,7 +31,10 @@ const meanings: Readonly<Record<string, readonly [message: string, hint: string]
   EBUSY: ['It is in use', 'End the program that uses it.'],
   EIO: ['The disk reports a fault', 'Check the disk, or choose another folder.'],
   EINVAL: ['The path cannot be used', 'Choose another path.'],
-  ERR_INVALID_ARG_VALUE: ['The path has a NUL character, which no file system allows', 'Choose another path.'],
+  ERR_INVALID_ARG_VALUE: [
+    'The path has a NUL character, which no file system allows',
+    'Choose another path.',
+  ],
   ERR_FS_FILE_TOO_LARGE: ['The file is too large to be read at once', 'Check that it is the file you mean.'],
   ERR_STRING_TOO_LONG: ['The file is too large to be read as text', 'Check that it is the file you mean.'],
 };

@@ -21,7 +21,9 @@ describe('parseJson', () => {
     ['lists that are never closed', '['.repeat(100_000)],
     ['lists after a text that ends in escapes', `["\\\\",${nested(50_000)}]`],
   ])('refuses %s that are nested deeper', (_, text) => {
-    expect(() => parseJson(text)).toThrow(new SyntaxError('lists and objects are nested deeper than 500 levels'));
+    expect(() => parseJson(text)).toThrow(
+      new SyntaxError('lists and objects are nested deeper than 500 levels'),
+    );
   });
 
   it.each(['', '{', '["a]', '"\\'])('says what is wrong with %j', (text) => {

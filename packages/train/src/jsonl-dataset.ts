@@ -69,7 +69,11 @@ export async function jsonlDataset(file: string, options: JsonlOptions): Promise
 /** The path of a row's image, if there is one and it may be read. */
 async function findImage(
   image: string,
-  { folder, allowOutside, where }: { readonly folder: string; readonly allowOutside: boolean; readonly where: string },
+  {
+    folder,
+    allowOutside,
+    where,
+  }: { readonly folder: string; readonly allowOutside: boolean; readonly where: string },
 ): Promise<string> {
   const fail = (message: string, hint: string): never => {
     throw new InputError({ message, where, hint });
@@ -79,7 +83,8 @@ async function findImage(
       `The image ${shown(image, 200)} ${how} the folder of images, ${folder}.`,
       'Put it there, or allow it: `allowOutside` of jsonlDataset, "allowOutside": true beside "file" in a training configuration, or weft train --allow-outside.',
     );
-  if (image.includes('\0')) fail(`The path of an image, ${shown(image, 200)}, has a NUL character.`, 'Mend the path.');
+  if (image.includes('\0'))
+    fail(`The path of an image, ${shown(image, 200)}, has a NUL character.`, 'Mend the path.');
   const found = files.resolve(image, folder);
   if (!allowOutside && files.relative(folder, found) === undefined) outside('lies outside of');
   if ((await files.kindOf(found).catch(() => undefined)) !== 'file')

@@ -59,7 +59,14 @@ describe('images of a JSONL file', () => {
   it('may lie anywhere below their folder', async () => {
     await symlink('sub/b.png', join(data, 'inner.png'));
     await symlink('sub', join(data, 'folder'));
-    for (const image of ['sub/b.png', './sub/../a.png', '..d.png', join(data, 'a.png'), 'inner.png', 'folder/b.png'])
+    for (const image of [
+      'sub/b.png',
+      './sub/../a.png',
+      '..d.png',
+      join(data, 'a.png'),
+      'inner.png',
+      'folder/b.png',
+    ])
       expect((await (await open(image)).example(1)).images, image).not.toBeNull();
   });
 

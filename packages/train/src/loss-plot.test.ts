@@ -83,8 +83,7 @@ describe('the picture of the loss', () => {
     expect(marks).toHaveLength(6);
     for (const [i, one] of marks.entries()) {
       expect(one.to).toBeLessThanOrEqual(720);
-      for (const other of marks.slice(i + 1))
-        if (one.y === other.y) expect(one.to).toBeLessThan(other.from);
+      for (const other of marks.slice(i + 1)) if (one.y === other.y) expect(one.to).toBeLessThan(other.from);
     }
   });
 
@@ -97,19 +96,26 @@ describe('the picture of the loss', () => {
     expect(heights(first!)).not.toEqual(heights(second!));
   });
 
-  it.each([130_000, 400_000, 1_000_001])('draws %d updates as a small picture with every extreme', (length) => {
-    const spike = 77_777;
-    const metrics = run(length, (i) => (i === spike ? 50 : 1));
-    const svg = lossPlot(metrics);
-    expect(svg.length).toBeLessThan(150_000);
-    const [each] = lines(svg);
-    const heights = each!.map((point) => Number(point.split(',')[1]));
-    const top = heights.reduce((a, b) => Math.min(a, b));
-    expect(heights.filter((height) => height === top)).toHaveLength(1);
-  });
+  it.each([130_000, 400_000, 1_000_001])(
+    'draws %d updates as a small picture with every extreme',
+    (length) => {
+      const spike = 77_777;
+      const metrics = run(length, (i) => (i === spike ? 50 : 1));
+      const svg = lossPlot(metrics);
+      expect(svg.length).toBeLessThan(150_000);
+      const [each] = lines(svg);
+      const heights = each!.map((point) => Number(point.split(',')[1]));
+      const top = heights.reduce((a, b) => Math.min(a, b));
+      expect(heights.filter((height) => height === top)).toHaveLength(1);
+    },
+  );
 
   it('has a place for losses of zero, for a single update, and for held-out samples', () => {
-    for (const metrics of [run(30, () => 0), run(1, () => 0.7), [metric(1, 1, { evaluation: 3 }), metric(2, 0)]]) {
+    for (const metrics of [
+      run(30, () => 0),
+      run(1, () => 0.7),
+      [metric(1, 1, { evaluation: 3 }), metric(2, 0)],
+    ]) {
       const svg = lossPlot(metrics);
       expect(svg).not.toMatch(/NaN|Infinity|undefined/);
       expect(lossLabels(svg).length).toBeGreaterThan(1);

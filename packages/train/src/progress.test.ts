@@ -45,10 +45,7 @@ describe('the progress of a training', () => {
   });
 
   it('forgets the held-out loss of the stage before, and shows names without what a terminal obeys', () => {
-    const texts = written(undefined, [
-      metric(1, { evaluation: 1 }),
-      metric(1, { stage: 'next' }),
-    ]);
+    const texts = written(undefined, [metric(1, { evaluation: 1 }), metric(1, { stage: 'next' })]);
     expect(texts[1]).not.toMatch('held-out');
     const name = 'a\x1b]0;owned\x07\nerror: b';
     const [shown] = written(undefined, [metric(1, { stage: name })], { ...stage, name });

@@ -19,7 +19,8 @@ export function trainingProgress(stream: ProgressStream): (metric: Metric, stage
   let last: string | undefined;
   let heldOut: number | undefined;
   return (metric, stage) => {
-    if (metric.stage !== last) [loss, rate, last, heldOut] = [movingMean(), movingMean(), metric.stage, undefined];
+    if (metric.stage !== last)
+      [loss, rate, last, heldOut] = [movingMean(), movingMean(), metric.stage, undefined];
     const [meanLoss, time] = [loss(metric.loss), rate(metric.milliseconds)];
     heldOut = metric.evaluation ?? heldOut;
     const { step } = metric;
@@ -33,8 +34,10 @@ export function trainingProgress(stream: ProgressStream): (metric: Metric, stage
     ];
     const text = parts.join('  ');
     const isOver = step >= stage.steps;
-    if (stream.isTTY) stream.write(`\r${barLine(text, step / stage.steps, stream.columns || 80)}\x1b[K${isOver ? '\n' : ''}`);
-    else if (step === 1 || step % 50 === 0 || isOver || metric.evaluation !== undefined) stream.write(`${text}\n`);
+    if (stream.isTTY)
+      stream.write(`\r${barLine(text, step / stage.steps, stream.columns || 80)}\x1b[K${isOver ? '\n' : ''}`);
+    else if (step === 1 || step % 50 === 0 || isOver || metric.evaluation !== undefined)
+      stream.write(`${text}\n`);
   };
 }
 

@@ -17,7 +17,13 @@ const data: Dataset = {
   size: 4,
   example: (i) => ({ inputIds: [3 + i, 5, 7, 9], labels: [3 + i, 5, 7, 9], images: null }),
 };
-const stage: Stage = { name: 'tune', trainable: ['**.norm.weight'], steps: 3, batchSize: 1, learningRate: 1e-3 };
+const stage: Stage = {
+  name: 'tune',
+  trainable: ['**.norm.weight'],
+  steps: 3,
+  batchSize: 1,
+  learningRate: 1e-3,
+};
 
 let root: string;
 let folder: string;
@@ -28,14 +34,25 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true }));
 
 const train = (changes: Partial<Stage> = {}, more: Partial<FitOptions> = {}) =>
-  fit({ model, weights, stages: [{ stage: { ...stage, ...changes }, data }], folder, seed: 1, threads: 1, ...more });
+  fit({
+    model,
+    weights,
+    stages: [{ stage: { ...stage, ...changes }, data }],
+    folder,
+    seed: 1,
+    threads: 1,
+    ...more,
+  });
 
 /** A process that is over. */
 const dead = (): number => spawnSync(process.execPath, ['-e', '']).pid!;
 
 async function edit(changes: Readonly<Record<string, unknown>>): Promise<void> {
   const file = join(folder, 'run.json');
-  await writeFile(file, JSON.stringify({ ...(JSON.parse(await readFile(file, 'utf8')) as object), ...changes }));
+  await writeFile(
+    file,
+    JSON.stringify({ ...(JSON.parse(await readFile(file, 'utf8')) as object), ...changes }),
+  );
 }
 
 describe('the state of a run', () => {
@@ -82,11 +99,14 @@ describe('the state of a run', () => {
     await expect(train()).rejects.toThrow(message);
   });
 
-  it.each(['[]', '"x"', '{', '', 'null', '['.repeat(9999)])('is refused where run.json is %j', async (text) => {
-    await mkdir(folder);
-    await writeFile(join(folder, 'run.json'), text);
-    await expect(train()).rejects.toThrow(ConfigError);
-  });
+  it.each(['[]', '"x"', '{', '', 'null', '['.repeat(9999)])(
+    'is refused where run.json is %j',
+    async (text) => {
+      await mkdir(folder);
+      await writeFile(join(folder, 'run.json'), text);
+      await expect(train()).rejects.toThrow(ConfigError);
+    },
+  );
 
   it('must have the weights and moments of the model', async () => {
     const stop = new AbortController();

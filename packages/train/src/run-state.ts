@@ -109,9 +109,12 @@ async function readPointer(folder: string): Promise<Pointer | null> {
   };
   // The file may come from anybody, and what it names is read and later removed.
   if (typeof file !== 'string' || !isStateName(file))
-    return fail(`file is ${shown(file)}, expected the name of a state in this folder, such as "state-0-200.safetensors".`);
+    return fail(
+      `file is ${shown(file)}, expected the name of a state in this folder, such as "state-0-200.safetensors".`,
+    );
   if (typeof key !== 'string') return fail(`key is ${shown(key)}, expected a digest.`);
-  if (model !== undefined && typeof model !== 'string') return fail(`model is ${shown(model)}, expected a digest.`);
+  if (model !== undefined && typeof model !== 'string')
+    return fail(`model is ${shown(model)}, expected a digest.`);
   for (const [name, number] of Object.entries({ stage, step }))
     if (!Number.isSafeInteger(number) || (number as number) < 0)
       return fail(`${name} is ${shown(number)}, expected a whole number of at least 0.`);

@@ -27,11 +27,16 @@ export function addTrainCommand(program: Command, context: Context): void {
       'after',
       `\nExample:\n  $ weft train train.json\n\ntrain.json:\n${example}\n\nA line of samples.jsonl:\n{"messages": [{"role": "user", "content": "<image>What is this?"}, {"role": "assistant", "content": "A star."}], "images": ["1.png"]}`,
     )
-    .action(async (file: string, { out, allowOutside }: { readonly out?: string; readonly allowOutside?: boolean }) => {
-      const [{ readTrainConfig }, { train }] = await Promise.all([
-        import('../train-config.js'),
-        import('../train-run.js'),
-      ]);
-      await train(await readTrainConfig(file, out, allowOutside), context);
-    });
+    .action(
+      async (
+        file: string,
+        { out, allowOutside }: { readonly out?: string; readonly allowOutside?: boolean },
+      ) => {
+        const [{ readTrainConfig }, { train }] = await Promise.all([
+          import('../train-config.js'),
+          import('../train-run.js'),
+        ]);
+        await train(await readTrainConfig(file, out, allowOutside), context);
+      },
+    );
 }

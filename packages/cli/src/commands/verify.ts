@@ -32,8 +32,7 @@ export function addVerifyCommand(program: Command, context: Context): void {
         if (!json && 'checks' in outcome)
           process.stdout.write(`${i > 0 ? '\n' : ''}${reportText(outcome)}\n`);
       }
-      if (json)
-        process.stdout.write(jsonText(folders.length === 1 ? outcomes[0] : outcomes, 2));
+      if (json) process.stdout.write(jsonText(folders.length === 1 ? outcomes[0] : outcomes, 2));
     });
 }
 
@@ -44,7 +43,11 @@ async function outcomeOf(folder: string, signal: AbortSignal, status: StatusLine
   } catch (error) {
     if (signal.aborted) throw error;
     reportFailure(error, process.stderr);
-    return { folder, error: error instanceof Error ? error.message : String(error), code: failureObject(error).code };
+    return {
+      folder,
+      error: error instanceof Error ? error.message : String(error),
+      code: failureObject(error).code,
+    };
   }
 }
 

@@ -46,8 +46,7 @@ async function openFile(path: string): Promise<OpenFile> {
       read: (into, offset) =>
         withFileErrors(
           path,
-          async () =>
-            (await handle.read(into, 0, Math.min(2 ** 30, into.byteLength), offset)).bytesRead,
+          async () => (await handle.read(into, 0, Math.min(2 ** 30, into.byteLength), offset)).bytesRead,
         ),
       close: () => withFileErrors(path, () => handle.close()),
     };
