@@ -12,6 +12,7 @@ import type { TensorData } from '@weft/graph';
 import { part, senseOf, type Model } from '@weft/spec';
 import type { EmbedPiece, Engine, RowPictures, SequenceId, StepRow } from './engine.js';
 import { crossSight, rowsOf, type BatchIds, type BatchSight } from './batch-sight.js';
+import { checkTensors } from './check-tensors.js';
 import { cutPieces } from './sequence.js';
 
 /**
@@ -41,6 +42,13 @@ export interface PaddedBatch extends BatchIds, BatchSight {
  * @throws InputError if a shape does not fit, or if there are more or fewer image tokens than embeddings
  */
 export async function readBatch(engine: Engine, model: Model, inputs: ForwardInputs): Promise<PaddedBatch> {
+  checkTensors(inputs);
+  if (!inputs.input_ids)
+    throw new InputError({
+      message: 'input_ids is missing, expected ids of the shape [batch, length].',
+      where: 'forward',
+      hint: 'Give the ids of the prompt beside the inputs of the encoder.',
+    });
   const { shape } = inputs.input_ids;
   const [batch = 0, length = 0] = shape;
   if (shape.length !== 2 || batch * length === 0)

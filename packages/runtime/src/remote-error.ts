@@ -51,7 +51,7 @@ export function unpackError({ code, message, reason, where, hint, stack }: SentE
         : new Error(message)
       : new FileError({ message, reason });
   // The message has them already; a class would write them once more.
-  if (Class) Object.assign(error, { where, hint });
+  if (isWeftError(error)) Object.assign(error, { where, hint });
   if (stack !== undefined) error.stack = stack;
   return error;
 }
