@@ -22,6 +22,15 @@ describe('an error of the file system', () => {
     expect(error.message).toMatch(message);
   });
 
+  it('is known by its message where its code was lost on the way from another thread', () => {
+    const lost = structuredClone(new Error("EACCES: permission denied, open '/a/b'"));
+    expect(fileError(lost, '/c')).toMatchObject({ code: 'WEFT_FILE', reason: 'EACCES', where: '/c' });
+    const other = new Error('ERROR: it is late, open the door');
+    expect(fileError(other, '/c')).toBe(other);
+    const plain = new Error('Error: a, b');
+    expect(fileError(plain, '/c')).toBe(plain);
+  });
+
   it('is told from all other errors, which stay as they are', async () => {
     for (const other of [
       new InputError('no'),

@@ -46,7 +46,10 @@ const meanings: Readonly<Record<string, readonly [message: string, hint: string]
  */
 export function fileError(cause: unknown, path: string): unknown {
   if (!(cause instanceof Error) || cause instanceof WeftError) return cause;
-  const { code, syscall } = cause as { readonly code?: unknown; readonly syscall?: unknown };
+  // On the way from another thread an error keeps its message alone: `ENOSPC: no space left on device, write`.
+  const [, told, call] = /^(E[A-Z0-9]+): [^]*?, (\w+)/.exec(cause.message) ?? [];
+  const lost = told !== undefined && told in meanings ? told : undefined;
+  const { code = lost, syscall = call } = cause as { readonly code?: unknown; readonly syscall?: unknown };
   if (typeof code !== 'string') return cause;
   const known = meanings[code];
   if (known === undefined && (typeof syscall !== 'string' || !/^E[A-Z0-9]+$/.test(code))) return cause;

@@ -205,9 +205,11 @@ function parseSample(text: string, where: string): Sample {
 
 const isRole = (value: unknown): value is Role => (roles as readonly unknown[]).includes(value);
 
+/** Parts of a row: pictures are listed apart from the messages, so their parts say nothing more. */
 function parsePart(part: unknown): MessagePart | undefined {
-  const { type, text } = (part ?? {}) as { type?: unknown; text?: unknown };
-  if (type === 'image') return { type };
+  const { type, text, ...rest } = (part ?? {}) as { type?: unknown; text?: unknown };
+  if (Object.values(rest).some((value) => value !== undefined && value !== null)) return undefined;
+  if (type === 'image' && (text === undefined || text === null)) return { type };
   return type === 'text' && typeof text === 'string' ? { type, text } : undefined;
 }
 

@@ -28,10 +28,10 @@ export const writeFileAtomic = async (path: string, data: string | Uint8Array): 
 /** Names of temporary files that this process writes at the moment. */
 const inWork = new Set<string>();
 
-/** Writes a file next to its target. @throws FileError where the file system refuses */
+/** Writes a file next to its target; `write` is told the temporary name, too. @throws FileError where the file system refuses */
 export const stageFile = async (
   path: string,
-  write: (handle: FileHandle) => Promise<void>,
+  write: (handle: FileHandle, temporary: string) => Promise<void>,
 ): Promise<StagedFile> => {
   const target = resolve(path);
   const temporary = join(
@@ -46,7 +46,7 @@ export const stageFile = async (
   try {
     const handle = await withFileErrors(target, () => open(temporary, 'wx'));
     try {
-      await write(handle);
+      await write(handle, temporary);
       await withFileErrors(target, () => handle.sync());
     } finally {
       await handle.close();
