@@ -42,13 +42,6 @@ export interface PaddedBatch extends BatchIds, BatchSight {
  * @throws InputError if a shape does not fit, or if there are more or fewer image tokens than embeddings
  */
 export async function readBatch(engine: Engine, model: Model, inputs: ForwardInputs): Promise<PaddedBatch> {
-  checkTensors(inputs);
-  if (!inputs.input_ids)
-    throw new InputError({
-      message: 'input_ids is missing, expected ids of the shape [batch, length].',
-      where: 'forward',
-      hint: 'Give the ids of the prompt beside the inputs of the encoder.',
-    });
   const { shape } = inputs.input_ids;
   const [batch = 0, length = 0] = shape;
   if (shape.length !== 2 || batch * length === 0)
@@ -203,6 +196,14 @@ export async function forward(
   { engine, model }: { readonly engine: Engine; readonly model: Model },
   inputs: ForwardInputs,
 ): Promise<Logits> {
+  // Not in `readBatch`: `verify` sees there which tensors of a golden file a model reads.
+  checkTensors(inputs);
+  if (!inputs.input_ids)
+    throw new InputError({
+      message: 'input_ids is missing, expected ids of the shape [batch, length].',
+      where: 'forward',
+      hint: 'Give the ids of the prompt beside the inputs of the encoder.',
+    });
   const batch = await readBatch(engine, model, inputs);
   try {
     const data = await withSequences(engine, batch, (sequences) =>
