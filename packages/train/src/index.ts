@@ -6,7 +6,7 @@ export { describeStage, listParameters } from './describe.js';
 export { fit, type FitOptions, type StageRun } from './fit.js';
 export { jsonlDataset, type JsonlOptions } from './jsonl-dataset.js';
 export { lossPlot } from './loss-plot.js';
-export type { Metric } from './metrics.js';
+export type { Metric } from './metric.js';
 export { movingMean } from './moving-mean.js';
 export { Optimizer, type OptimizerOptions, type UpdateReport } from './optimizer.js';
 export { trainingProgress, type ProgressStream } from './progress.js';

@@ -1,6 +1,6 @@
 import { printableLine } from '@weft/errors';
 import { scaleLinear, scaleLog } from 'd3-scale';
-import type { Metric } from './metrics.js';
+import type { Metric } from './metric.js';
 import { movingMean } from './moving-mean.js';
 
 /** Sizes in pixels; `line` is the height of a line of text. */

@@ -2,21 +2,7 @@ import { appendText, makeFolder } from '#backend';
 import { parseJson } from '@weft/errors';
 import { files, writeFileAtomic } from '@weft/weights';
 import { lossPlot } from './loss-plot.js';
-
-/** One line of `metrics.jsonl`. */
-export interface Metric {
-  readonly stage: string;
-  readonly step: number;
-  /** Mean over the supervised tokens. */
-  readonly loss: number;
-  readonly gradientNorms: Readonly<Record<string, number>>;
-  readonly learningRates: Readonly<Record<string, number>>;
-  /** Tokens of the update, padding left out. */
-  readonly tokens: number;
-  readonly milliseconds: number;
-  /** Loss on held-out samples, after the updates at which it was measured. */
-  readonly evaluation?: number;
-}
+import type { Metric } from './metric.js';
 
 const pathIn = (folder: string): string => files.join(folder, 'metrics.jsonl');
 

@@ -1,5 +1,5 @@
 import { printableLine } from '@weft/errors';
-import type { Metric } from './metrics.js';
+import type { Metric } from './metric.js';
 import { movingMean } from './moving-mean.js';
 import type { Stage } from './stage.js';
 
