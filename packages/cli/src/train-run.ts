@@ -1,6 +1,6 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { ConfigError, fileError, parseJson, printableLine, reasonOf, withFileErrors } from '@weft/errors';
+import { ConfigError, fileError, parseJson, printableLine, reasonOf } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { maxPositionsOf, writeModel, type ConversationTools } from '@weft/runtime';
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
@@ -15,7 +15,7 @@ import {
   type Metric,
   type StageRun,
 } from '@weft/train';
-import { fromFloat32, writeFileAtomic, type FloatDtype } from '@weft/weights';
+import { fromFloat32, makeFolder, writeFileAtomic, type FloatDtype } from '@weft/weights';
 import { composeFolder } from './compose-folder.js';
 import { openFolder, readWeights, type OpenFolder } from './open-folder.js';
 import type { Context } from './context.js';
@@ -34,7 +34,7 @@ export async function train(config: TrainConfig, { signal }: Context): Promise<v
   const { tools, runs, evaluation } = await openData(config, folder);
   await showPlan(runs, tools);
 
-  await withFileErrors(out, () => mkdir(out, { recursive: true }));
+  await makeFolder(out);
   await writeFileAtomic(join(out, identityFile), `${JSON.stringify(config.identity, null, 2)}\n`);
   const weights = await readAll(folder);
   const progress = trainingProgress(process.stderr);

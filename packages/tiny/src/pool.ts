@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { withFileErrors } from '@weft/errors';
-import { writeFileAtomic } from '@weft/weights';
+import { makeFolder, writeFileAtomic } from '@weft/weights';
 import { resize } from '@weft/image';
 import { makeExample } from './world/example.js';
 
@@ -44,7 +44,7 @@ export async function openPool(
   { first, count, size }: PoolSlice,
   report: (done: number) => void = () => {},
 ): Promise<Pool> {
-  await withFileErrors(folder, () => mkdir(folder, { recursive: true }));
+  await makeFolder(folder);
   const file = join(folder, `pictures-v${worldVersion}-${first}-${count}-${size}.rgb`);
   const length = count * size * size * 3;
   const known = await stat(file).catch(() => null);

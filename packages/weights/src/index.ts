@@ -8,6 +8,7 @@ export type { Files, OpenFile, PathKind } from './backend/files.js';
 export {
   files,
   fillSafetensors,
+  makeFolder,
   removeTemporaries,
   writeCheckpoint,
   writeFileAtomic,

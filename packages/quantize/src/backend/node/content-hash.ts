@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseJson, withFileErrors } from '@weft/errors';
-import { writeFileAtomic } from '@weft/weights';
+import { makeFolder, writeFileAtomic } from '@weft/weights';
 
 /** A file as it was when its content was hashed. */
 interface KnownFile {
@@ -31,7 +31,7 @@ export async function contentHash(path: string, cache: string, signal?: AbortSig
     pipeline(createReadStream(file, { highWaterMark: 2 ** 20 }), hash, { signal }),
   );
   const sha256 = hash.digest('hex');
-  await withFileErrors(cache, () => mkdir(dirname(index), { recursive: true }));
+  await makeFolder(dirname(index));
   // Another process may have written meanwhile: what is lost then is computed again.
   await writeFileAtomic(
     index,

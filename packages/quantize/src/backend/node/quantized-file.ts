@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseJson, withFileErrors } from '@weft/errors';
-import { openSafetensors, removeTemporaries, writeFileAtomic } from '@weft/weights';
+import { parseJson } from '@weft/errors';
+import { makeFolder, openSafetensors, removeTemporaries, writeFileAtomic } from '@weft/weights';
 import { blocksIn, type MatrixBlocks, type QuantizedTensor, type QuantizeJob } from '../../job.js';
 import type { QuantizedFile } from '../write-quantized.js';
 import { cacheFolder } from './cache-folder.js';
@@ -21,7 +21,7 @@ export const quantizedFile: QuantizedFile = async (jobs, options = {}) => {
   const report = join(folder, `${key}.json`);
   const known = await readCached(jobs, path, report);
   if (known) return { path, isCached: true, ...known };
-  await withFileErrors(folder, () => mkdir(folder, { recursive: true }));
+  await makeFolder(folder);
   await removeTemporaries(folder);
   const tensors = await writeQuantized(path, jobs, { ...options, metadata: { format: 'weft', key } });
   await writeFileAtomic(report, `${JSON.stringify(tensors, undefined, 1)}\n`);

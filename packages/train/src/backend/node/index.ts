@@ -1,9 +1,7 @@
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { withFileErrors } from '@weft/errors';
 
-/** Makes a folder with all above it, unless it is there. @throws FileError where the file system refuses */
-export const makeFolder = (folder: string): Promise<void> =>
-  withFileErrors(folder, async () => void (await mkdir(folder, { recursive: true })));
+export { makeFolder } from '@weft/weights';
 
 /** Writes a text at the end of a file. @throws FileError where the file system refuses */
 export const appendText = (path: string, text: string): Promise<void> =>

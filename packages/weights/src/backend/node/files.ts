@@ -1,10 +1,25 @@
-import { open, readFile, readdir, realpath, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { withFileErrors } from '@weft/errors';
 import type { Files, OpenFile } from '../files.js';
 
 const isMissing = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'reason' in error && error.reason === 'ENOENT';
+
+/** Makes a folder with all above it, unless it is there. @throws FileError where the file system refuses */
+export const makeFolder = (folder: string): Promise<void> =>
+  withFileErrors(folder, async () => {
+    try {
+      await mkdir(folder, { recursive: true });
+    } catch (error) {
+      // Of what a read-only file system says, Node makes that the folder is not there. One by one the folders tell why.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      const missing: string[] = [];
+      for (let at = resolve(folder); !(await files.exists(at)) && dirname(at) !== at; at = dirname(at))
+        missing.unshift(at);
+      for (const one of missing) await mkdir(one);
+    }
+  });
 
 /** The disk. */
 export const files: Files = {

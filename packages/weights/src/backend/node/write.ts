@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, readdir, rm } from 'node:fs/promises';
+import { type FileHandle, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { WeightError, withFileErrors } from '@weft/errors';
 import {
@@ -9,6 +9,7 @@ import {
   writeAll,
   writeFileAtomic,
 } from './atomic.js';
+import { makeFolder } from './files.js';
 import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype } from '../../dtypes.js';
 import { elementCount, maxHeaderBytes, quoted } from '../../header.js';
 import type { FilledPlace, FileToFill, TensorToFill, TensorToWrite } from '../../tensor-to-write.js';
@@ -100,7 +101,7 @@ export const writeCheckpoint = async (
   const shards = split(sized, maxShardBytes);
   const names = shards.map((_, i) => shardName(i, shards.length));
   const index = join(root, indexName);
-  await withFileErrors(root, () => mkdir(root, { recursive: true }));
+  await makeFolder(root);
   await removeTemporaries(root);
   const staged: StagedFile[] = [];
   try {
