@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, isWeftError, parseJson, reasonOf } from '@weft/errors';
 import { configOfParams } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
@@ -63,15 +63,16 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
  */
 export async function readJsonObject(
   path: string,
-  parse: (text: string) => unknown = JSON.parse,
+  parse: (text: string) => unknown = parseJson,
 ): Promise<Json | undefined> {
   let text: string;
   try {
     text = await files.readText(path);
   } catch (cause) {
     if (files.isMissing(cause)) return undefined;
+    if (isWeftError(cause)) throw cause;
     throw new ConfigError({
-      message: `The file cannot be read: ${(cause as Error).message}.`,
+      message: `The file cannot be read: ${reasonOf(cause)}.`,
       where: path,
       cause,
     });
@@ -81,7 +82,7 @@ export async function readJsonObject(
     value = parse(text);
   } catch (cause) {
     throw new ConfigError({
-      message: `The file is not valid JSON: ${(cause as Error).message}.`,
+      message: `The file is not valid JSON: ${reasonOf(cause)}.`,
       where: path,
       hint: 'It is damaged or cut off. Download it again.',
       cause,

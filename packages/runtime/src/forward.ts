@@ -12,6 +12,7 @@ import type { TensorData } from '@weft/graph';
 import { part, senseOf, type Model } from '@weft/spec';
 import type { EmbedPiece, Engine, RowPictures, SequenceId, StepRow } from './engine.js';
 import { crossSight, rowsOf, type BatchIds, type BatchSight } from './batch-sight.js';
+import { checkTensors } from './check-tensors.js';
 import { cutPieces } from './sequence.js';
 
 /**
@@ -205,6 +206,14 @@ export async function forward(
   { engine, model }: { readonly engine: Engine; readonly model: Model },
   inputs: ForwardInputs,
 ): Promise<Logits> {
+  // Not in `readBatch`: `verify` sees there which tensors of a golden file a model reads.
+  checkTensors(inputs);
+  if (!inputs.input_ids)
+    throw new InputError({
+      message: 'input_ids is missing, expected ids of the shape [batch, length].',
+      where: 'forward',
+      hint: 'Give the ids of the prompt beside the inputs of the encoder.',
+    });
   const batch = await readBatch(engine, model, inputs);
   try {
     const data = await withSequences(engine, batch, (sequences) =>

@@ -40,6 +40,7 @@ export {
 export type { LogitsProcessor, SequenceBias } from './logits-processors.js';
 export { verify, type VerifyOptions, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
+export { checkThreads } from './threads.js';
 export type { ImageInput, VideoInput } from './visuals.js';
 export type { WeightPiece } from './weight-pieces.js';
 export type { Watermarking } from './watermark.js';

@@ -15,6 +15,7 @@ import { PrefixQueue } from './prefix-queue.js';
 import { Scheduler } from './scheduler.js';
 import { smallStorage } from './small-storage.js';
 import { startEngine } from './start-engine.js';
+import { checkThreads } from './threads.js';
 import type { DtypeOption } from './weight-forms.js';
 
 const mebibyte = 2 ** 20;
@@ -28,7 +29,7 @@ export interface LoadOptions {
   readonly model?: Model | undefined;
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
   readonly worker?: boolean | undefined;
-  /** Threads of ONNX Runtime; the physical cores unless given. */
+  /** Threads of ONNX Runtime, at most as many as the machine has processors; the physical cores unless given. */
   readonly threads?: number | undefined;
   /**
    * The form in which weights are kept: `float32` unless given, which leaves them as the files have them. Rounded weights
@@ -157,7 +158,6 @@ function checkLoadOptions(options: LoadOptions): void {
       where: 'load',
       hint: `Compose the model with them, and leave \`${options.recipe ? 'recipe' : 'parts'}\` out.`,
     });
-  const { threads } = options;
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
     const bytes = options[key];
     if (bytes !== undefined && !(bytes >= 0))
@@ -166,11 +166,7 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
       });
   }
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw new InputError({
-      message: `threads is ${threads}, expected a whole number of at least 1.`,
-      where: 'load',
-    });
+  checkThreads(options.threads, 'load');
 }
 
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */

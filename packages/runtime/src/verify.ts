@@ -1,4 +1,4 @@
-import { ConfigError, InputError, UnsupportedError } from '@weft/errors';
+import { ConfigError, InputError, parseJson, UnsupportedError } from '@weft/errors';
 import { joinArrays } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import { part, type Json } from '@weft/spec';
@@ -115,7 +115,7 @@ async function readGolden(
 /** Choices that the reference made and no file of the checkpoint states: JSON in the metadata. */
 function recipeOptions(folder: string, { recipe_options: text = '{}' }: Metadata): Json {
   try {
-    return JSON.parse(text) as Json;
+    return parseJson(text) as Json;
   } catch (cause) {
     throw new ConfigError({
       message: `recipe_options of golden.safetensors is not JSON: ${text}.`,

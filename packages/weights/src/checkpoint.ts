@@ -1,4 +1,4 @@
-import { WeightError } from '@weft/errors';
+import { isWeftError, parseJson, WeightError } from '@weft/errors';
 import { files as place } from '#backend';
 import { duplicateKey } from './duplicate-key.js';
 import { maxHeaderBytes, quoted, shown } from './header.js';
@@ -113,9 +113,9 @@ const readWeightMap = async (index: string): Promise<Map<string, string>> => {
     if (size > maxHeaderBytes)
       return fail(`The index has ${size} bytes, expected at most ${maxHeaderBytes}.`);
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await place.readAll(index));
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
-    if (cause instanceof WeightError) throw cause;
+    if (isWeftError(cause)) throw cause;
     return fail('The index cannot be read as JSON text.', cause);
   }
   const twice = duplicateKey(text);

@@ -5,7 +5,15 @@ export type { SafetensorsFile, TensorEntry } from './safetensors.js';
 export { openCheckpoint } from './checkpoint.js';
 export type { Checkpoint } from './checkpoint.js';
 export type { Files, OpenFile, PathKind } from './backend/files.js';
-export { files, fillSafetensors, writeCheckpoint, writeFileAtomic, writeSafetensors } from '#backend';
+export {
+  files,
+  fillSafetensors,
+  makeFolder,
+  removeTemporaries,
+  writeCheckpoint,
+  writeFileAtomic,
+  writeSafetensors,
+} from '#backend';
 export type { FilledPlace, FileToFill, TensorToFill, TensorToWrite } from './tensor-to-write.js';
 export { matchWeights } from './match.js';
 export type { MatchedWeights, WeightsToMatch } from './match.js';
