@@ -17,6 +17,7 @@ FIXTURES = {
     "llava-sharded": ["llava.py", "--variant", "sharded", "--seed", "5"],
     "llava-next-two": ["llava_next.py", "--variant", "two", "--tied", "--seed", "12"],
     "llava-onevision-two": ["llava_next.py", "--model", "llava_onevision", "--variant", "two", "--text", "qwen2", "--tied", "--most", "2", "--seed", "12"],
+    "llava-onevision-shared": ["llava_next.py", "--model", "llava_onevision", "--variant", "shared", "--text", "qwen2", "--tied", "--most", "2", "--seed", "15"],
     "fuyu-small": ["fuyu.py", "--variant", "small", "--seed", "3"],
     "fuyu-large": ["fuyu.py", "--variant", "large", "--seed", "5"],
     "janus-two": ["janus.py", "--variant", "two", "--lean", "--tied", "--seed", "4"],
