@@ -55,6 +55,7 @@ export const anyresTiles =
     return plannedImages<ArrangedPicture>({
       id,
       config,
+      zeroViews: 'padding',
       plan: (size, index, total) => {
         requirePixels(size, `Picture ${index}`);
         return plan(size, total);

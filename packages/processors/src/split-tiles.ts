@@ -49,6 +49,7 @@ export const splitTiles =
     return plannedImages<SplitPlan>({
       id,
       config,
+      zeroViews: 'padding',
       plan: (size, index) => {
         requirePixels(size, `Picture ${index}`);
         return planSplit(size, config, tileSize);

@@ -181,7 +181,9 @@ function pixelChecks(
   { own, uniform }: { readonly own: ProcessedImages; readonly uniform: (byte: number) => ProcessedImages },
 ): VerifyCheck[] {
   const encoder = part(model, 'encoder');
-  const wanted = encoder.prepare ? reference : fittedTo(encoder.inputs[name]!, name, reference);
+  const wanted = encoder.prepare
+    ? reference
+    : fittedTo(encoder.inputs[name]!, name, reference, senseOf(model, 'image')!.processor);
   const actual = own.inputs[name]!.data as Float32Array;
   const expected = wanted.data as Float32Array;
   if (actual.length !== expected.length || own.inputs[name]!.shape.join() !== wanted.shape.join())
