@@ -94,7 +94,8 @@ function resizeRows(source: Framed, windows: Windows, first: number, end: number
   while (from < to && seen.from[from] === seen.to[from]) from++;
   while (to > from && seen.from[to - 1] === seen.to[to - 1]) to--;
 
-  const { taps, weights } = windows;
+  const { taps, weights, first: starts } = windows;
+  const { from: taken, to: stops, outside } = seen;
   const [fillRed, fillGreen, fillBlue] = fill;
   const samples = picture.data;
   const data = new Uint8Array((end - first) * (to - from) * 3);
@@ -102,13 +103,13 @@ function resizeRows(source: Framed, windows: Windows, first: number, end: number
   for (let y = first; y < end; y++) {
     const row = (y - top) * picture.width - left;
     for (let x = from; x < to; x++) {
-      const outside = seen.outside[x]!;
-      let red = (half + Math.imul(fillRed, outside)) | 0;
-      let green = (half + Math.imul(fillGreen, outside)) | 0;
-      let blue = (half + Math.imul(fillBlue, outside)) | 0;
-      let pixel = (row + windows.first[x]! + seen.from[x]!) * 3;
-      const stop = x * taps + seen.to[x]!;
-      for (let k = x * taps + seen.from[x]!; k < stop; k++) {
+      const beside = outside[x]!;
+      let red = (half + Math.imul(fillRed, beside)) | 0;
+      let green = (half + Math.imul(fillGreen, beside)) | 0;
+      let blue = (half + Math.imul(fillBlue, beside)) | 0;
+      let pixel = (row + starts[x]! + taken[x]!) * 3;
+      const stop = x * taps + stops[x]!;
+      for (let k = x * taps + taken[x]!; k < stop; k++) {
         const weight = weights[k]!;
         red = (red + Math.imul(samples[pixel]!, weight)) | 0;
         green = (green + Math.imul(samples[pixel + 1]!, weight)) | 0;

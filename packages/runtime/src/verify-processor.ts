@@ -36,7 +36,7 @@ export async function processorChecks(
   if (!ids && !pixels && !videoPixels) return [];
   const pictures: Picture[] = [];
   for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/))
-    pictures.push(await readPicture(files.join(folder, name), undefined, model.prompt.backdrop));
+    pictures.push(await readPicture(files.join(folder, name), { backdrop: model.prompt.backdrop }));
   const videos = await readFrames(folder, Number(metadata['fps'] ?? 2));
   const checks: VerifyCheck[] = [];
   const [image, video] = [senseOf(model, 'image'), senseOf(model, 'video')];

@@ -3,6 +3,7 @@ import type { Metadata, SharpOptions } from 'sharp';
 import { gifBackdrop } from './gif-backdrop.js';
 import { loadSharp } from './load-sharp.js';
 import type { DecodeOptions } from '../../decode-options.js';
+import type { Size } from '../../geometry.js';
 import { requireSize, type Raster } from '../../raster.js';
 import { samplesToRgb } from '../../samples.js';
 import { readSource, sourceName, type ImageSource } from '../../source.js';
@@ -43,6 +44,7 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     });
   signal?.throwIfAborted();
   requireReadable(name, metadata, maxPixels);
+  options.admit?.(sidesOf(metadata));
 
   const cmyk = metadata.space === 'cmyk';
   const wide = metadata.depth === 'ushort';
@@ -75,6 +77,10 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     },
   );
 }
+
+/** Sides once the orientation is applied. */
+const sidesOf = ({ width, height, orientation = 1 }: Metadata): Size =>
+  orientation >= 5 ? { width: height, height: width } : { width, height };
 
 /** @throws InputError when the header describes a picture that is too large or of an unusual kind */
 function requireReadable(name: string, metadata: Metadata, maxPixels: number): void {

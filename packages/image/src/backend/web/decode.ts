@@ -41,6 +41,7 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
         hint: 'Make the image smaller, or raise maxPixels.',
       });
     requireSize(name, width, height);
+    options.admit?.({ width, height });
     const { context } = canvasOf(width, height);
     context.drawImage(bitmap, 0, 0);
     const { data } = context.getImageData(0, 0, width, height);
