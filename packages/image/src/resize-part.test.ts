@@ -2,7 +2,7 @@ import { InputError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
 import { noisePicture } from '../test/read-fixture.js';
 import { centerBox, centerCrop, crop, pad, padToSquare, squareBorder } from './geometry.js';
-import { raster } from './raster.js';
+import { raster, type Raster } from './raster.js';
 import { resize } from './resize.js';
 import type { ResizeFilter } from './windows.js';
 
@@ -17,11 +17,14 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
+const isSame = (a: Raster, b: Raster): boolean =>
+  a.width === b.width && a.height === b.height && Buffer.compare(a.data, b.data) === 0;
+
 describe('a part of a resized picture', () => {
   it.each(filters)('is the crop of the whole, with the filter %s', (filter) => {
     const draw = numbers(7);
-    for (let i = 0; i < 150; i++) {
-      const side = (): number => 1 + (draw(4) === 0 ? draw(700) : draw(60));
+    for (let i = 0; i < 80; i++) {
+      const side = (): number => 1 + (draw(6) === 0 ? draw(400) : draw(60));
       // Some are strips, which Pillow resizes the other way round.
       const picture =
         i % 5 === 0 ? noisePicture(1 + draw(3), 350 + draw(300), i) : noisePicture(side(), side(), i);
@@ -34,19 +37,19 @@ describe('a part of a resized picture', () => {
       };
       const whole = resize(picture, { ...size, filter });
       const name = JSON.stringify({ from: [picture.width, picture.height], size, box });
-      expect(resize(picture, { ...size, filter, box }).data, name).toEqual(crop(whole, box).data);
+      expect(isSame(resize(picture, { ...size, filter, box }), crop(whole, box)), name).toBe(true);
     }
   });
 
   it.each(filters)('sees borders that are never made, with the filter %s', (filter) => {
     const draw = numbers(11);
-    for (let i = 0; i < 120; i++) {
+    for (let i = 0; i < 60; i++) {
       const picture = noisePicture(1 + draw(40), 1 + draw(40), i);
       const border = {
-        left: draw(3) * draw(90),
-        top: draw(3) * draw(90),
+        left: draw(3) * draw(40),
+        top: draw(3) * draw(40),
         right: draw(30),
-        bottom: draw(2) * draw(400),
+        bottom: draw(2) * draw(200),
         fill: [draw(256), draw(256), draw(256)] as const,
       };
       const padded = pad(picture, border);
@@ -56,10 +59,10 @@ describe('a part of a resized picture', () => {
           : { width: i % 7 === 0 ? padded.width : 1 + draw(80), height: 1 + draw(80) };
       const name = JSON.stringify({ from: [picture.width, picture.height], border, size });
       const whole = resize(padded, { ...size, filter });
-      expect(resize(picture, { ...size, filter, border }).data, name).toEqual(whole.data);
+      expect(isSame(resize(picture, { ...size, filter, border }), whole), name).toBe(true);
       const box = { left: draw(40) - 5, top: draw(40) - 5, width: 1 + draw(50), height: 1 + draw(50) };
       const part = resize(picture, { ...size, filter, border, box, fill: [0, 0, 0] });
-      expect(part.data, name).toEqual(crop(whole, box).data);
+      expect(isSame(part, crop(whole, box)), name).toBe(true);
     }
   });
 
@@ -82,7 +85,7 @@ describe('a part of a resized picture', () => {
     // All that is seen of it is in these rows.
     const near = crop(tall, { left: 0, top: 49_990, width: 1, height: 20 });
     const part = resize(near, { width: 336, height: 6720, filter: 'bicubic' });
-    expect(middle.data).toEqual(centerCrop(part, { width: 336, height: 336 }).data);
+    expect(isSame(middle, centerCrop(part, { width: 336, height: 336 }))).toBe(true);
     expect(() => resize(tall, { ...size, filter: 'bicubic' })).toThrow(/larger than 2 GiB/);
     const border = squareBorder(tall, [10, 20, 30]);
     const square = resize(tall, { width: 8, height: 8, filter: 'bicubic', border });
