@@ -21,6 +21,7 @@ FIXTURES = {
     "fuyu-small": ["fuyu.py", "--variant", "small", "--seed", "3"],
     "fuyu-large": ["fuyu.py", "--variant", "large", "--seed", "5"],
     "janus-two": ["janus.py", "--variant", "two", "--lean", "--tied", "--seed", "4"],
+    "janus-deep": ["janus.py", "--variant", "one", "--lean", "--tied", "--depth", "4", "--seed", "6"],
     "aria-two": ["aria.py", "--variant", "hub", "--seed", "5"],
     "aria-split": ["aria.py", "--variant", "split", "--tied", "--seed", "8"],
     "mllama-apart": ["mllama.py", "--variant", "apart", "--capture", "before", "--seed", "1"],

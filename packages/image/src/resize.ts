@@ -9,7 +9,7 @@ import {
   type Padding,
   type Size,
 } from './geometry.js';
-import { raster, requireRaster, requireSides, type Raster, type Rgb } from './raster.js';
+import { raster, requireRaster, requireSides, requireSize, type Raster, type Rgb } from './raster.js';
 import { resample, type Framed } from './resample.js';
 import { kernels, type Kernel, type ResizeFilter } from './windows.js';
 
@@ -63,7 +63,7 @@ export function resize(picture: Raster, options: ResizeOptions): Raster {
   const size = { width, height };
   const box = options.box ?? { left: 0, top: 0, ...size };
   requireWhole('resize', { left: box.left, top: box.top });
-  requireSides('resize', box.width, box.height);
+  requireSize('resize', box.width, box.height);
   const part = within(box, size);
   const made = part && partOf(source, filter, size, part);
   if (made && made.width === box.width && made.height === box.height) return made;
