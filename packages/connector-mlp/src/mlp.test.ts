@@ -37,11 +37,15 @@ describe('mlpConnector', () => {
 
   it('has as many layers as it is told, all but the first as wide as the text', () => {
     const shapes = (depth: number) =>
-      [...namedParameters(mlpConnector({ depth, bias: false })(context))].map(([name, { shape }]) => [name, shape]);
+      [...namedParameters(mlpConnector({ depth, bias: false })(context))].map(([name, { shape }]) => [
+        name,
+        shape,
+      ]);
     const first = ['linear_1.weight', [5, 7]];
     const others = [2, 3, 4].map((number) => [`linear_${number}.weight`, [5, 5]]);
     for (const depth of [1, 2, 3, 4]) expect(shapes(depth)).toEqual([first, ...others.slice(0, depth - 1)]);
-    for (const depth of [0, -1, 1.5, Number.NaN]) expect(() => mlpConnector({ depth })).toThrow(/linear layers/);
+    for (const depth of [0, -1, 1.5, Number.NaN])
+      expect(() => mlpConnector({ depth })).toThrow(/linear layers/);
   });
 
   it('names the activations that it knows, before any model is built', () => {

@@ -169,7 +169,7 @@ function readRuns(bytes: Uint8Array, { width, height, packing, at: start }: BmpH
         put(packing === 'rle8' ? value : i % 2 === 0 ? value >> 4 : value & 15);
       x += fitting;
     } else if (value === 0) {
-      while (to % width !== 0) put(0);
+      for (let rest = (width - (to % width)) % width; rest > 0; rest--) put(0);
       x = 0;
     } else if (value === 1) break;
     else if (value === 2) {

@@ -65,23 +65,29 @@ const clip = (edge: number): Numbers => {
   const { place } = singleTile(
     readClipProcessor({ size: { shortest_edge: edge }, crop_size: { height: edge, width: edge } }),
   )(tiled(edge, 14));
-  return planned<Resized>(place, ({ resized: { width, height } }) => [
-    height,
-    width,
-    Math.floor((height - edge) / 2),
-    Math.floor((width - edge) / 2),
-  ]);
+  return planned<Resized>(
+    (size) => place(size),
+    ({ resized: { width, height } }) => [
+      height,
+      width,
+      Math.floor((height - edge) / 2),
+      Math.floor((width - edge) / 2),
+    ],
+  );
 };
 const janus = (rounding: 'down' | 'half-even'): Numbers => {
   const { place } = singleTile(readJanusProcessor({ image_size: 384 }, rounding))(tiled(384, 16));
-  return planned<Resized>(place, ({ resized: { width, height } }) => [height, width]);
+  return planned<Resized>(
+    (size) => place(size),
+    ({ resized: { width, height } }) => [height, width],
+  );
 };
 const split = (longest: number, tile: number): Numbers => {
   const { place } = splitTiles(
     readSplitTiles({ size: { longest_edge: longest }, max_image_size: { longest_edge: tile } }),
   )(tiled(tile, tile / 4));
   return planned<Record<'rows' | 'columns', number> & Record<'first' | 'whole', Size>>(
-    place,
+    (size) => place(size),
     ({ first, whole, rows, columns }, { tiles }) => [
       first.height,
       first.width,
@@ -95,11 +101,10 @@ const split = (longest: number, tile: number): Numbers => {
 };
 const grids = (size: number, maxPatches: number): Numbers => {
   const { place } = dynamicTiles(readDynamicTiles({ size, max_patches: maxPatches }))(tiled(size, 14));
-  return planned<Record<'rows' | 'columns', number>>(place, ({ rows, columns }, { tiles }) => [
-    rows,
-    columns,
-    tiles,
-  ]);
+  return planned<Record<'rows' | 'columns', number>>(
+    (size) => place(size),
+    ({ rows, columns }, { tiles }) => [rows, columns, tiles],
+  );
 };
 const llamaVision = (): Numbers => {
   const canvases = [1, 2, 3, 4].flatMap((rows) =>
@@ -111,12 +116,10 @@ const llamaVision = (): Numbers => {
       ...noText,
     }),
   );
-  return planned<Size & Record<'rows' | 'columns', number>>(place, ({ rows, columns, width, height }) => [
-    rows,
-    columns,
-    height,
-    width,
-  ]);
+  return planned<Size & Record<'rows' | 'columns', number>>(
+    (size) => place(size),
+    ({ rows, columns, width, height }) => [rows, columns, height, width],
+  );
 };
 
 type Resolutions = readonly (readonly [height: number, width: number])[];
@@ -141,16 +144,22 @@ const aria = (): Numbers => {
   const { place } = cornerTiles(readCornerTiles({ split_image: true }))(tiled(980, 14));
   const { resolutions, ...whole } = readCornerTiles({ split_image: true });
   const fits = fitted(resolutions);
-  return planned<{ readonly resolution: readonly number[] }>(place, ({ resolution }, _, size) => {
-    const numbers = fits(size, () => 0);
-    expect(numbers.slice(0, 2)).toEqual(resolution);
-    const { width, height } = sizeInTile(size, whole);
-    return [...numbers, height, width];
-  });
+  return planned<{ readonly resolution: readonly number[] }>(
+    (size) => place(size),
+    ({ resolution }, _, size) => {
+      const numbers = fits(size, () => 0);
+      expect(numbers.slice(0, 2)).toEqual(resolution);
+      const { width, height } = sizeInTile(size, whole);
+      return [...numbers, height, width];
+    },
+  );
 };
 const qwen = (limits: { readonly min_pixels: number; readonly max_pixels: number }): Numbers => {
   const { place } = packedPatches(readPackedPatches(limits))(packing);
-  return planned<Record<'rows' | 'columns', number>>(place, ({ rows, columns }) => [14 * rows, 14 * columns]);
+  return planned<Record<'rows' | 'columns', number>>(
+    (size) => place(size),
+    ({ rows, columns }) => [14 * rows, 14 * columns],
+  );
 };
 const qwenVideo = (): Numbers => {
   const { place } = packedVideo(
@@ -163,22 +172,22 @@ const qwenVideo = (): Numbers => {
 };
 const pixtral = (longest: number, patch: number): Numbers => {
   const { place } = patchRows(readPatchRows({ size: { longest_edge: longest } }))(free(patch));
-  return planned<Record<'rows' | 'columns', number>>(place, ({ rows, columns }) => [
-    patch * rows,
-    patch * columns,
-  ]);
+  return planned<Record<'rows' | 'columns', number>>(
+    (size) => place(size),
+    ({ rows, columns }) => [patch * rows, patch * columns],
+  );
 };
 const fuyu = (): Numbers => {
   const { place } = patchCuts(readPatchCuts({}))(free(30));
   return planned<{ readonly shrunk: Size } & Record<'rows' | 'columns', number>>(
-    place,
+    (size) => place(size),
     ({ shrunk, rows, columns }) => [shrunk.height, shrunk.width, rows, columns],
   );
 };
 const molmo = (): Numbers => {
   const { place } = overlapCrops(readOverlapCrops({}))(tiled(336, 14, 144));
   return planned<Record<'crops', Record<'rows' | 'columns', number>> & Record<'onCanvas' | 'whole', Size>>(
-    place,
+    (size) => place(size),
     ({ crops: { rows, columns }, onCanvas, whole }) => [
       rows,
       columns,
@@ -192,7 +201,7 @@ const molmo = (): Numbers => {
 const mm15 = (): Numbers => {
   const { place } = paddedTiles(readPaddedTiles({ min_tiles: 4, max_tiles: 9 }))(tiled(378, 14));
   return planned<{ readonly grid: Size & Record<'rows' | 'columns', number> }>(
-    place,
+    (size) => place(size),
     ({ grid: { rows, columns, width, height } }) => [rows, columns, width, height],
   );
 };

@@ -104,7 +104,7 @@ describe('memory of the pictures of a request', () => {
       const placed = (count: number): ImagePlacement => ({
         ...placement,
         tiles: count,
-        layout: placement.layout && { ...placement.layout, frames: count },
+        ...(placement.layout ? { layout: { ...placement.layout, frames: count } } : {}),
       });
       const most = Math.floor((mostPictureBytes * views) / bytes);
       const count = (views: number) => () => new PictureMemory().addTensors(model, [one], [placed(views)]);

@@ -17,8 +17,8 @@ export function floorDivide(x: number, y: number): number {
     rest += y;
     quotient -= 1;
   }
-  // A quotient of 0 has the sign of the true one.
-  if (quotient === 0) return Math.sign(x / y) * 0;
+  // A quotient of 0 has the sign of the true one, which is below 0 only if x is 0.
+  if (quotient === 0) return Object.is(x / y, -0) ? -0 : 0;
   // What is left of rounding is less than a half.
   const whole = Math.floor(quotient);
   return quotient - whole > 0.5 ? whole + 1 : whole;
