@@ -12,6 +12,7 @@ import type { ConversationTools, Question } from './message.js';
 import { describeVisuals, locate, placeVisuals } from './place-visuals.js';
 import { formedPlaces, formedText } from './prompt-form.js';
 import { encode, isFramed } from './render.js';
+import { refuseLongQuestion, refuseLongText } from './text-limit.js';
 import type { Visual } from './visuals.js';
 
 /** What prompts are made with. */
@@ -50,7 +51,13 @@ export function buildPrompt(
   known?: readonly ImagePlacement[],
 ): Prompt {
   const { tokenizer, model } = tools;
-  const placed = placeVisuals(segmentsOf(tools, question, visuals), model, visuals, known);
+  refuseLongQuestion(tools, question);
+  const written = segmentsOf(tools, question, visuals);
+  refuseLongText(
+    tools,
+    written.reduce((length, { text }) => length + text.length, 0),
+  );
+  const placed = placeVisuals(written, model, visuals, known);
   const { pictures, placements } = placed;
   const form = formFor(tools, visuals);
   const ids = form

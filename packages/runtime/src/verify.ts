@@ -7,7 +7,7 @@ import { files, openSafetensors, type SafetensorsFile } from '@weft/weights';
 import { readBatch, runColumns, seenAt, withSequences, type PaddedBatch } from './forward.js';
 import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
-import { argmax } from './sampling.js';
+import { argmax } from './logits-warpers.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
 import { processorChecks } from './verify-processor.js';
 import { uncomparedChecks } from './verify-uncompared.js';
