@@ -1,5 +1,6 @@
 import { ConfigError } from '@weft/errors';
-import { resize, type Raster } from '@weft/image';
+import type { TensorData } from '@weft/graph';
+import { resize, squareBorder, type Raster, type Rgb } from '@weft/image';
 import type {
   ArrangedPicture,
   ImageProcessor,
@@ -8,22 +9,25 @@ import type {
   Picture,
   ProcessorFactory,
 } from '@weft/spec';
-import { cutTiles, fitInto } from './fit-frame.js';
+import { cutTile, fitInto, tileBoxes } from './fit-frame.js';
 import {
   clipMean,
   clipStd,
   readPixelConfig,
   readSize,
+  rgbOfMean,
   writePixelConfig,
   type PixelConfig,
 } from './pixel-config.js';
 import { plannedImages } from './planned.js';
-import { stackSizes, stackTiles, tilesOf } from './tiles.js';
+import { requirePixels, stackSizes, stackTiles, tilesOf } from './tiles.js';
 
 /** What a `preprocessor_config.json` says of pictures of any resolution. */
 export interface AnyresTilesConfig extends PixelConfig {
   /** Side of a tile, pixels; `null` for the encoder's. */
   readonly tileSize: number | null;
+  /** Colour of the border that makes a picture square which is seen as a whole only. */
+  readonly squareFill: Rgb;
 }
 
 const id = 'processor-anyres-tiles';
@@ -31,7 +35,8 @@ const id = 'processor-anyres-tiles';
 /**
  * LLaVA-NeXT's and LLaVA-OneVision's views of a picture: squeezed into one tile, and fitted into the best of a list of
  * resolutions, with black borders, cut into tiles row by row. The arranger chooses the resolution; it does not read the
- * features of the borders.
+ * features of the borders. OneVision does not cut the pictures of a conversation that has several: each is made square with
+ * a border of one colour; `need_patching` is 0 for them.
  *
  * @throws ConfigError if there is no arranger that plans, or the encoder takes tiles of another size
  */
@@ -50,16 +55,26 @@ export const anyresTiles =
     return plannedImages<ArrangedPicture>({
       id,
       config,
-      plan,
-      describe: ({ tiles, map, tokens }) => ({
+      zeroViews: 'padding',
+      plan: (size, index, total) => {
+        requirePixels(size, `Picture ${index}`);
+        return plan(size, total);
+      },
+      describe: ({ resolution, tiles, map, tokens }) => ({
         tiles: 1 + tiles[0] * tiles[1],
         tokens,
-        formula: `${down} x ${across} patches of the whole + ${map[0]} x (${map[1]} + 1 newline) of ${tiles[0]} x ${tiles[1]} tiles`,
+        formula: `${down} x ${across} patches of the whole + ${resolution ? `${map[0]} x (${map[1]} + 1 newline) of ${tiles[0]} x ${tiles[1]} tiles` : '1 newline'}`,
         prompt: placeholder.repeat(tokens),
       }),
       inputs: (pictures, plans) => {
         const views = pictures.flatMap((picture, i) => viewsOf(picture, plans[i]!, config, tileSize));
-        return { pixel_values: stackTiles(views, config, tileSize), image_sizes: stackSizes(pictures) };
+        return {
+          pixel_values: stackTiles(views, config, tileSize),
+          image_sizes: stackSizes(pictures),
+          ...(plans.some(({ resolution }) => resolution === null)
+            ? { need_patching: whichAreCut(plans) }
+            : {}),
+        };
       },
     });
   };
@@ -67,12 +82,24 @@ export const anyresTiles =
 function viewsOf(
   picture: Picture,
   { resolution }: ArrangedPicture,
-  { filter }: AnyresTilesConfig,
+  { filter, squareFill }: AnyresTilesConfig,
   tileSize: number,
 ): Raster[] {
-  const whole = resize(picture, { width: tileSize, height: tileSize, filter });
-  return [whole, ...cutTiles(fitInto(picture, resolution, filter), tileSize)];
+  const square = { width: tileSize, height: tileSize, filter };
+  if (!resolution) return [resize(picture, { ...square, border: squareBorder(picture, squareFill) })];
+  const frame = { width: resolution[1], height: resolution[0] };
+  const laid = fitInto(picture, frame);
+  return [
+    resize(picture, square),
+    ...tileBoxes(frame, tileSize).map((box) => cutTile(picture, laid, box, filter)),
+  ];
 }
+
+const whichAreCut = (plans: readonly ArrangedPicture[]): TensorData => ({
+  dtype: 'int64',
+  shape: [plans.length],
+  data: BigInt64Array.from(plans, ({ resolution }) => BigInt(resolution !== null)),
+});
 
 /** Reads the `preprocessor_config.json` of LLaVA-NeXT or LLaVA-OneVision. */
 export function readAnyresTiles(config: Json): AnyresTilesConfig {
@@ -84,6 +111,7 @@ export function readAnyresTiles(config: Json): AnyresTilesConfig {
   return {
     ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }),
     tileSize: side('crop_size') ?? side('size') ?? null,
+    squareFill: (config['square_fill'] as Rgb | undefined) ?? rgbOfMean(config['image_mean'] ?? clipMean),
   };
 }
 
@@ -98,9 +126,10 @@ export const anyresTilesPart: PartDefinition<'processor', AnyresTilesConfig> = {
   },
   types: ['LlavaNextImageProcessor', 'LlavaOnevisionImageProcessor'],
   read: readAnyresTiles,
-  write: ({ tileSize, ...pixels }) => ({
+  write: ({ tileSize, squareFill, ...pixels }) => ({
     image_processor_type: 'LlavaNextImageProcessor',
     ...writePixelConfig(pixels),
     ...(tileSize === null ? {} : { size: { height: tileSize, width: tileSize } }),
+    square_fill: squareFill,
   }),
 };

@@ -1,6 +1,7 @@
 import { ConfigError } from '@weft/errors';
-import { crop, resize, writePixelValues } from '@weft/image';
+import { writePixelValues } from '@weft/image';
 import type { ImageProcessor, Json, PartDefinition, PixelLayout, ProcessorFactory } from '@weft/spec';
+import { cutTile } from './fit-frame.js';
 import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, type Size } from './tiles.js';
@@ -91,10 +92,11 @@ export const canvasTiles =
         const size = 3 * tileSize * tileSize;
         const data = new Float32Array(pictures.length * maxTiles * size);
         for (const [i, { rows, columns, width, height }] of plans.entries()) {
-          const resized = resize(pictures[i]!, { width, height, filter });
+          const laid = { left: 0, top: 0, width, height };
           for (let tile = 0; tile < rows * columns; tile++) {
             const [top, left] = [Math.floor(tile / columns) * tileSize, (tile % columns) * tileSize];
-            const view = crop(resized, { left, top, width: tileSize, height: tileSize });
+            const box = { left, top, width: tileSize, height: tileSize };
+            const view = cutTile(pictures[i]!, laid, box, filter);
             writePixelValues(view, config, data, (i * maxTiles + tile) * size);
           }
         }

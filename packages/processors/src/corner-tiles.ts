@@ -1,4 +1,4 @@
-import { ConfigError, InputError } from '@weft/errors';
+import { ConfigError } from '@weft/errors';
 import { pad, resize, type Raster } from '@weft/image';
 import {
   bestResolution,
@@ -8,7 +8,7 @@ import {
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
-import { cutTiles, fitInto } from './fit-frame.js';
+import { cutTile, fitInto, tileBoxes } from './fit-frame.js';
 import { readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, type Size } from './tiles.js';
@@ -38,7 +38,10 @@ export const cornerTiles =
     return plannedImages<CornerPlan>({
       id,
       config,
-      plan: (size, index) => ({ resolution: resolutionOf(size, config, index) }),
+      plan: (size, index) => {
+        requirePixels(size, `Picture ${index}`);
+        return { resolution: bestResolution(size.width, size.height, config.resolutions) ?? null };
+      },
       describe: ({ resolution }) => {
         const perTile = connector.countTokens([side, side]);
         const [height, width] = resolution ?? [tileSize, tileSize];
@@ -77,29 +80,19 @@ interface CornerPlan {
   readonly resolution: readonly [height: number, width: number] | null;
 }
 
-const cutPicture = (
+function cutPicture(
   picture: Picture,
   { resolution }: CornerPlan,
   { filter, tileSize }: CornerTilesConfig,
-): Raster[] => (resolution ? cutTiles(fitInto(picture, resolution, filter), tileSize) : [picture]);
-
-/** The resolution to cut a picture in; `null` if it stays whole. */
-function resolutionOf(
-  { width, height }: Size,
-  { resolutions }: CornerTilesConfig,
-  index: number,
-): CornerPlan['resolution'] {
-  requirePixels({ width, height }, `Picture ${index}`);
-  if (resolutions.length === 0) return null;
-  const best = bestResolution(width, height, resolutions);
-  if (best) return best;
-  throw new InputError({
-    message: `Picture ${index} is ${width} x ${height} pixels: it would vanish in every resolution.`,
-    hint: 'Crop it, or cut it into several pictures.',
-  });
+): Raster[] {
+  if (!resolution) return [picture];
+  const frame = { width: resolution[1], height: resolution[0] };
+  const laid = fitInto(picture, frame);
+  return tileBoxes(frame, tileSize).map((box) => cutTile(picture, laid, box, filter));
 }
 
-function sizeInTile(
+/** A picture's size in a tile, pixels. */
+export function sizeInTile(
   { width, height }: Size,
   { tileSize, leastSide }: Pick<CornerTilesConfig, 'tileSize' | 'leastSide'>,
 ): Size {

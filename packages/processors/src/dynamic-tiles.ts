@@ -7,7 +7,7 @@ import {
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
-import { cutTiles } from './fit-frame.js';
+import { cutTile, tileBoxes } from './fit-frame.js';
 import {
   clipMean,
   clipStd,
@@ -54,11 +54,19 @@ export function planTiles(
   { width, height }: Size,
   { tileSize, minTiles, maxTiles }: Omit<TileLimits, 'thumbnail'>,
 ): TileGrid {
+  return nearestGrid({ width, height }, tileSize, gridsOf(minTiles, maxTiles));
+}
+
+/** All grids of so many tiles, in the reference's order: small ones first, then those of fewer columns. */
+const gridsOf = (minTiles: number, maxTiles: number): TileGrid[] => {
   const sides = Array.from({ length: maxTiles }, (_, i) => i + 1);
-  const grids = sides
+  return sides
     .flatMap((columns) => sides.map((rows) => ({ rows, columns })))
     .filter(({ rows, columns }) => rows * columns >= minTiles && rows * columns <= maxTiles)
     .toSorted((a, b) => a.rows * a.columns - b.rows * b.columns);
+};
+
+function nearestGrid({ width, height }: Size, tileSize: number, grids: readonly TileGrid[]): TileGrid {
   let [best, least]: [TileGrid, number] = [{ rows: 1, columns: 1 }, Infinity];
   for (const grid of grids) {
     const difference = Math.abs(width / height - grid.columns / grid.rows);
@@ -86,16 +94,17 @@ export const dynamicTiles =
   (context) => {
     const { tileSize, tokensPerTile } = tilesOf(context, id, config.tileSize);
     const limits = { ...config, tileSize };
+    const grids = gridsOf(config.minTiles, config.maxTiles);
     return plannedImages<TileGrid>({
       id,
       config,
       plan: (size, index) => {
         requirePixels(size, `Picture ${index}`);
-        return planTiles(size, limits);
+        return nearestGrid(size, tileSize, grids);
       },
       describe: (grid) => placeViews(countViews(grid, limits), tokensPerTile, config.text, context),
-      inputs: (pictures, grids) => {
-        const views = pictures.flatMap((picture, i) => viewsOf(picture, grids[i]!, config, tileSize));
+      inputs: (pictures, plans) => {
+        const views = pictures.flatMap((picture, i) => viewsOf(picture, plans[i]!, config, tileSize));
         return { pixel_values: stackTiles(views, config, tileSize) };
       },
     });
@@ -107,8 +116,8 @@ function viewsOf(
   { filter, thumbnail }: DynamicTilesConfig,
   tileSize: number,
 ): Raster[] {
-  const stretched = resize(picture, { width: columns * tileSize, height: rows * tileSize, filter });
-  const tiles = cutTiles(stretched, tileSize);
+  const stretched = { left: 0, top: 0, width: columns * tileSize, height: rows * tileSize };
+  const tiles = tileBoxes(stretched, tileSize).map((box) => cutTile(picture, stretched, box, filter));
   const whole = () => resize(picture, { width: tileSize, height: tileSize, filter });
   return thumbnail && tiles.length > 1 ? [...tiles, whole()] : tiles;
 }

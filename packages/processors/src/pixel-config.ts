@@ -1,5 +1,5 @@
 import { ConfigError } from '@weft/errors';
-import type { ResizeFilter } from '@weft/image';
+import type { ResizeFilter, Rgb } from '@weft/image';
 import type { Json } from '@weft/spec';
 
 /** Pillow's numbers of the resampling filters, as `preprocessor_config.json` has them. */
@@ -61,6 +61,13 @@ export const writePixelConfig = ({ filter, mean, std, rescale }: PixelConfig): J
   image_mean: mean,
   image_std: std,
 });
+
+/** The colour that reference processors make of `image_mean`, for borders: each mean as a byte, rounded down. */
+export function rgbOfMean(mean: unknown): Rgb {
+  const list = (typeof mean === 'number' ? [mean] : mean) as readonly number[];
+  const [red = 0, green = red, blue = red] = list.map((one) => Math.trunc(one * 255));
+  return [red, green, blue];
+}
 
 /** Side lengths from the forms that `size` and `crop_size` take: a number, `shortest_edge`, `height` and `width`. */
 export function readSize(

@@ -1,11 +1,21 @@
 import { InputError } from '@weft/errors';
-import { centerCrop, padToSquare, resize, roundHalfEven, type Raster, type Rgb } from '@weft/image';
+import {
+  centerBox,
+  centerCrop,
+  padToSquare,
+  resize,
+  roundHalfEven,
+  squareBorder,
+  type Raster,
+  type Rgb,
+} from '@weft/image';
 import type { ImageProcessor, Json, PartDefinition, Picture, ProcessorFactory } from '@weft/spec';
 import {
   clipMean,
   clipStd,
   readPixelConfig,
   readSize,
+  rgbOfMean,
   writePixelConfig,
   type PixelConfig,
 } from './pixel-config.js';
@@ -103,9 +113,11 @@ function toTile(
   { resized: target }: TilePlan,
   { crop, squareFill, borderFill, filter }: SingleTileConfig,
 ): Raster {
-  const square = squareFill && picture.width !== picture.height ? padToSquare(picture, squareFill) : picture;
-  const resized = resize(square, { ...target, filter });
-  const framed = borderFill && resized.width !== resized.height ? padToSquare(resized, borderFill) : resized;
+  const border = squareFill ? squareBorder(picture, squareFill) : undefined;
+  // A thin picture is resized to many times what the crop keeps of it.
+  if (!borderFill)
+    return resize(picture, { ...target, filter, border, box: crop ? centerBox(target, crop) : undefined });
+  const framed = padToSquare(resize(picture, { ...target, filter, border }), borderFill);
   return crop ? centerCrop(framed, crop) : framed;
 }
 
@@ -136,11 +148,6 @@ function targetOf({ width, height }: Size, resizing: Resizing, tileSize: number)
   }
 }
 
-const rgbOf = (mean: readonly number[]): Rgb => {
-  const [red = 0, green = red, blue = red] = mean.map((m) => Math.trunc(m * 255));
-  return [red, green, blue];
-};
-
 /** CLIP's steps: shortest side to the size, centre crop; LLaVA's `do_pad` pads to a square instead of cropping. */
 export function readClipProcessor(config: Json): SingleTileConfig {
   const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
@@ -157,7 +164,7 @@ export function readClipProcessor(config: Json): SingleTileConfig {
     ...pixels,
     resizing: config['do_resize'] === false ? { to: 'own' } : resizing,
     crop: crop && { width: crop.width ?? crop.shortestEdge!, height: crop.height ?? crop.shortestEdge! },
-    squareFill: config['do_pad'] === true ? rgbOf(pixels.mean) : null,
+    squareFill: config['do_pad'] === true ? rgbOfMean(pixels.mean) : null,
     borderFill: null,
     text: textOf(config),
   };
@@ -193,7 +200,7 @@ export function readJanusProcessor(config: Json, rounding: 'down' | 'half-even')
   const usual = rounding === 'down' ? { mean: half, std: half } : { mean: clipMean, std: clipStd };
   const size = config['size'] ?? config['image_size'] ?? null;
   // Where pixels are not normalised the border has the colour of the mean all the same.
-  const mean = (config['image_mean'] ?? usual.mean) as number | readonly number[];
+  const mean = config['image_mean'] ?? usual.mean;
   return {
     ...readPixelConfig(config, { filter: 3, ...usual }),
     resizing:
@@ -207,7 +214,7 @@ export function readJanusProcessor(config: Json, rounding: 'down' | 'half-even')
           },
     crop: null,
     squareFill: null,
-    borderFill: config['do_pad'] === false ? null : rgbOf(typeof mean === 'number' ? [mean] : mean),
+    borderFill: config['do_pad'] === false ? null : rgbOfMean(mean),
     text: config['text'] === undefined ? janusText : textOf(config),
   };
 }

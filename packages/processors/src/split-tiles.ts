@@ -7,7 +7,7 @@ import {
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
-import { cutTiles } from './fit-frame.js';
+import { cutTile, tileBoxes } from './fit-frame.js';
 import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
@@ -49,6 +49,7 @@ export const splitTiles =
     return plannedImages<SplitPlan>({
       id,
       config,
+      zeroViews: 'padding',
       plan: (size, index) => {
         requirePixels(size, `Picture ${index}`);
         return planSplit(size, config, tileSize);
@@ -122,8 +123,10 @@ function viewsOf(
 ): Raster[] {
   const square = { width: tileSize, height: tileSize, filter };
   const resized = resize(resize(picture, { ...first, filter }), { ...whole, filter });
-  if (rows * columns === 0) return [resize(resized, square)];
-  return [...cutTiles(resized, tileSize), resize(resized, square)];
+  const all = resize(resized, square);
+  if (rows * columns === 0) return [all];
+  const laid = { left: 0, top: 0, ...whole };
+  return [...tileBoxes(whole, tileSize).map((box) => cutTile(resized, laid, box, filter)), all];
 }
 
 function promptOf(rows: number, columns: number, view: string, { around, whole, tile }: SplitTokens): string {

@@ -222,9 +222,9 @@ async function withVisuals(
   const result: MessagePart[] = [];
   for (const part of [...pictures, ...films, ...filled])
     if (part.type === 'image' && part.image !== undefined)
-      result.push({ type: 'image', image: await readPicture(part.image, signal, backdrop) });
+      result.push({ type: 'image', image: await readPicture(part.image, { signal, backdrop }) });
     else if (part.type === 'video' && part.frames !== undefined)
-      result.push({ type: 'video', ...(await readVideo(part as VideoInput, signal)) });
+      result.push({ type: 'video', ...(await readVideo(part as VideoInput, { signal })) });
     else result.push(part);
   return result;
 }

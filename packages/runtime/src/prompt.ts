@@ -41,9 +41,15 @@ export interface Prompt {
 /**
  * The ids of a question: its text with the tokens of each picture in place of its placeholder.
  *
+ * @param known what processors said of the visuals, parallel to them; they are asked unless given
  * @throws InputError for an empty prompt, one that is too long, or image tokens that do not add up
  */
-export function buildPrompt(tools: PromptTools, question: Question, visuals: readonly Visual[]): Prompt {
+export function buildPrompt(
+  tools: PromptTools,
+  question: Question,
+  visuals: readonly Visual[],
+  known?: readonly ImagePlacement[],
+): Prompt {
   const { tokenizer, model } = tools;
   refuseLongQuestion(tools, question);
   const written = segmentsOf(tools, question, visuals);
@@ -51,7 +57,7 @@ export function buildPrompt(tools: PromptTools, question: Question, visuals: rea
     tools,
     written.reduce((length, { text }) => length + text.length, 0),
   );
-  const placed = placeVisuals(written, model, visuals);
+  const placed = placeVisuals(written, model, visuals, known);
   const { pictures, placements } = placed;
   const form = formFor(tools, visuals);
   const ids = form

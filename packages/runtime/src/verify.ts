@@ -1,17 +1,10 @@
 import { ConfigError, InputError, parseJson, UnsupportedError } from '@weft/errors';
-import { joinArrays } from '@weft/feeds';
+import { joinArrays, watched } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import { part, type Json } from '@weft/spec';
 import { createTokenizer } from '@weft/text';
 import { files, openSafetensors, type SafetensorsFile } from '@weft/weights';
-import {
-  readBatch,
-  runColumns,
-  seenAt,
-  withSequences,
-  type ForwardInputs,
-  type PaddedBatch,
-} from './forward.js';
+import { readBatch, runColumns, seenAt, withSequences, type PaddedBatch } from './forward.js';
 import { readsAnewBeyond } from './generator.js';
 import { rowsOf } from './batch-sight.js';
 import { load, type LoadOptions } from './load.js';
@@ -19,7 +12,7 @@ import type { LoadedModel } from './loaded-model.js';
 import { argmax } from './logits-warpers.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
 import { processorChecks } from './verify-processor.js';
-import { uncomparedChecks, watched } from './verify-uncompared.js';
+import { uncomparedChecks } from './verify-uncompared.js';
 
 export interface VerifyReport {
   /** Absolute path of the checkpoint. */
@@ -72,9 +65,9 @@ export async function verify(
   try {
     const computed: VerifyCheck[] = [];
     let positions: VerifyCheck[] = [];
-    const { tensors: inputs, asked } = watched(golden);
+    const given = watched(golden);
     if (golden['input_ids']) {
-      const batch = await readBatch(loaded.parts.engine, loaded.model, inputs as ForwardInputs);
+      const batch = await readBatch(loaded.parts.engine, loaded.model, given.tensors);
       signal?.throwIfAborted();
       positions = positionChecks(golden, batch);
       computed.push(...(await featureChecks(loaded, golden, batch)));
@@ -84,7 +77,7 @@ export async function verify(
       signal?.throwIfAborted();
     }
     const prepared = [...positions, ...(await processorChecks(loaded, golden, metadata))];
-    const uncompared = uncomparedChecks(golden, { computed, prepared }, asked);
+    const uncompared = uncomparedChecks(golden, { computed, prepared }, given.asked);
     return { folder: path, recipe: loaded.model.name, checks: [...computed, ...prepared, ...uncompared] };
   } finally {
     await loaded.close();

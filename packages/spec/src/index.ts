@@ -5,6 +5,7 @@ export * from './best-resolution.js';
 export type * from './component.js';
 export type * from './connector.js';
 export type * from './definition.js';
+export * from './floor-divide.js';
 export type * from './fusion.js';
 export type * from './model.js';
 export * from './ports.js';

@@ -76,6 +76,11 @@ export interface ImageProcessor {
   /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
   readonly package?: string | undefined;
   /**
+   * What views of zeros are in tensors that the reference's processor lists by sample: `padding`, which fills up samples of
+   * fewer views than others and is not encoded. Views like others unless given.
+   */
+  readonly zeroViews?: 'padding' | undefined;
+  /**
    * Pixels as the plans of the placements say, so that what is encoded is what the prompt announced.
    *
    * @param placements what `place` returned for each picture, and `images` of the result; `place` is asked unless given,

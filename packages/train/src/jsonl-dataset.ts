@@ -26,7 +26,7 @@ interface Sample {
  * Conversations of a JSON Lines file, one in each line: `{ "messages": [{ "role", "content" }], "images": ["a.png"] }`.
  * A content is a text or a list of `{ "type": "text", "text" }` and `{ "type": "image" }`. In texts `<image>` marks the
  * places of pictures if it occurs as often as there are images; without marks and parts the pictures come first in the
- * first user message. Other fields are left alone.
+ * first user message. Videos are refused; other fields are left alone.
  *
  * Every line is checked at once, and that its images exist and lie in their folder; samples are read when they are asked
  * for.
@@ -178,7 +178,9 @@ function parseSample(text: string, where: string): Sample {
   }
   if (typeof json !== 'object' || json === null)
     return fail(`The line is ${text.slice(0, 40)}, expected an object.`);
-  const { messages, images = [] } = json as { messages?: unknown; images?: unknown };
+  const { messages, images = [], videos } = json as Record<'messages' | 'images' | 'videos', unknown>;
+  if (videos !== undefined && !(Array.isArray(videos) && videos.length === 0))
+    return fail('The line has videos, which are not trained with.', 'Give single frames as images.');
   if (!Array.isArray(messages) || messages.length === 0)
     return fail(`messages is ${shown(messages)}, expected a list of messages.`);
   if (!Array.isArray(images) || images.some((image) => typeof image !== 'string'))

@@ -82,6 +82,7 @@ async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Mod
     tileSize: encoder.pixels.tileSize!,
     mostTiles:
       type === 'llava_onevision' ? mostTiles(read.string('vision_aspect_ratio', 'anyres_max_9')) : null,
+    wholeIfSeveral: type === 'llava_onevision',
   };
   requireSamePinpoints(preprocessor, layout);
 
