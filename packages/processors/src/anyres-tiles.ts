@@ -9,14 +9,8 @@ import type {
   ProcessorFactory,
 } from '@weft/spec';
 import { cutTiles, fitInto } from './fit-frame.js';
-import {
-  clipMean,
-  clipStd,
-  readPixelConfig,
-  readSize,
-  writePixelConfig,
-  type PixelConfig,
-} from './pixel-config.js';
+import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { fileReader } from './file-fields.js';
 import { plannedImages } from './planned.js';
 import { stackSizes, stackTiles, tilesOf } from './tiles.js';
 
@@ -74,17 +68,39 @@ function viewsOf(
   return [whole, ...cutTiles(fitInto(picture, resolution, filter), tileSize)];
 }
 
-/** Reads the `preprocessor_config.json` of LLaVA-NeXT or LLaVA-OneVision. */
+/**
+ * Reads the `preprocessor_config.json` of LLaVA-NeXT or LLaVA-OneVision. Its resolutions are those of the arranger.
+ *
+ * @throws ConfigError naming the field that cannot be read, or if whole and tiles would have different sides
+ */
 export function readAnyresTiles(config: Json): AnyresTilesConfig {
-  const side = (name: 'crop_size' | 'size'): number | undefined => {
-    if (config[name] === undefined || config[name] === null) return undefined;
-    const { shortestEdge, height = shortestEdge } = readSize(config[name], name);
-    return height;
+  const read = fileReader(config);
+  const side = (name: 'crop_size' | 'size', isSquare: boolean): number | null => {
+    const {
+      shortestEdge,
+      longestEdge,
+      height = shortestEdge,
+      width = shortestEdge,
+    } = read.size(name, {}, isSquare) ?? {};
+    if (height !== width || longestEdge !== undefined)
+      return read.wrong(name, 'a number, or equal height and width');
+    return height ?? null;
   };
-  return {
-    ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }),
-    tileSize: side('crop_size') ?? side('size') ?? null,
+  const [size, crop] = [side('size', read.flag('default_to_square', false)), side('crop_size', true)];
+  if (read.has('size') && size === null) return read.wrong('size', 'a number, or equal height and width');
+  if (crop !== null && size !== null && crop !== size)
+    return read.wrong('crop_size', `the side of size, which is ${size}: tiles of other sides are not cut`);
+  read.flag('do_resize', true);
+  if (read.flag('do_center_crop', false) && read.has('crop_size') && crop === null)
+    return read.wrong('crop_size', 'a number, as do_center_crop is on');
+  read.flag('do_pad', true);
+  read.raw('image_grid_pinpoints');
+  const found = {
+    ...readPixelConfig(read, { filter: 3, mean: clipMean, std: clipStd }),
+    tileSize: crop ?? size,
   };
+  read.tellRest();
+  return found;
 }
 
 export const anyresTilesPart: PartDefinition<'processor', AnyresTilesConfig> = {

@@ -1,7 +1,8 @@
 import { ConfigError } from '@weft/errors';
 import { crop, resize, writePixelValues } from '@weft/image';
 import type { ImageProcessor, Json, PartDefinition, PixelLayout, ProcessorFactory } from '@weft/spec';
-import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { fileReader } from './file-fields.js';
+import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, type Size } from './tiles.js';
 
@@ -132,17 +133,21 @@ function requireCanvases(
   return { tileSize, maxTiles, canvases };
 }
 
-/** Reads Llama 3.2 Vision's `preprocessor_config.json`. */
+/** Reads Llama 3.2 Vision's `preprocessor_config.json`. @throws ConfigError naming the field that cannot be read */
 export function readCanvasTiles(config: Json): CanvasTilesConfig {
-  const half = [0.5, 0.5, 0.5];
-  const given = config['size'] ?? null;
-  const { height = 0, width = 0 } = given === null ? {} : readSize(given, 'size');
-  const most = config['max_image_tiles'] ?? null;
-  return {
-    ...readPixelConfig(config, { filter: 2, mean: half, std: half }),
-    tileSize: given === null ? null : [height, width],
-    maxTiles: most === null ? null : Number(most),
+  const read = fileReader(config);
+  const size = read.has('size') ? read.size('size', null, true) : undefined;
+  const { height, width } = size ?? {};
+  if (size !== undefined && (height === undefined || height !== width))
+    return read.wrong('size', 'a number, or equal height and width');
+  for (const flag of ['do_resize', 'do_pad']) if (!read.flag(flag, true)) return read.wrong(flag, 'true');
+  const found = {
+    ...readPixelConfig(read, { filter: 2, mean: half, std: half }),
+    tileSize: height === undefined ? null : ([height, width!] as const),
+    maxTiles: read.has('max_image_tiles') ? read.count('max_image_tiles', 4) : null,
   };
+  read.tellRest();
+  return found;
 }
 
 export const canvasTilesPart: PartDefinition<'processor', CanvasTilesConfig> = {

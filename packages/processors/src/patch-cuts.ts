@@ -1,14 +1,8 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { crop, pad, resize, toPixelValues, type Raster } from '@weft/image';
-import {
-  configReader,
-  type ImageProcessor,
-  type Json,
-  type PartDefinition,
-  type Picture,
-  type ProcessorFactory,
-} from '@weft/spec';
-import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import type { ImageProcessor, Json, PartDefinition, Picture, ProcessorFactory } from '@weft/spec';
+import { fileReader } from './file-fields.js';
+import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import type { Size } from './tiles.js';
 
@@ -137,23 +131,24 @@ function cutPatches(
  * @throws ConfigError if pictures do not shrink to fit or are not filled up
  */
 export function readPatchCuts(config: Json): PatchCutsConfig {
-  const half = [0.5, 0.5, 0.5];
-  const { height = 0, width = 0 } = readSize(config['size'] ?? { height: 1080, width: 1920 }, 'size');
-  const own = config['patch_size'] ?? null;
-  const patch = own === null ? null : readSize(own, 'patch_size');
-  if (config['do_resize'] === false || config['do_pad'] === false)
-    throw new ConfigError({
-      message:
-        'preprocessor_config.json: pictures must shrink to fit (do_resize) and fill up (do_pad) whole patches.',
-      hint: 'Leave both on.',
-    });
-  return {
-    ...readPixelConfig(config, { filter: 2, mean: half, std: half }),
+  const read = fileReader(config);
+  const { height, width } = read.size('size', { height: 1080, width: 1920 }, true) ?? {};
+  if (height === undefined || width === undefined) return read.wrong('size', 'height and width');
+  const patch = read.has('patch_size') ? read.size('patch_size', null, true) : undefined;
+  if (patch === null || (patch && (patch.height === undefined || patch.width === undefined)))
+    return read.wrong('patch_size', 'a number, or height and width');
+  // Pictures must shrink to fit, and fill up whole patches.
+  for (const flag of ['do_resize', 'do_pad']) if (!read.flag(flag, true)) return read.wrong(flag, 'true');
+  read.oneOf('padding_mode', ['constant'], 'constant');
+  const found = {
+    ...readPixelConfig(read, { filter: 2, mean: half, std: half }),
     most: { height, width },
-    fill: Math.trunc(Number(config['padding_value'] ?? 1)),
-    patchSize: patch && [patch.height!, patch.width!],
-    newline: configReader(config, 'preprocessor').string('image_newline_token', '|NEWLINE|'),
+    fill: Math.trunc(read.number('padding_value', 1)),
+    patchSize: patch ? ([patch.height!, patch.width!] as const) : null,
+    newline: read.text('image_newline_token', '|NEWLINE|'),
   };
+  read.tellRest();
+  return found;
 }
 
 export const patchCutsPart: PartDefinition<'processor', PatchCutsConfig> = {
