@@ -122,7 +122,8 @@ const models: [string, Model, Kind][] = [
     ),
     'split-tiles',
   ],
-  ['weft', await made(tower, mlpConnector(), small, 'clip'), 'clip'],
+  // The file of the processor names its class, which need not be that of the tower.
+  ['llava', await made(tower, mlpConnector(), small, 'clip'), 'clip'],
   ['weft', await made(tower, mlpConnector(), small, 'siglip', true), 'siglip'],
   [
     'weft',

@@ -77,10 +77,9 @@ export async function loadStored(
   const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
-  const files = await readCheckpointFiles(folder);
-  const { preprocessor, videoPreprocessor } = files;
-  const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
   const notices = new NoticeList();
+  const files = await readCheckpointFiles(folder, notices.take);
+  const recipeFiles = { ...files.recipe, options: recipe };
   const sources = { parts, importPackage, notice: notices.take };
   const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
   signal?.throwIfAborted();

@@ -1,0 +1,36 @@
+import { ConfigError } from '@weft/errors';
+import type { Json } from '@weft/spec';
+import { files } from '@weft/weights';
+
+/** A file's JSON object, or `undefined` if there is no such file. @throws ConfigError if it holds something else */
+export async function readJsonObject(path: string): Promise<Json | undefined> {
+  let text: string;
+  try {
+    text = await files.readText(path);
+  } catch (cause) {
+    if (files.isMissing(cause)) return undefined;
+    throw new ConfigError({
+      message: `The file cannot be read: ${(cause as Error).message}.`,
+      where: path,
+      cause,
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigError({
+      message: `The file is not valid JSON: ${(cause as Error).message}.`,
+      where: path,
+      hint: 'It is damaged or cut off. Download it again.',
+      cause,
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ConfigError({
+      message: 'The file does not hold a JSON object.',
+      where: path,
+      hint: 'Download it again.',
+    });
+  return value as Json;
+}
