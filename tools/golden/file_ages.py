@@ -22,6 +22,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.models.fuyu import image_processing_pil_fuyu
 from transformers.models.pixtral import image_processing_pil_pixtral
+from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging
 
 # Processors ask these modules, which need torchvision, for what their Pillow twins have too.
@@ -31,6 +32,7 @@ sys.modules["transformers.models.pixtral.image_processing_pixtral"] = image_proc
 from transformers.models.fuyu.processing_fuyu import FuyuProcessor  # noqa: E402
 from transformers.models.pixtral.processing_pixtral import PixtralProcessor  # noqa: E402
 
+from aria import Side  # noqa: E402
 from internvl import ImageInternVLProcessor  # noqa: E402
 from llava_next import ImagesOnly  # noqa: E402
 from qwen2_vl import ImageQwen2VLProcessor  # noqa: E402
@@ -40,6 +42,7 @@ MODELS = Path(__file__).parents[2] / "packages/models/__fixtures__"
 STORED = Path(__file__).parents[2] / "packages/runtime/src/__fixtures__/file-ages.json"
 
 ImageSmolVLMProcessor.get_attributes = classmethod(lambda cls: ["image_processor", "tokenizer"])
+ImageSmolVLMProcessor.apply_chat_template = ProcessorMixin.apply_chat_template
 WITHOUT_VIDEO = [
     ("llava_onevision", "LlavaOnevisionProcessor", ImagesOnly),
     ("qwen2_vl", "Qwen2VLProcessor", ImageQwen2VLProcessor),
@@ -142,7 +145,7 @@ def draw_image(draw, base, stale):
     if stale:
         change["set"]["image_mean"] = draw.choice([[0.1, 0.2, 0.3], [0, 0, 0], 0.4])
         change["set"]["image_std"] = draw.choice([[1, 1, 1], [0.3, 0.2, 0.5]])
-    for _ in range(draw.choice([0, 0, 1, 1, 2])):
+    for _ in range(draw.choice([0, 0, 0, 1, 1, 2])):
         kind = draw.random()
         keys = sorted(base)
         if kind < 0.35:
@@ -234,8 +237,10 @@ def draw_tokens(draw, fixture):
 def draw_templates(draw):
     """Which files hold a template; each writes its own letter at the end."""
     where = ["jinja", "json", "processor", "tokenizer", "tokenizer-list", "extra", "extra-default"]
-    if draw.random() < 0.4:
+    if draw.random() < 0.5:
         return ["jinja"]
+    if draw.random() < 0.75:
+        where = where[:5]
     return sorted(draw.sample(where, draw.choice([1, 2, 2, 3])))
 
 
@@ -246,13 +251,16 @@ def draw_case(draw):
     if fixture in READING:
         return {key: value for key, value in case.items() if value}
     image, outer = parts_of(fixture)
-    layout = draw.choice(["nested", "own", "both", "both", "both", "both", "null", "empty", "none"] if draw.random() < 0.9 else ["bare"])
+    layout = draw.choice(["nested", "own", "both", "both", "both", "both", "both", "null", "empty", "none"] if draw.random() < 0.95 else ["bare"])
     if layout in ("nested", "both"):
         case["nested"] = draw_image(draw, image, False)
     if layout in ("own", "both", "null", "empty", "bare"):
         case["own"] = draw_image(draw, image, layout == "both")
         if draw.random() < 0.3:
             case["own"].setdefault("set", {})["processor_class"] = draw.choice([outer["processor_class"]] * 3 + PROCESSORS)
+        if fixture.startswith("qwen") and "nested" in case:
+            # That file is also read for videos, which are left out here.
+            case["own"].get("set", {}).pop("size", None)
     if layout == "null":
         case["nested"] = None
     if layout == "empty":
@@ -266,6 +274,7 @@ def draw_case(draw):
 # Building
 
 
+# What users write never becomes a control token in Weft, so the tokens in question stand in the templates.
 TEXT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ '[' + message['role'] + ']' + message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '[assistant]' }}{% endif %}"
@@ -287,9 +296,12 @@ PLACEHOLDERS = {
 
 
 def template_of(fixture, letter):
+    end = f" <extra_0> star {letter}"
     if fixture in READING:
-        return TEXT_TEMPLATE + letter
-    return SIGHT_TEMPLATE.replace("IMAGE", PLACEHOLDERS.get(fixture.split("-")[0], "<image>")) + letter
+        return TEXT_TEMPLATE + end
+    # Its processor would insert the first token where a template does not write it.
+    start = "{{ bos_token }}" if fixture.startswith("mllama") else ""
+    return start + SIGHT_TEMPLATE.replace("IMAGE", PLACEHOLDERS.get(fixture.split("-")[0], "<image>")) + end
 
 
 def build(case, folder):
@@ -359,7 +371,7 @@ def measure(values):
 def ask(case, folder):
     """What transformers makes of the folder: text, ids and pixels, or why not."""
     processor = AutoProcessor.from_pretrained(folder)
-    question = "A star? <extra_0> stars"
+    question = "What is it?"
     if case["of"] in READING:
         messages = [{"role": "user", "content": question}]
         text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
@@ -370,7 +382,7 @@ def ask(case, folder):
     if case["of"].startswith("aria"):
         # The processor's own defaults go before the image processor's settings, unless they are given once more.
         own = processor.image_processor
-        asked |= {"max_image_size": own.max_image_size, "split_image": own.split_image}
+        asked |= {"max_image_size": Side(own.max_image_size), "split_image": own.split_image}
     result = {}
     if case["of"].startswith("fuyu"):
         out = processor(text=question, images=[shown], **asked)
@@ -385,7 +397,9 @@ def ask(case, folder):
         )
         pixels = out["pixel_values"]
     ids = out["input_ids"][0].tolist()
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    model = AutoModelForImageTextToText.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager"
+    ).eval()
     known = {key: value for key, value in out.items() if key not in ("batch_num_images", "num_crops", "num_patches")}
     with torch.no_grad():
         model(**known)

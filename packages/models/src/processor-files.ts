@@ -5,10 +5,10 @@ import type { RecipeFiles } from './recipe.js';
 
 /** Classes of transformers that a model's pictures may be prepared by, and its prompts. */
 export interface ProcessorClasses {
-  /** The image processor where no file names one: that of the model type in transformers. */
-  readonly usual: string;
-  /** Others that make the same inputs. */
-  readonly others?: readonly string[];
+  /** Image processors that make the model's inputs, the first where no file of a folder is read. */
+  readonly classes: readonly [string, ...string[]];
+  /** The one where no file names it: that of the model type in transformers; the first of `classes` unless given. */
+  readonly usual?: string;
   /** Classes of whole processors that treat prompts as the recipe does; any unless given. */
   readonly processors?: readonly string[];
 }
@@ -79,17 +79,16 @@ export function imageTypeOf(config: Json, preprocessor: Json, usual: string, pla
  *
  * @throws ConfigError naming both files if the folder has no such section, or names a class that is not the model's
  */
-export function imageSection(config: Json, files: RecipeFiles, classes: ProcessorClasses): Json {
+export function imageSection(config: Json, files: RecipeFiles, expected: ProcessorClasses): Json {
   const { preprocessor = {}, origin, notice } = files;
-  const { usual, others = [], processors } = classes;
+  const { classes: known, usual = known[0], processors } = expected;
   if (origin && origin.image === null)
     throw new ConfigError({
       message: `Nothing says how pictures are prepared: config.json is of a ${modelType(config)}, but the folder has no image_processor in processor_config.json, and no preprocessor_config.json.`,
       hint: 'Download the checkpoint again, with all its JSON files.',
     });
   const place = imagePlace(files);
-  const type = imageTypeOf(config, preprocessor, usual, place);
-  const known = [usual, ...others];
+  const type = imageTypeOf(config, preprocessor, origin ? usual : known[0], place);
   if (!known.includes(type))
     throw new ConfigError({
       message: `${place}: the class of the image processor is ${type}, but config.json is of a ${modelType(config)}, whose pictures ${known.join(' or ')} prepares.`,

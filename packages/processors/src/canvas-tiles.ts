@@ -127,7 +127,7 @@ function requireCanvases(
   const most = config.maxTiles ?? maxTiles;
   if (height !== tileSize || width !== tileSize || most !== maxTiles)
     throw new ConfigError({
-      message: `preprocessor_config.json: ${most} tiles of ${width} x ${height} pixels, but the encoder takes ${maxTiles} of ${tileSize} x ${tileSize}.`,
+      message: `The file of the image processor (processor_config.json or preprocessor_config.json) makes ${most} tiles of ${width} x ${height} pixels, but the encoder of config.json takes ${maxTiles} of ${tileSize} x ${tileSize}.`,
       hint: 'size and max_image_tiles must agree with image_size and max_num_tiles of vision_config.',
     });
   return { tileSize, maxTiles, canvases };

@@ -39,7 +39,7 @@ export function packingOf({ stated }: PackedPatchesConfig, { encoder }: Processo
   for (const [key, name] of Object.entries(names) as [keyof Packing, string][])
     if (stated[key] !== undefined && stated[key] !== packing[key])
       throw new ConfigError({
-        message: `preprocessor_config.json: ${name} is ${JSON.stringify(stated[key])}, but the encoder's is ${packing[key]}.`,
+        message: `The file of the image processor (processor_config.json or preprocessor_config.json) says that ${name} is ${JSON.stringify(stated[key])}, but the encoder's is ${packing[key]} by config.json.`,
         hint: 'preprocessor_config.json and config.json must come from one checkpoint.',
       });
   return packing;

@@ -60,7 +60,7 @@ export const patchCuts =
 function requirePatches({ most, patchSize: own }: PatchCutsConfig, patchSize: number): void {
   if (own && (own[0] !== patchSize || own[1] !== patchSize))
     throw new ConfigError({
-      message: `preprocessor_config.json: patch_size is ${own.join(' x ')}, but config.json says ${patchSize}.`,
+      message: `The file of the image processor (processor_config.json or preprocessor_config.json) says that patch_size is ${own.join(' x ')}, but config.json says ${patchSize}.`,
       hint: 'Both must come from one checkpoint.',
     });
   if (most.height % patchSize !== 0 || most.width % patchSize !== 0)

@@ -4,7 +4,7 @@ import type { ImageProcessor, Picture, ProcessorFactory } from '@weft/spec';
 import type { PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { placeViews, type TileText } from './tile-text.js';
-import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
+import { otherTile, requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
 /** Size of a picture after resizing, pixels. */
 export type Resizing =
@@ -46,6 +46,7 @@ export const singleTile =
   (config: SingleTileConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
     const { tileSize, tokensPerTile } = tilesOf(context, singleTileId, null);
+    requireTiles(config, tileSize);
     const [rows, columns] = context.encoder.grid!;
     const placement = placeViews(1, tokensPerTile, config.text, context);
     const pooled = tokensPerTile === rows * columns ? '' : ` to ${tokensPerTile} tokens`;
@@ -66,6 +67,20 @@ export const singleTile =
       },
     });
   };
+
+/** Size of every tile, where it does not depend on the picture; `null` where it does, or is the encoder's. */
+function statedTile({ resizing, crop, squareFill, borderFill }: SingleTileConfig): Size | null {
+  const square = (edge: number | null): Size | null => (edge === null ? null : { width: edge, height: edge });
+  if (crop) return crop;
+  if (resizing.to === 'sides' && !borderFill) return resizing;
+  if (resizing.to === 'longest' && borderFill) return square(resizing.edge);
+  return resizing.to === 'shortest' && squareFill && resizing.most === null ? square(resizing.edge) : null;
+}
+
+function requireTiles(config: SingleTileConfig, tileSize: number): void {
+  const stated = statedTile(config);
+  if (stated && (stated.width !== tileSize || stated.height !== tileSize)) throw otherTile(stated, tileSize);
+}
 
 interface TilePlan {
   /** The picture, made square where that comes first, after resizing, pixels. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isWeftError, NoticeList } from '@weft/errors';
@@ -9,7 +9,7 @@ import { loadChatTemplate, loadTokenizer } from '@weft/text';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readCheckpointFiles } from './checkpoint-files.js';
 import { buildPrompt } from './prompt.js';
-import { renderConversation } from './render.js';
+import { renderConversation } from './conversation.js';
 
 /** A change of a JSON object. */
 interface Patch {
@@ -74,10 +74,13 @@ const placeholders: Readonly<Record<string, string>> = {
 /** The templates of a family, which differ in the letter at their end; by the file that holds them. */
 function templatesOf(fixture: string): Record<string, string> {
   const [family = ''] = fixture.split('-');
+  const start = family === 'mllama' ? '{{ bos_token }}' : '';
   const whole =
-    family === 'text' ? textTemplate : sightTemplate.replace('IMAGE', placeholders[family] ?? '<image>');
+    family === 'text'
+      ? textTemplate
+      : start + sightTemplate.replace('IMAGE', placeholders[family] ?? '<image>');
   const places = ['jinja', 'json', 'processor', 'tokenizer', 'tokenizer-list', 'extra', 'extra-default'];
-  return Object.fromEntries(places.map((place, i) => [place, whole + 'ABCDEFG'[i]]));
+  return Object.fromEntries(places.map((place, i) => [place, `${whole} <extra_0> star ${'ABCDEFG'[i]}`]));
 }
 
 /** Writes the folder of a case, without weights. */
@@ -146,18 +149,24 @@ async function ask(folder: string, { of: fixture, size }: Case) {
     loadTokenizer(folder, { placeholders: model.senses.map(({ placeholder }) => placeholder) }),
     loadChatTemplate(folder, { hasProcessor: model.senses.length > 0, notice: notices.take }),
   ]);
-  const tools = { model, tokenizer, chatTemplate, maxPositions: Infinity };
-  const question = 'A star? <extra_0> stars';
+  // Fuyu's processor has no part in templates.
+  const isForm = fixture.startsWith('fuyu');
+  const tools = {
+    model,
+    tokenizer,
+    chatTemplate: isForm ? undefined : chatTemplate,
+    maxPositions: Infinity,
+  };
+  const question = 'What is it?';
   const sense = senseOf(model, 'image');
   const seen = sense ? [picture(size)] : [];
-  const content = sense
-    ? ([{ type: 'image' }, { type: 'text', text: question }] as const)
-    : question;
+  const content = sense ? ([{ type: 'image' }, { type: 'text', text: question }] as const) : question;
   const messages = [{ role: 'user', content }] as unknown as Parameters<typeof renderConversation>[1];
-  const isForm = fixture.startsWith('fuyu');
   const rendered = isForm
     ? undefined
-    : renderConversation(tools, messages, { addGenerationPrompt: true }).map(({ text }) => text).join('');
+    : renderConversation(tools, messages, { addGenerationPrompt: true })
+        .map(({ text }) => text)
+        .join('');
   const { ids } = buildPrompt(tools, isForm ? { prompt: question } : { messages }, seen);
   const inputs = sense?.processor.process(seen).inputs ?? {};
   return {
@@ -167,6 +176,18 @@ async function ask(folder: string, { of: fixture, size }: Case) {
     notices: notices.all,
   };
 }
+
+/**
+ * What Weft takes although transformers fails: it has the numbers of processor_config.json from the model where there is no
+ * such file, and the tokenizer's template where the processor has none.
+ */
+const isLeftToTheModel = ({ outer, templates = [], fails = '' }: Case): boolean =>
+  (outer === undefined && !templates.includes('processor')) || /chat.template/.test(fails);
+
+/** What Weft refuses although transformers takes it: tiles that are not those of `config.json`, and a rare form of a size. */
+const refusals =
+  /processor_config\.json\) makes tiles of .* but the encoder of config\.json takes|size is .*, expected longest_edge|crop_size is .*, expected the side of size/;
+const refused: number[] = [];
 
 const show = ({ of: fixture, gives: _gives, fails: _fails, ...rest }: Case): string =>
   `${fixture} ${JSON.stringify(rest)}`;
@@ -181,10 +202,15 @@ describe('files of several years in one folder', () => {
       throw error;
     });
     if (!gives) {
-      expect(found instanceof Error ? '' : `transformers: ${fails}`).toBe('');
+      const isRefused = found instanceof Error || isLeftToTheModel(one);
+      expect(isRefused ? '' : `transformers: ${fails}`).toBe('');
       return;
     }
-    if (found instanceof Error) throw found;
+    if (found instanceof Error) {
+      refused.push(i);
+      expect(found.message).toMatch(refusals);
+      return;
+    }
     expect(found.text).toBe(gives.text);
     expect([found.ids.length, digest(found.ids.join(','))]).toEqual([gives.length, gives.ids]);
     if (!gives.pixels) return;
@@ -200,6 +226,6 @@ describe('files of several years in one folder', () => {
   });
 });
 
-it('leaves nothing behind', () => {
-  expect(readdirSync(root).length).toBe(cases.length);
+it('refuses few folders that transformers takes', () => {
+  expect(refused.length).toBeLessThan(0.05 * cases.length);
 });

@@ -85,7 +85,7 @@ export async function loadStored(
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
-    loadChatTemplate(files.folder),
+    loadChatTemplate(files.folder, { hasProcessor: model.senses.length > 0, notice: notices.take }),
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);

@@ -38,7 +38,10 @@ async function readAria(config: Json, files: RecipeFiles = {}): Promise<Model> {
   );
   const queriesOfPatches = queriesOf(config);
   const largest = patchSize * Math.sqrt(Math.max(...Object.keys(queriesOfPatches).map(Number)));
-  const section = imageSection(config, files, { usual: 'AriaImageProcessor', processors: ['AriaProcessor'] });
+  const section = imageSection(config, files, {
+    classes: ['AriaImageProcessor'],
+    processors: ['AriaProcessor'],
+  });
   const tiles = readCornerTiles(section, largest);
   requireQueries(
     files,

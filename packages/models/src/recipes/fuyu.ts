@@ -44,7 +44,7 @@ async function readFuyu(config: Json, files: RecipeFiles = {}): Promise<Model> {
     prompt: { form: { before: '<s>', after: '<0x04>', mostImages: 1 } },
     processor: patchCuts(
       readPatchCuts(
-        imageSection(config, files, { usual: 'FuyuImageProcessor', processors: ['FuyuProcessor'] }),
+        imageSection(config, files, { classes: ['FuyuImageProcessor'], processors: ['FuyuProcessor'] }),
       ),
     ),
     paths: { connector: 'vision_embed_tokens' },

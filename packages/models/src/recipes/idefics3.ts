@@ -24,8 +24,8 @@ async function readIdefics3(config: Json, files: RecipeFiles = {}): Promise<Mode
   const isSmol = config['model_type'] === 'smolvlm';
   const tiles = readSplitTiles(
     imageSection(config, files, {
-      usual: isSmol ? 'SmolVLMImageProcessor' : 'Idefics3ImageProcessor',
-      others: ['SmolVLMImageProcessor', 'Idefics3ImageProcessor'],
+      // One class under two names.
+      classes: ['Idefics3ImageProcessor', 'SmolVLMImageProcessor'],
       processors: [isSmol ? 'SmolVLMProcessor' : 'Idefics3Processor'],
     }),
   );

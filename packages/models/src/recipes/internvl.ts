@@ -46,7 +46,7 @@ async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model>
     files,
   );
   const { use_thumbnail: thumbnail, ...section } = imageSection(config, files, {
-    usual: 'GotOcr2ImageProcessor',
+    classes: ['GotOcr2ImageProcessor'],
     processors: ['InternVLProcessor'],
   });
   if (thumbnail === false)

@@ -44,8 +44,8 @@ async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> 
     config,
     files,
     isOriginal
-      ? { usual: 'VLMImageProcessor' }
-      : { usual: 'JanusImageProcessor', processors: ['JanusProcessor'] },
+      ? { classes: ['VLMImageProcessor'] }
+      : { classes: ['JanusImageProcessor'], processors: ['JanusProcessor'] },
   );
   if (!isOriginal) {
     requireImageToken(files, '<image_placeholder>');

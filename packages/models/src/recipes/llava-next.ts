@@ -16,7 +16,7 @@ import { readBackbone } from '../text.js';
 const kinds = {
   llava_next: {
     paper: 'https://llava-vl.github.io/blog/2024-01-30-llava-next/',
-    classes: { usual: 'LlavaNextImageProcessor', processors: ['LlavaNextProcessor'] },
+    classes: { classes: ['LlavaNextImageProcessor'], processors: ['LlavaNextProcessor'] },
     defaults: {
       tower: 'clip_vision_model',
       layer: -2,
@@ -34,7 +34,7 @@ const kinds = {
   },
   llava_onevision: {
     paper: 'https://arxiv.org/abs/2408.03326',
-    classes: { usual: 'LlavaOnevisionImageProcessor', processors: ['LlavaOnevisionProcessor'] },
+    classes: { classes: ['LlavaOnevisionImageProcessor'], processors: ['LlavaOnevisionProcessor'] },
     defaults: {
       tower: 'siglip_vision_model',
       layer: -1,

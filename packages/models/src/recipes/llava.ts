@@ -30,10 +30,7 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
   const { backbone, names } = await readBackbone(read.section('text_config'), tiedHead(config), files);
   const pictures = singleTilePart.read!(
     imageSection(config, files, {
-      usual: 'LlavaImageProcessor',
-      others: singleTilePart.types!.filter(
-        (type) => type.endsWith('ImageProcessor') && !/^(Janus|VLM)/.test(type),
-      ),
+      classes: tileClasses,
       processors: ['LlavaProcessor'],
     }),
   );
@@ -64,6 +61,17 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
     config,
   });
 }
+
+/** Classes that make one tile of a picture; Janus's frame it. */
+const tileClasses = [
+  'LlavaImageProcessor',
+  'CLIPImageProcessor',
+  'BitImageProcessor',
+  'SiglipImageProcessor',
+  'ViTImageProcessor',
+  'BlipImageProcessor',
+  'DeiTImageProcessor',
+] as const;
 
 /** LLaVA-1.5: the tokenizer gains `<image>` and `<pad>`, and the table is rounded up to 32064 rows. */
 const llava15 = (backbone: string) => async (): Promise<PresetFiles> => ({

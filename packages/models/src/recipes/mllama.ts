@@ -73,7 +73,7 @@ function readMllama(config: Json, files: RecipeFiles = {}): Model {
     prompt: { backdrop: 'white', insertsFirstToken: true },
     processor: canvasTiles(
       readCanvasTiles(
-        imageSection(config, files, { usual: 'MllamaImageProcessor', processors: ['MllamaProcessor'] }),
+        imageSection(config, files, { classes: ['MllamaImageProcessor'], processors: ['MllamaProcessor'] }),
       ),
     ),
     paths: { encoder: 'vision_model' },

@@ -58,7 +58,9 @@ async function readMolmo(config: Json, files: RecipeFiles = {}): Promise<Model> 
     imageTokenId: read.number('vocab_size') + 2,
     placeholder: '<im_patch>',
     prompt: { chatTemplate: molmoTemplate() },
-    processor: overlapCrops(readOverlapCrops(imageSection(config, files, { usual: 'MolmoImageProcessor' }))),
+    processor: overlapCrops(
+      readOverlapCrops(imageSection(config, files, { classes: ['MolmoImageProcessor'] })),
+    ),
     paths: {
       encoder: 'model.vision_backbone.image_vit',
       connector: 'model.vision_backbone',

@@ -5,8 +5,7 @@ import type { ProcessorClasses } from '../processor-files.js';
 
 /** Files of the original repositories name CLIP's class, whose crop their code does not do, or what took its place. */
 export const originalClasses: ProcessorClasses = {
-  usual: 'CLIPImageProcessor',
-  others: ['GotOcr2ImageProcessor'],
+  classes: ['CLIPImageProcessor', 'GotOcr2ImageProcessor'],
 };
 
 /** Paths of the parts in the original repositories of InternVL and NVLM-D. */

@@ -22,7 +22,9 @@ async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model>
   const { backbone, names } = await readBackbone(read.section('text_config'), tiedHead(config), files);
   const vision = readPixtralVisionConfig(read.section('vision_config'));
   const section = imageSection(config, files, {
-    usual: 'PixtralImageProcessor',
+    classes: ['PixtralImageProcessor'],
+    // The model type is LLaVA's.
+    usual: 'LlavaImageProcessor',
     processors: ['PixtralProcessor'],
   });
   requireProcessor(files, [

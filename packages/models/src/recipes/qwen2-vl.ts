@@ -71,9 +71,8 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
     processor: packedPatches(
       readPackedPatches(
         imageSection(config, files, {
-          usual: 'Qwen2VLImageProcessor',
           // That of the first files of Qwen2.5-VL, which is the same.
-          others: ['Qwen2_5_VLImageProcessor'],
+          classes: ['Qwen2VLImageProcessor', 'Qwen2_5_VLImageProcessor'],
           processors: ['Qwen2VLProcessor', 'Qwen2_5_VLProcessor'],
         }),
       ),
