@@ -10,7 +10,13 @@ import {
   type TensorData,
   type Value,
 } from '@weft/graph';
-import type { ArrangerFactory, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ArrangerFactory,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 import { planAnyres, type AnyresConfig, type AnyresPlan } from './plan.js';
 import { indexRows } from './row-index.js';
 
@@ -153,7 +159,12 @@ function viewsOf({ dtype, shape, data }: TensorData, plans: readonly (AnyresPlan
 export const anyresPart: PartDefinition<'arranger', AnyresConfig> = {
   id: 'arranger-anyres',
   kind: 'arranger',
-  create: anyresArranger,
+  create: (config) => anyresArranger(checkConfig(anyresPart, config)),
+  fields: {
+    pinpoints: { list: { list: 'count', length: 2 } },
+    tileSize: 'count',
+    mostTiles: { nullable: 'count' },
+  },
   presets: {},
   source,
 };

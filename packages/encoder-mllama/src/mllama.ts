@@ -39,6 +39,7 @@ import {
   type ActivationName,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Json,
@@ -138,6 +139,7 @@ export function mllamaVision(
   { capture = 'before' }: MllamaVisionOptions = {},
 ): VisionEncoder {
   const c = resolvePreset<MllamaVisionConfig>('encoder-mllama', mllamaVisionPresets, config);
+  checkConfig(mllamaVisionPart, { ...c, capture });
   const { hiddenSize, maxNumTiles: tiles } = c;
   const tokens = Math.floor(c.imageSize / c.patchSize) ** 2 + 1;
   const padded = Math.ceil(tokens / alignment) * alignment;
@@ -394,6 +396,22 @@ export const mllamaVisionPart: PartDefinition<'encoder', MllamaVisionConfig & Ml
   id: 'encoder-mllama',
   kind: 'encoder',
   create: (config) => mllamaVision(config, config),
+  fields: {
+    hiddenSize: 'count',
+    intermediateSize: 'count',
+    numHiddenLayers: 'layers',
+    numGlobalLayers: 'layers',
+    numAttentionHeads: 'count',
+    numChannels: 'count',
+    imageSize: 'count',
+    patchSize: 'count',
+    maxNumTiles: 'count',
+    supportedAspectRatios: { list: { list: 'count', length: 2 } },
+    intermediateLayersIndices: { list: 'amount' },
+    hiddenAct: 'activation',
+    normEps: 'positive',
+    capture: { optional: { oneOf: ['before', 'after'] } },
+  },
   presets: mllamaVisionPresets,
   source,
   types: ['mllama_vision_model'],

@@ -26,6 +26,7 @@ import { readProcessor } from './processor-of.js';
 /** `preprocessor_config.json` of each processor that is tried. */
 const files = {
   clip: { image_processor_type: 'CLIPImageProcessor' },
+  'clip-336': { image_processor_type: 'CLIPImageProcessor', size: 336, crop_size: 336 },
   siglip: { image_processor_type: 'SiglipImageProcessor' },
   'split-tiles': { image_processor_type: 'Idefics3ImageProcessor' },
 };
@@ -74,9 +75,9 @@ const models: [string, Model, Kind][] = [
         clip('large-patch14-336', { featureLayers: [-2] }),
         mlpConnector(),
         llama(name as 'llama-2-7b', { numHiddenLayers: 1 }),
-        'clip',
+        'clip-336',
       ),
-      'clip',
+      'clip-336',
     ]),
   )),
   ...(await Promise.all(

@@ -1,12 +1,13 @@
 import { ConfigError } from '@weft/errors';
 import { resize, type Raster } from '@weft/image';
-import type {
-  ArrangedPicture,
-  ImageProcessor,
-  Json,
-  PartDefinition,
-  Picture,
-  ProcessorFactory,
+import {
+  checkConfig,
+  type ArrangedPicture,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
 } from '@weft/spec';
 import { cutTiles, fitInto } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
@@ -32,6 +33,7 @@ const id = 'processor-anyres-tiles';
 export const anyresTiles =
   (config: AnyresTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(anyresTilesPart, config);
     const { tileSize } = tilesOf(context, id, config.tileSize);
     const { encoder, arranger, placeholder } = context;
     const plan = arranger?.plan?.bind(arranger);
@@ -82,7 +84,8 @@ export function readAnyresTiles(config: Json): AnyresTilesConfig {
       height = shortestEdge,
       width = shortestEdge,
     } = read.size(name, {}, isSquare) ?? {};
-    if (height !== width || longestEdge !== undefined)
+    // Tiles are squares, whose longer edge is no longer.
+    if (height !== width || (longestEdge ?? Infinity) < (shortestEdge ?? 0))
       return read.wrong(name, 'a number, or equal height and width');
     return height ?? null;
   };
@@ -106,7 +109,14 @@ export function readAnyresTiles(config: Json): AnyresTilesConfig {
 export const anyresTilesPart: PartDefinition<'processor', AnyresTilesConfig> = {
   id,
   kind: 'processor',
-  create: anyresTiles,
+  create: (config) => anyresTiles(checkConfig(anyresTilesPart, config)),
+  fields: {
+    tileSize: { nullable: 'count' },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://llava-vl.github.io/blog/2024-01-30-llava-next/',

@@ -1,6 +1,13 @@
 import { ConfigError } from '@weft/errors';
 import { crop, resize, writePixelValues } from '@weft/image';
-import type { ImageProcessor, Json, PartDefinition, PixelLayout, ProcessorFactory } from '@weft/spec';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type PixelLayout,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { fileReader } from './file-fields.js';
 import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
@@ -69,6 +76,7 @@ const id = 'processor-canvas-tiles';
 export const canvasTiles =
   (config: CanvasTilesConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(canvasTilesPart, config);
     const { filter } = config;
     const { tileSize, maxTiles, canvases } = requireCanvases(encoder, config);
     const tokensPerTile = connector.countTokens(encoder.grid!);
@@ -153,7 +161,15 @@ export function readCanvasTiles(config: Json): CanvasTilesConfig {
 export const canvasTilesPart: PartDefinition<'processor', CanvasTilesConfig> = {
   id,
   kind: 'processor',
-  create: canvasTiles,
+  create: (config) => canvasTiles(checkConfig(canvasTilesPart, config)),
+  fields: {
+    tileSize: { nullable: { list: 'count', length: 2 } },
+    maxTiles: { nullable: 'count' },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2407.21783',

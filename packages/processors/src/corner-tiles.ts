@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
 import { pad, resize, type Raster } from '@weft/image';
 import {
+  checkConfig,
   bestResolution,
   type ImageProcessor,
   type Json,
@@ -32,6 +33,7 @@ const id = 'processor-corner-tiles';
 export const cornerTiles =
   (config: CornerTilesConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(cornerTilesPart, config);
     const { tileSize, leastSide, filter } = config;
     const side = Math.floor(tileSize / encoder.pixels.patchSize);
     const inCorner = (tile: Raster): Raster =>
@@ -156,7 +158,16 @@ const isResolutions = (value: unknown): value is CornerTilesConfig['resolutions'
 export const cornerTilesPart: PartDefinition<'processor', CornerTilesConfig> = {
   id,
   kind: 'processor',
-  create: cornerTiles,
+  create: (config) => cornerTiles(checkConfig(cornerTilesPart, config)),
+  fields: {
+    tileSize: 'count',
+    leastSide: 'count',
+    resolutions: { list: { list: 'count', length: 2 } },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2410.05993',

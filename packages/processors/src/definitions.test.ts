@@ -80,6 +80,14 @@ describe('definitions of processors', () => {
     const part = await partOf(type);
     const config = part.read!({ image_processor_type: type, ...fields });
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+    expect(part.create(config)).toBeTypeOf('function');
+    // Texts may be any.
+    for (const [name, value] of Object.entries(config))
+      if (typeof value !== 'string' || name === 'filter' || name === 'indicators')
+        expect(() => part.create({ ...config, [name]: 'odd' })).toThrow(`${part.id}: ${name}`);
+    expect(() => part.create({ ...config, unheardOf: 1 })).toThrow(
+      `${part.id}: there is no field 'unheardOf'`,
+    );
     const written = part.write!(config)!;
     const own = written['image_processor_type'] ?? written['video_processor_type'];
     expect((await partOf(own)).id).toBe(part.id);

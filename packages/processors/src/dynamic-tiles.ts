@@ -1,5 +1,12 @@
 import { resize, type Raster } from '@weft/image';
-import type { ImageProcessor, Json, PartDefinition, Picture, ProcessorFactory } from '@weft/spec';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { fileReader } from './file-fields.js';
 import { cutTiles } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
@@ -71,6 +78,7 @@ const id = 'processor-dynamic-tiles';
 export const dynamicTiles =
   (config: DynamicTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(dynamicTilesPart, config);
     const { tileSize, tokensPerTile } = tilesOf(context, id, config.tileSize);
     const limits = { ...config, tileSize };
     return plannedImages<TileGrid>({
@@ -149,7 +157,18 @@ const mostTiles = 1024;
 export const dynamicTilesPart: PartDefinition<'processor', DynamicTilesConfig> = {
   id,
   kind: 'processor',
-  create: dynamicTiles,
+  create: (config) => dynamicTiles(checkConfig(dynamicTilesPart, config)),
+  fields: {
+    tileSize: { nullable: 'count' },
+    minTiles: 'count',
+    maxTiles: 'count',
+    thumbnail: 'flag',
+    text: { section: { frame: { list: 'text', length: 2 }, tag: 'text', lastTag: 'text' } },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2404.16821',

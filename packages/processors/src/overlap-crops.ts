@@ -1,6 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { resizeFloat } from '@weft/image';
 import {
+  checkConfig,
   type ImageProcessor,
   type Json,
   type PartDefinition,
@@ -57,6 +58,7 @@ const id = 'processor-overlap-crops';
 export const overlapCrops =
   (config: OverlapCropsConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(overlapCropsPart, config);
     const crops = cropsOf(config, context);
     const { cropSize, patchSize, margins } = crops;
     const tokensPerCrop = context.connector.countTokens(context.encoder.grid!);
@@ -296,7 +298,16 @@ export function readOverlapCrops(config: Json): OverlapCropsConfig {
 export const overlapCropsPart: PartDefinition<'processor', OverlapCropsConfig> = {
   id,
   kind: 'processor',
-  create: overlapCrops,
+  create: (config) => overlapCrops(checkConfig(overlapCropsPart, config)),
+  fields: {
+    cropSize: { nullable: { list: 'count', length: 2 } },
+    patchSize: { nullable: 'count' },
+    margins: { list: 'amount', length: 2 },
+    maxCrops: 'count',
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    tokens: { section: { start: 'text', end: 'text', column: 'text' } },
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.17146',

@@ -1,5 +1,12 @@
 import { pad, resize, type Raster, type Rgb } from '@weft/image';
-import type { ImageProcessor, Json, PartDefinition, Picture, ProcessorFactory } from '@weft/spec';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { fileReader } from './file-fields.js';
 import { cutTiles } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
@@ -86,6 +93,7 @@ const id = 'processor-padded-tiles';
 export const paddedTiles =
   (config: PaddedTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(paddedTilesPart, config);
     const { placeholder } = context;
     const { tileSize, tokensPerTile } = tilesOf(context, id, null);
     const { wholeFrom, minTiles, maxTiles } = config;
@@ -184,7 +192,18 @@ const mostTiles = 1024;
 export const paddedTilesPart: PartDefinition<'processor', PaddedTilesConfig> = {
   id,
   kind: 'processor',
-  create: paddedTiles,
+  create: (config) => paddedTiles(checkConfig(paddedTilesPart, config)),
+  fields: {
+    minTiles: 'count',
+    maxTiles: 'count',
+    wholeFrom: 'count',
+    indicators: { oneOf: ['none', 'index'] },
+    fill: { list: 'number', length: 3 },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.20566',

@@ -1,6 +1,13 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { crop, pad, resize, toPixelValues, type Raster } from '@weft/image';
-import type { ImageProcessor, Json, PartDefinition, Picture, ProcessorFactory } from '@weft/spec';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { fileReader } from './file-fields.js';
 import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
@@ -30,6 +37,7 @@ const id = 'processor-patch-cuts';
 export const patchCuts =
   (config: PatchCutsConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(patchCutsPart, config);
     const { patchSize } = encoder.pixels;
     requirePatches(config, patchSize);
     return plannedImages<CutPlan>({
@@ -154,7 +162,17 @@ export function readPatchCuts(config: Json): PatchCutsConfig {
 export const patchCutsPart: PartDefinition<'processor', PatchCutsConfig> = {
   id,
   kind: 'processor',
-  create: patchCuts,
+  create: (config) => patchCuts(checkConfig(patchCutsPart, config)),
+  fields: {
+    most: { section: { height: 'count', width: 'count' } },
+    fill: 'amount',
+    patchSize: { nullable: { list: 'count', length: 2 } },
+    newline: 'text',
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://www.adept.ai/blog/fuyu-8b',

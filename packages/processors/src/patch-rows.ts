@@ -1,6 +1,12 @@
 import { InputError } from '@weft/errors';
 import { resize, toPixelValues } from '@weft/image';
-import { type ImageProcessor, type Json, type PartDefinition, type ProcessorFactory } from '@weft/spec';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { fileReader } from './file-fields.js';
 import { plannedImages } from './planned.js';
@@ -24,6 +30,7 @@ const id = 'processor-patch-rows';
 export const patchRows =
   (config: PatchRowsConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(patchRowsPart, config);
     const { patchSize } = encoder.pixels;
     return plannedImages<PatchPlan>({
       id,
@@ -141,7 +148,16 @@ export function readPatchRows(
 export const patchRowsPart: PartDefinition<'processor', PatchRowsConfig> = {
   id,
   kind: 'processor',
-  create: patchRows,
+  create: (config) => patchRows(checkConfig(patchRowsPart, config)),
+  fields: {
+    most: { nullable: { section: { height: 'count', width: 'count' } } },
+    rowBreak: 'text',
+    imageEnd: 'text',
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2410.07073',

@@ -1,5 +1,5 @@
 import type { Rgb } from '@weft/image';
-import type { Json, PartDefinition } from '@weft/spec';
+import { checkConfig, type Json, type PartDefinition } from '@weft/spec';
 import { fileReader, square, type FileReader, type StatedSize } from './file-fields.js';
 import {
   clipMean,
@@ -9,7 +9,13 @@ import {
   writePixelConfig,
   type PixelDefaults,
 } from './pixel-config.js';
-import { singleTile, singleTileId, type Resizing, type SingleTileConfig } from './single-tile.js';
+import {
+  singleTile,
+  singleTileFields,
+  singleTileId,
+  type Resizing,
+  type SingleTileConfig,
+} from './single-tile.js';
 import { plainText, readTileText, type TileText } from './tile-text.js';
 import type { Size } from './tiles.js';
 
@@ -219,7 +225,8 @@ function writeSingleTile({
 export const singleTilePart: PartDefinition<'processor', SingleTileConfig> = {
   id: singleTileId,
   kind: 'processor',
-  create: singleTile,
+  create: (config) => singleTile(checkConfig(singleTilePart, config)),
+  fields: singleTileFields,
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2103.00020',

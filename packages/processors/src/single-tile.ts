@@ -1,6 +1,12 @@
 import { InputError } from '@weft/errors';
 import { centerCrop, padToSquare, resize, roundHalfEven, type Raster, type Rgb } from '@weft/image';
-import type { ImageProcessor, Picture, ProcessorFactory } from '@weft/spec';
+import {
+  checkConfig,
+  type ConfigFields,
+  type ImageProcessor,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
 import type { PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { placeViews, type TileText } from './tile-text.js';
@@ -38,6 +44,27 @@ export interface SingleTileConfig extends PixelConfig {
   readonly text: TileText;
 }
 
+/** What its configuration may hold. */
+export const singleTileFields: ConfigFields<SingleTileConfig> = {
+  resizing: {
+    by: 'to',
+    sections: {
+      own: {},
+      sides: { width: 'count', height: 'count' },
+      shortest: { edge: 'count', most: { nullable: 'count' } },
+      longest: { edge: { nullable: 'count' }, least: 'count', rounding: { oneOf: ['down', 'half-even'] } },
+    },
+  },
+  crop: { nullable: { section: { width: 'count', height: 'count' } } },
+  squareFill: { nullable: { list: 'number', length: 3 } },
+  borderFill: { nullable: { list: 'number', length: 3 } },
+  text: { section: { frame: { list: 'text', length: 2 }, tag: 'text', lastTag: 'text' } },
+  filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+  mean: { list: 'number' },
+  std: { list: 'number' },
+  rescale: 'positive',
+};
+
 /** What the processor is called in files of compositions. */
 export const singleTileId = 'processor-single-tile';
 
@@ -46,6 +73,7 @@ export const singleTile =
   (config: SingleTileConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
     const { tileSize, tokensPerTile } = tilesOf(context, singleTileId, null);
+    checkConfig({ id: singleTileId, fields: singleTileFields }, config);
     requireTiles(config, tileSize);
     const [rows, columns] = context.encoder.grid!;
     const placement = placeViews(1, tokensPerTile, config.text, context);

@@ -1,5 +1,12 @@
 import { resize, type Raster } from '@weft/image';
-import type { ImageProcessor, Json, PartDefinition, Picture, ProcessorFactory } from '@weft/spec';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
 import { fileReader } from './file-fields.js';
 import { cutTiles } from './fit-frame.js';
 import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
@@ -38,6 +45,7 @@ const id = 'processor-split-tiles';
 export const splitTiles =
   (config: SplitTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(splitTilesPart, config);
     const { tileSize, tokensPerTile } = tilesOf(context, id, config.tileSize);
     const view = context.placeholder.repeat(tokensPerTile);
     return plannedImages<SplitPlan>({
@@ -162,7 +170,18 @@ export function readSplitTiles(config: Json): SplitTilesConfig {
 export const splitTilesPart: PartDefinition<'processor', SplitTilesConfig> = {
   id,
   kind: 'processor',
-  create: splitTiles,
+  create: (config) => splitTiles(checkConfig(splitTilesPart, config)),
+  fields: {
+    resize: 'flag',
+    longestEdge: 'count',
+    tileSize: { nullable: 'count' },
+    split: 'flag',
+    tokens: { section: { around: 'text', whole: 'text', tile: 'text' } },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2408.12637',

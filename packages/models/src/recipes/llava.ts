@@ -28,11 +28,17 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
   const featureLayers = Array.isArray(layer) ? (layer as number[]) : [Number(layer)];
   const encoder = await visionTower(read.section('vision_config'), featureLayers, strategy, files);
   const { backbone, names } = await readBackbone(read.section('text_config'), tiedHead(config), files);
+  const side = encoder.pixels.tileSize!;
   const pictures = singleTilePart.read!(
-    imageSection(config, files, {
-      classes: tileClasses,
-      processors: ['LlavaProcessor'],
-    }),
+    // Nothing says how pictures are prepared where only the model itself is asked for.
+    imageSection(
+      config,
+      files.preprocessor ? files : { ...files, preprocessor: { size: side, crop_size: side } },
+      {
+        classes: tileClasses,
+        processors: ['LlavaProcessor'],
+      },
+    ),
   );
   requireLlavaTokens(files, encoder);
   requireImageToken(files, '<image>');
