@@ -28,6 +28,7 @@ const files = {
   clip: { image_processor_type: 'CLIPImageProcessor' },
   'clip-336': { image_processor_type: 'CLIPImageProcessor', size: 336, crop_size: 336 },
   siglip: { image_processor_type: 'SiglipImageProcessor' },
+  'siglip-32': { image_processor_type: 'SiglipImageProcessor', size: { height: 32, width: 32 } },
   'split-tiles': { image_processor_type: 'Idefics3ImageProcessor' },
 };
 type Kind = keyof typeof files;
@@ -137,9 +138,9 @@ const models: [string, Model, Kind][] = [
       rawPatches({ patchSize: 8, numChannels: 3, imageSize: [32, 32] }),
       linearConnector(),
       small,
-      'siglip',
+      'siglip-32',
     ),
-    'siglip',
+    'siglip-32',
   ],
 ];
 
