@@ -1,6 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { joinPath } from '#backend';
 import { addedTokenSplitter, type TextPiece, type TextRange } from './added-tokens.js';
+import { checkTokenizerFiles, ofFile } from './check-files.js';
 import { libraryTokenizer } from './library.js';
 import { preTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
 import { readJsonFile } from './read-json-file.js';
@@ -130,9 +131,18 @@ function checkTokenizerJson(json: TokenizerJson): void {
 export function createTokenizer(
   tokenizerJson: TokenizerJson,
   tokenizerConfig: TokenizerConfig = {},
-  { placeholders = [] }: TokenizerOptions = {},
+  options: TokenizerOptions = {},
 ): Tokenizer {
   checkTokenizerJson(tokenizerJson);
+  checkTokenizerFiles(tokenizerJson, tokenizerConfig);
+  return ofFile('tokenizer.json', () => makeTokenizer(tokenizerJson, tokenizerConfig, options));
+}
+
+function makeTokenizer(
+  tokenizerJson: TokenizerJson,
+  tokenizerConfig: TokenizerConfig,
+  { placeholders = [] }: TokenizerOptions,
+): Tokenizer {
   const model = vocabularyModel(tokenizerJson.model);
   const normalize = normalizerOf(tokenizerJson.normalizer);
   const preTokenize = preTokenizer(tokenizerJson.pre_tokenizer);
