@@ -1,3 +1,4 @@
+import { ConfigError } from '@weft/errors';
 import { ShapeError } from '@weft/errors';
 import {
   add,
@@ -140,6 +141,12 @@ export function mllamaVision(
 ): VisionEncoder {
   const c = resolvePreset<MllamaVisionConfig>('encoder-mllama', mllamaVisionPresets, config);
   checkConfig(mllamaVisionPart, { ...c, capture });
+  const beyond = c.intermediateLayersIndices.find((index) => index >= c.numHiddenLayers);
+  if (beyond !== undefined)
+    throw new ConfigError({
+      message: `encoder-mllama: intermediateLayersIndices has layer ${beyond}, but there are ${c.numHiddenLayers}.`,
+      hint: 'Layers count from 0.',
+    });
   const { hiddenSize, maxNumTiles: tiles } = c;
   const tokens = Math.floor(c.imageSize / c.patchSize) ** 2 + 1;
   const padded = Math.ceil(tokens / alignment) * alignment;

@@ -1,3 +1,4 @@
+export { isNestedDeeper, mostJsonLevels } from './json-depth.js';
 export { NoticeList, type Notice, type TakeNotice } from './notice.js';
 
 /** What an error message says, in this order: what was found and expected, where, what to do. */

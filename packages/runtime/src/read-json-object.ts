@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, isNestedDeeper, mostJsonLevels } from '@weft/errors';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
 
@@ -26,6 +26,12 @@ export async function readJsonObject(path: string): Promise<Json | undefined> {
       cause,
     });
   }
+  if (isNestedDeeper(value))
+    throw new ConfigError({
+      message: `The file is nested more than ${mostJsonLevels} levels deep.`,
+      where: path,
+      hint: 'No file of a checkpoint is; download it again.',
+    });
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ConfigError({
       message: 'The file does not hold a JSON object.',

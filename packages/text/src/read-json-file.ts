@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, isNestedDeeper, mostJsonLevels } from '@weft/errors';
 import { readTextFile } from '#backend';
 
 /**
@@ -9,8 +9,9 @@ import { readTextFile } from '#backend';
 export async function readJsonFile(file: string): Promise<unknown> {
   const text = await readTextFile(file);
   if (text === undefined) return undefined;
+  let value: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    value = JSON.parse(text);
   } catch (cause) {
     throw new ConfigError({
       message: 'The file is not valid JSON.',
@@ -19,4 +20,10 @@ export async function readJsonFile(file: string): Promise<unknown> {
       cause,
     });
   }
+  if (!isNestedDeeper(value)) return value;
+  throw new ConfigError({
+    message: `The file is nested more than ${mostJsonLevels} levels deep.`,
+    where: file,
+    hint: 'No file of a checkpoint is; download it again.',
+  });
 }
