@@ -35,7 +35,7 @@ export async function findDefinition<K extends PartKind>(
   const [given, ...others] = (sources.parts ?? []).filter(isMeant);
   if (others.length > 0)
     throw new ConfigError({
-      message: `Of the parts that were given, ${others.length + 1} are a ${what}.`,
+      message: `${others.length + 1} of the parts that were given are called ${what}.`,
       hint: 'Leave all but one of them out.',
     });
   const found =
