@@ -43,3 +43,15 @@ export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';
 export type { WeightPiece } from './weight-pieces.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';
+export { smallStorage, type SmallStorage } from './small-storage.js';
+export {
+  chooseWeights,
+  choices,
+  smallWeights,
+  type ChoiceName,
+  type ChosenWeight,
+  type DtypeOption,
+  type SmallWeight,
+  type WeightDtypes,
+} from './weight-forms.js';
+export { agreementOf, type Agreement } from './compare-forms.js';

@@ -1,3 +1,3 @@
 export { writeFileAtomic } from './atomic.js';
 export { files } from './files.js';
-export { writeCheckpoint, writeSafetensors } from './write.js';
+export { fillSafetensors, writeCheckpoint, writeSafetensors } from './write.js';

@@ -1,5 +1,5 @@
 import { UnsupportedError } from '@weft/errors';
-import type { TensorToWrite } from '../../tensor-to-write.js';
+import type { FileToFill, TensorToFill, TensorToWrite } from '../../tensor-to-write.js';
 
 export { files } from './files.js';
 
@@ -24,3 +24,10 @@ export const writeCheckpoint = (
   folder: string,
   _tensors: Iterable<TensorToWrite>,
 ): Promise<readonly string[]> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
+export const fillSafetensors = (
+  path: string,
+  _tensors: Iterable<TensorToFill>,
+  _fill: (file: FileToFill) => Promise<void>,
+): Promise<void> => cannotWrite(path);
