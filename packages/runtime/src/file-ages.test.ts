@@ -178,15 +178,18 @@ async function ask(folder: string, { of: fixture, size }: Case) {
 }
 
 /**
- * What Weft takes although transformers fails: it has the numbers of processor_config.json from the model where there is no
- * such file, and the tokenizer's template where the processor has none.
+ * What Weft takes although transformers fails: it has the numbers of processor_config.json from the model where the file
+ * does not say them, and the tokenizer's template where the processor has none.
  */
 const isLeftToTheModel = ({ outer, templates = [], fails = '' }: Case): boolean =>
-  (outer === undefined && !templates.includes('processor')) || /chat.template/.test(fails);
+  (outer === undefined && !templates.includes('processor')) || /chat.template|NoneType/.test(fails);
 
-/** What Weft refuses although transformers takes it: tiles that are not those of `config.json`, and a rare form of a size. */
+/**
+ * What Weft refuses although transformers takes it: tiles that are not those of `config.json`, a rare form of a size, a class
+ * that the model type has no processor for, and templates without a name for Fuyu, whose processor reads none.
+ */
 const refusals =
-  /processor_config\.json\) makes tiles of .* but the encoder of config\.json takes|size is .*, expected longest_edge|crop_size is .*, expected the side of size/;
+  /processor_config\.json\) makes tiles of .* but the encoder of config\.json takes|size is .*, expected longest_edge|crop_size is .*, expected the side of size|but config\.json is of a \w+, whose pictures|neither a default\.jinja/;
 const refused: number[] = [];
 
 const show = ({ of: fixture, gives: _gives, fails: _fails, ...rest }: Case): string =>

@@ -26,7 +26,7 @@ async function readIdefics3(config: Json, files: RecipeFiles = {}): Promise<Mode
     imageSection(config, files, {
       // One class under two names.
       classes: ['Idefics3ImageProcessor', 'SmolVLMImageProcessor'],
-      processors: [isSmol ? 'SmolVLMProcessor' : 'Idefics3Processor'],
+      processors: isSmol ? ['SmolVLMProcessor', 'Idefics3Processor'] : ['Idefics3Processor'],
     }),
   );
   const encoder = siglip(
