@@ -12,6 +12,8 @@ export interface CheckpointFiles {
   readonly config: Json;
   /** The image part of `processor_config.json`, or `preprocessor_config.json`; empty if there is neither. */
   readonly preprocessor: Json;
+  /** The video part of `processor_config.json`, or `video_preprocessor_config.json`; the preprocessor if there is neither. */
+  readonly videoPreprocessor: Json;
   /**
    * What a recipe reads beside `config.json`: the preprocessor, that of videos, and where both stand.
    */
@@ -58,6 +60,7 @@ export async function readCheckpointFiles(folder: string, notice?: TakeNotice): 
     folder: path,
     config,
     preprocessor: recipe.preprocessor ?? {},
+    videoPreprocessor: recipe.videoPreprocessor ?? {},
     recipe,
     generation: generation ?? {},
   };

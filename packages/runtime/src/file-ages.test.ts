@@ -10,6 +10,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { readCheckpointFiles } from './checkpoint-files.js';
 import { buildPrompt } from './prompt.js';
 import { renderConversation } from './conversation.js';
+import type { Message } from './message.js';
 
 /** A change of a JSON object. */
 interface Patch {
@@ -161,7 +162,7 @@ async function ask(folder: string, { of: fixture, size }: Case) {
   const sense = senseOf(model, 'image');
   const seen = sense ? [picture(size)] : [];
   const content = sense ? ([{ type: 'image' }, { type: 'text', text: question }] as const) : question;
-  const messages = [{ role: 'user', content }] as unknown as Parameters<typeof renderConversation>[1];
+  const messages = [{ role: 'user', content }] as unknown as readonly Message[];
   const rendered = isForm
     ? undefined
     : renderConversation(tools, messages, { addGenerationPrompt: true })
