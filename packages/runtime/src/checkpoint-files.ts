@@ -3,6 +3,7 @@ import { configOfParams, type RecipeFiles } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
 import { processorFilesOf } from './processor-files.js';
+import { parsePythonJson } from './python-json.js';
 import { readJsonObject } from './read-json-object.js';
 
 /** The JSON files of a Hugging Face folder that say what the model is. */
@@ -53,7 +54,7 @@ export async function readCheckpointFiles(folder: string, notice?: TakeNotice): 
     read('preprocessor_config.json'),
     read('video_preprocessor_config.json'),
     read('tokenizer_config.json'),
-    read('generation_config.json'),
+    readJsonObject(files.join(path, 'generation_config.json'), parsePythonJson),
   ]);
   const recipe = processorFilesOf({ config, processor, preprocessor, video, tokenizer }, notice);
   return {
@@ -78,17 +79,4 @@ export function maxPositionsOf(config: Json): number {
     if (typeof value === 'number' && value > 0) return value;
   }
   return Infinity;
-}
-
-/** Ids that end an answer: those of `generation_config.json`, else of `config.json`, else the tokenizer's. */
-export function endTokensOf(
-  { config, generation }: CheckpointFiles,
-  tokenizerEnd: number | undefined,
-): Set<number> {
-  for (const section of [generation, ...sectionsOf(config)]) {
-    const value = section['eos_token_id'];
-    if (typeof value === 'number') return new Set([value]);
-    if (Array.isArray(value) && value.length > 0) return new Set(value as number[]);
-  }
-  return new Set(tokenizerEnd === undefined ? [] : [tokenizerEnd]);
 }

@@ -143,6 +143,15 @@ function rowsOfBatch(model: Model, batch: PaddedBatch) {
   const places = batch.pieces.length > 0 ? visualPlaces(model, rowsOf(batch), batch.length) : [];
   const embedAt = new Map(places.map((flat, at) => [flat, at]));
 
+  /** The row is one text, whichever of its tokens are read. */
+  const textLength = (row: number): number => {
+    let last = 0;
+    for (let flat = row * batch.length; flat < (row + 1) * batch.length; flat++)
+      for (let axis = 0; axis < axes && batch.mask[flat] === 1n; axis++)
+        last = Math.max(last, Number(batch.positionIds[axis * size + flat]!));
+    return last + 1;
+  };
+
   /** @param flats places of the tokens */
   return (id: SequenceId, row: number, flats: readonly number[]): StepRow => {
     const visual = flats.flatMap((flat, token) =>
@@ -154,6 +163,7 @@ function rowsOfBatch(model: Model, batch: PaddedBatch) {
       positions: Array.from({ length: axes }, (_, axis) =>
         flats.map((flat) => Number(batch.positionIds[axis * size + flat]!)),
       ),
+      textLength: textLength(row),
       places: visual.map(({ token }) => token),
       pieces: visual.flatMap(({ at }) => cutPieces(batch.pieces, at, 1)),
       seen: batch.seenPictures.length > 0 ? seenAt(batch, row, flats) : undefined,

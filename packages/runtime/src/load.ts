@@ -1,17 +1,13 @@
 import { importPackage } from '#backend';
-import { ConfigError, InputError, NoticeList } from '@weft/errors';
+import { ConfigError, InputError, NoticeList, type TakeNotice } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import type { Json, Model, PartDefinition } from '@weft/spec';
+import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
-import {
-  endTokensOf,
-  maxPositionsOf,
-  readCheckpointFiles,
-  type CheckpointFiles,
-} from './checkpoint-files.js';
+import { maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
+import { endTokensOf, readGeneration } from './generation-config.js';
 import { shapeOf } from './generator.js';
 import { LoadedModel } from './loaded-model.js';
 import { PictureStore } from './picture-store.js';
@@ -89,9 +85,11 @@ export async function loadStored(
   const recipeFiles = { ...files.recipe, options: recipe };
   const sources = { parts, importPackage, notice: notices.take };
   const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
+  const { vocabSize } = part(model, 'backbone').shape;
+  const generation = readGeneration(files, { vocabSize, notice: notices.take });
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
-    options.tokenizer ?? tokenizerOf(files, model),
+    options.tokenizer ?? tokenizerOf(files, model, notices.take),
     loadChatTemplate(files.folder, { hasProcessor: model.senses.length > 0, notice: notices.take }),
   ]);
   signal?.throwIfAborted();
@@ -109,14 +107,14 @@ export async function loadStored(
     folder: files.folder,
     model,
     preprocessor: files.preprocessor,
-    generation: files.generation,
+    generation,
     tokenizer,
     chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
     unusedTensors: unused,
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
-    maxPositions: maxPositionsOf(files.config),
-    endTokenIds: endTokensOf(files, tokenizer.eosTokenId),
+    maxPositions: longestTextOf(model, maxPositionsOf(files.config)),
+    endTokenIds: endTokensOf(generation, files, { tokenizerEnd: tokenizer.eosTokenId, vocabSize }),
     engine,
     eye,
     scheduler,
@@ -127,6 +125,10 @@ export async function loadStored(
     loadTime: performance.now() - started,
   });
 }
+
+/** @param most `max_position_embeddings` */
+const longestTextOf = (model: Model, most: number): number =>
+  Math.floor(part(model, 'backbone').longestText?.(most) ?? most);
 
 function checkLoadOptions(options: LoadOptions): void {
   const known = [
@@ -171,8 +173,13 @@ function checkLoadOptions(options: LoadOptions): void {
 }
 
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */
-async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<Tokenizer> {
+async function tokenizerOf(
+  { folder }: CheckpointFiles,
+  model: Model,
+  notice: TakeNotice,
+): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(folder, {
+    notice,
     placeholders: model.senses.map(({ placeholder }) => placeholder),
   });
   for (const { placeholder, tokenId, kind } of model.senses) {

@@ -2,8 +2,16 @@ import { ConfigError, isNestedDeeper, mostJsonLevels } from '@weft/errors';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
 
-/** A file's JSON object, or `undefined` if there is no such file. @throws ConfigError if it holds something else */
-export async function readJsonObject(path: string): Promise<Json | undefined> {
+/**
+ * A file's JSON object, or `undefined` if there is no such file.
+ *
+ * @param parse reads the text; throws a SyntaxError
+ * @throws ConfigError if it holds something else
+ */
+export async function readJsonObject(
+  path: string,
+  parse: (text: string) => unknown = JSON.parse,
+): Promise<Json | undefined> {
   let text: string;
   try {
     text = await files.readText(path);
@@ -17,7 +25,7 @@ export async function readJsonObject(path: string): Promise<Json | undefined> {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parse(text);
   } catch (cause) {
     throw new ConfigError({
       message: `The file is not valid JSON: ${(cause as Error).message}.`,

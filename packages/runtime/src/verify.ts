@@ -12,9 +12,11 @@ import {
   type ForwardInputs,
   type PaddedBatch,
 } from './forward.js';
+import { readsAnewBeyond } from './generator.js';
+import { rowsOf } from './batch-sight.js';
 import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
-import { argmax } from './sampling.js';
+import { argmax } from './logits-warpers.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
 import { processorChecks } from './verify-processor.js';
 import { uncomparedChecks, watched } from './verify-uncompared.js';
@@ -238,6 +240,8 @@ async function generatedCheck(
   const { data: positionIds } = batch.counted.positionIds;
   const axes = positionIds.length / (rows * batch.length);
   const wanted = reference.data as BigInt64Array;
+  const border = readsAnewBeyond(model);
+  const texts = rowsOf(batch).map(({ ids }) => [...ids]);
   const different = await withSequences(engine, batch, async (sequences) => {
     const all = await runColumns(engine, sequences, model, { ...batch, positionIds }, [0, batch.length]);
     let logits: readonly Float32Array[] = sequences.map((_, row) => {
@@ -249,11 +253,16 @@ async function generatedCheck(
       const tokens = logits.map(argmax);
       different += tokens.filter((token, row) => BigInt(token) !== wanted[row * count + step]).length;
       if (step === count - 1) break;
+      for (const [row, text] of texts.entries()) text.push(tokens[row]!);
+      const anew = texts.map((text) => border !== undefined && text.length === border + 1);
+      for (const [row, id] of sequences.entries()) if (anew[row]) await engine.truncate(id, 0);
       logits = await engine.step(
         sequences.map((id, row) => ({
           id,
-          ids: [tokens[row]!],
-          positions: Array.from({ length: axes }, () => [next[row]! + step]),
+          ids: anew[row] ? texts[row]! : [tokens[row]!],
+          positions: anew[row]
+            ? [texts[row]!.map((_, at) => at)]
+            : Array.from({ length: axes }, () => [next[row]! + step]),
           // A token that is generated sees what the last one saw.
           seen: batch.seenPictures.length > 0 ? seenAt(batch, row, [lastPlace(batch, row)]) : undefined,
         })),

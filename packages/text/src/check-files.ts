@@ -1,4 +1,4 @@
-import { ConfigError, isWeftError } from '@weft/errors';
+import { ConfigError } from '@weft/errors';
 
 /**
  * A check of a value of a file. Returns what was expected, and where within the value; nothing if it is right.
@@ -182,23 +182,4 @@ function check(file: string, rule: Check, value: unknown): void {
 export function checkTokenizerFiles(json: unknown, config: unknown): void {
   check('tokenizer.json', tokenizerJson, json);
   check('tokenizer_config.json', tokenizerConfig, config);
-}
-
-/**
- * Makes something of a file; what a library says of a value in it that only it knows becomes an error that names the file.
- *
- * @throws ConfigError with the library's error as its cause
- */
-export function ofFile<T>(file: string, make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    if (isWeftError(cause)) throw cause;
-    throw new ConfigError({
-      message: `${file}: ${(cause as Error).message}`,
-      where: file,
-      hint: 'The file holds a step or a pattern that cannot be read; take the file that transformers writes.',
-      cause,
-    });
-  }
 }
