@@ -113,7 +113,7 @@ async function partSection(
 ): Promise<{ readonly id: string; readonly config: Json; readonly package?: string }> {
   if (from === undefined) return { id: id!, config };
   const files = await readCheckpointFiles(from);
-  const found = (await partOf(files.config, part, { preprocessor: files.preprocessor, importPackage })).part;
+  const found = (await partOf(files.config, part, { ...files.recipe, importPackage })).part;
   if (id !== undefined && id !== found.id)
     throw new ConfigError({
       message: `The ${part} of the folder is ${found.id}, not ${id}.`,

@@ -65,8 +65,8 @@ async function describeFolder(
     file.endsWith('.safetensors'),
   );
   if (!hasWeights) {
-    const { config, preprocessor } = await readCheckpointFiles(root);
-    const description = describeModel(name, await modelOf(config, { preprocessor, importPackage }), image);
+    const { config, recipe } = await readCheckpointFiles(root);
+    const description = describeModel(name, await modelOf(config, { ...recipe, importPackage }), image);
     return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [] } };
   }
   const { model, checkpoint, unused } = await openFolder(root);

@@ -36,7 +36,7 @@ export interface OpenFolder {
  */
 export async function openFolder(folder: string): Promise<OpenFolder> {
   const files = await readCheckpointFiles(folder);
-  const model = await modelOf(files.config, { preprocessor: files.preprocessor, importPackage });
+  const model = await modelOf(files.config, { ...files.recipe, importPackage });
   const checkpoint = await openCheckpoint(files.folder);
   await checkpoint.close();
   const matched = matchWeights({

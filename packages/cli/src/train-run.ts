@@ -171,7 +171,9 @@ async function conversationTools({ model, files }: OpenFolder): Promise<Conversa
   return {
     model,
     tokenizer: await loadTokenizer(files.folder, { placeholders }),
-    chatTemplate: model.prompt.chatTemplate ?? (await loadChatTemplate(files.folder)),
+    chatTemplate:
+      model.prompt.chatTemplate ??
+      (await loadChatTemplate(files.folder, { hasProcessor: model.senses.length > 0 })),
   };
 }
 

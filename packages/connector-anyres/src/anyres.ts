@@ -10,7 +10,13 @@ import {
   type TensorData,
   type Value,
 } from '@weft/graph';
-import type { ArrangerFactory, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ArrangerFactory,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 import { noResolution, planAnyres, wholePlan, type AnyresConfig, type AnyresPlan } from './plan.js';
 import { indexRows } from './row-index.js';
 
@@ -160,7 +166,13 @@ function viewsOf({ dtype, shape, data }: TensorData, plans: readonly AnyresPlan[
 export const anyresPart: PartDefinition<'arranger', AnyresConfig> = {
   id: 'arranger-anyres',
   kind: 'arranger',
-  create: anyresArranger,
+  create: (config) => anyresArranger(checkConfig(anyresPart, config)),
+  fields: {
+    pinpoints: { list: { list: 'count', length: 2 } },
+    tileSize: 'count',
+    mostTiles: { nullable: 'count' },
+    wholeIfSeveral: { optional: 'flag' },
+  },
   presets: {},
   source,
 };

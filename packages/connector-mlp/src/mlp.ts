@@ -1,7 +1,14 @@
 import { ConfigError } from '@weft/errors';
 import { module, reshape } from '@weft/graph';
 import { activation, linear, type ActivationName } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 export interface MlpConnectorOptions {
   /** Name as in `config.json`; LLaVA's `projector_hidden_act`. */
@@ -62,7 +69,8 @@ export function mlpConnector({
 export const mlpPart: PartDefinition<'connector', MlpConnectorOptions> = {
   id: 'connector-mlp',
   kind: 'connector',
-  create: mlpConnector,
+  create: (config) => mlpConnector(checkConfig(mlpPart, config)),
+  fields: { hiddenAct: { optional: 'activation' }, bias: { optional: 'flag' }, depth: { optional: 'count' } },
   presets: {},
   source,
 };

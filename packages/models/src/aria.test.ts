@@ -162,7 +162,7 @@ describe('the recipe of Aria', () => {
     expect(place).toThrow(ShapeError);
     expect(place).toThrow(/tile of 5 x 5 patches has no number of queries/);
     await expect(tiny({ min_image_size: 9 })).rejects.toThrow(
-      /min_image_size is 9, but a tile .* has 8 pixels/,
+      /min_image_size is 9, expected at most a tile.s side, max_image_size, which is 8/,
     );
     await expect(tiny({}, { projector_patch_to_query_dict: {} })).rejects.toThrow(ConfigError);
     await expect(tiny({}, { projector_patch_to_query_dict: { 16: 0 } })).rejects.toThrow(

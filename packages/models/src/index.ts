@@ -35,7 +35,7 @@ export {
   presetNames,
 } from './presets.js';
 export { readProcessor } from './processor-of.js';
-export type { PresetFiles, RecipeDefinition, RecipeFiles } from './recipe.js';
+export type { PresetFiles, ProcessorOrigin, RecipeDefinition, RecipeFiles, StatedName } from './recipe.js';
 export { modelOf } from './recipes.js';
 export { backboneOf, readBackbone, textRecipe, type PublishedBackbone } from './text.js';
 export { tileVisibility, type TileVisibility } from './tile-visibility.js';

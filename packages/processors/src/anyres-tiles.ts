@@ -1,20 +1,21 @@
 import { ConfigError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import { resize, squareBorder, type Raster, type Rgb } from '@weft/image';
-import type {
-  ArrangedPicture,
-  ImageProcessor,
-  Json,
-  PartDefinition,
-  Picture,
-  ProcessorFactory,
+import {
+  checkConfig,
+  type ArrangedPicture,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type Picture,
+  type ProcessorFactory,
 } from '@weft/spec';
+import { fileReader } from './file-fields.js';
 import { cutTile, fitInto, tileBoxes } from './fit-frame.js';
 import {
   clipMean,
   clipStd,
   readPixelConfig,
-  readSize,
   rgbOfMean,
   writePixelConfig,
   type PixelConfig,
@@ -43,6 +44,7 @@ const id = 'processor-anyres-tiles';
 export const anyresTiles =
   (config: AnyresTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(anyresTilesPart, config);
     const { tileSize } = tilesOf(context, id, config.tileSize);
     const { encoder, arranger, placeholder } = context;
     const plan = arranger?.plan?.bind(arranger);
@@ -101,24 +103,57 @@ const whichAreCut = (plans: readonly ArrangedPicture[]): TensorData => ({
   data: BigInt64Array.from(plans, ({ resolution }) => BigInt(resolution !== null)),
 });
 
-/** Reads the `preprocessor_config.json` of LLaVA-NeXT or LLaVA-OneVision. */
+/**
+ * Reads the `preprocessor_config.json` of LLaVA-NeXT or LLaVA-OneVision. Its resolutions are those of the arranger.
+ *
+ * @throws ConfigError naming the field that cannot be read, or if whole and tiles would have different sides
+ */
 export function readAnyresTiles(config: Json): AnyresTilesConfig {
-  const side = (name: 'crop_size' | 'size'): number | undefined => {
-    if (config[name] === undefined || config[name] === null) return undefined;
-    const { shortestEdge, height = shortestEdge } = readSize(config[name], name);
-    return height;
+  const read = fileReader(config);
+  const side = (name: 'crop_size' | 'size', isSquare: boolean): number | null => {
+    const {
+      shortestEdge,
+      longestEdge,
+      height = shortestEdge,
+      width = shortestEdge,
+    } = read.size(name, {}, isSquare) ?? {};
+    // Tiles are squares, whose longer edge is no longer.
+    if (height !== width || (longestEdge ?? Infinity) < (shortestEdge ?? 0))
+      return read.wrong(name, 'a number, or equal height and width');
+    return height ?? null;
   };
-  return {
-    ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }),
-    tileSize: side('crop_size') ?? side('size') ?? null,
-    squareFill: (config['square_fill'] as Rgb | undefined) ?? rgbOfMean(config['image_mean'] ?? clipMean),
+  const [size, crop] = [side('size', read.flag('default_to_square', false)), side('crop_size', true)];
+  if (read.has('size') && size === null) return read.wrong('size', 'a number, or equal height and width');
+  if (crop !== null && size !== null && crop !== size)
+    return read.wrong('crop_size', `the side of size, which is ${size}: tiles of other sides are not cut`);
+  read.flag('do_resize', true);
+  if (read.flag('do_center_crop', false) && read.has('crop_size') && crop === null)
+    return read.wrong('crop_size', 'a number, as do_center_crop is on');
+  read.flag('do_pad', true);
+  read.raw('image_grid_pinpoints');
+  const found = {
+    ...readPixelConfig(read, { filter: 3, mean: clipMean, std: clipStd }),
+    tileSize: crop ?? size,
+    squareFill: read.has('square_fill')
+      ? (read.channels('square_fill', clipMean) as Rgb)
+      : rgbOfMean(read.channels('image_mean', clipMean) ?? clipMean),
   };
+  read.tellRest();
+  return found;
 }
 
 export const anyresTilesPart: PartDefinition<'processor', AnyresTilesConfig> = {
   id,
   kind: 'processor',
-  create: anyresTiles,
+  create: (config) => anyresTiles(checkConfig(anyresTilesPart, config)),
+  fields: {
+    tileSize: { nullable: 'count' },
+    squareFill: { list: 'number', length: 3 },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://llava-vl.github.io/blog/2024-01-30-llava-next/',

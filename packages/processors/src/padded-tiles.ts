@@ -1,13 +1,13 @@
-import { ConfigError } from '@weft/errors';
 import type { Raster, Rgb } from '@weft/image';
 import {
-  configReader,
+  checkConfig,
   type ImageProcessor,
   type Json,
   type PartDefinition,
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
+import { fileReader } from './file-fields.js';
 import { cutTile, tileBoxes } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
@@ -110,6 +110,7 @@ const id = 'processor-padded-tiles';
 export const paddedTiles =
   (config: PaddedTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(paddedTilesPart, config);
     const { placeholder } = context;
     const { tileSize, tokensPerTile } = tilesOf(context, id, null);
     const { wholeFrom, minTiles, maxTiles } = config;
@@ -185,36 +186,42 @@ function viewsOf(
  * @throws ConfigError if there is no grid of that many tiles, or a field is not of its type
  */
 export function readPaddedTiles(config: Json): PaddedTilesConfig {
-  const read = configReader(config, 'preprocessor');
-  const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
-  const [minTiles, maxTiles] = [read.number('min_tiles', 4), read.number('max_tiles', 9)];
-  if (!Number.isInteger(minTiles) || !Number.isInteger(maxTiles) || minTiles < 1 || maxTiles < minTiles)
-    throw new ConfigError({
-      message: `preprocessor_config.json: min_tiles and max_tiles are ${minTiles} and ${maxTiles}.`,
-      hint: 'Give whole numbers of at least 1, the second not below the first.',
-    });
-  const indicators = read.string('indicators', 'index');
-  if (indicators !== 'index' && indicators !== 'none')
-    throw new ConfigError({
-      message: `preprocessor_config.json: indicators is '${indicators}'.`,
-      hint: "Known: 'index', 'none'.",
-    });
-  const [red, green, blue] = (config['fill'] ??
-    pixels.mean.map((mean) => Math.round(mean / pixels.rescale))) as [number, number, number];
-  return {
+  const read = fileReader(config);
+  const pixels = readPixelConfig(read, { filter: 3, mean: clipMean, std: clipStd });
+  const [minTiles, maxTiles] = [read.count('min_tiles', 4), read.count('max_tiles', 9)];
+  if (maxTiles < minTiles) return read.wrong('max_tiles', `at least min_tiles, which is ${minTiles}`);
+  if (maxTiles > mostTiles) return read.wrong('max_tiles', `at most ${mostTiles}`);
+  const usual = pixels.mean.map((mean) => Math.round(mean / pixels.rescale));
+  const found = {
     ...pixels,
     minTiles,
     maxTiles,
-    wholeFrom: read.number('whole_from', 3),
-    indicators,
-    fill: [red, green, blue],
+    wholeFrom: read.count('whole_from', 3),
+    indicators: read.oneOf('indicators', ['index', 'none'], 'index'),
+    fill: (read.channels('fill', usual) ?? read.wrong('fill', 'a colour')) as Rgb,
   };
+  read.tellRest();
+  return found;
 }
+
+/** Grids of more tiles are not looked through. */
+const mostTiles = 1024;
 
 export const paddedTilesPart: PartDefinition<'processor', PaddedTilesConfig> = {
   id,
   kind: 'processor',
-  create: paddedTiles,
+  create: (config) => paddedTiles(checkConfig(paddedTilesPart, config)),
+  fields: {
+    minTiles: 'count',
+    maxTiles: 'count',
+    wholeFrom: 'count',
+    indicators: { oneOf: ['none', 'index'] },
+    fill: { list: 'number', length: 3 },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.20566',

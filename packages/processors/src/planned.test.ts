@@ -14,7 +14,8 @@ import { readPackedPatches } from './packing.js';
 import { paddedTiles, readPaddedTiles } from './padded-tiles.js';
 import { patchCuts, readPatchCuts } from './patch-cuts.js';
 import { patchRows, readPatchRows } from './patch-rows.js';
-import { readClipProcessor, singleTile } from './single-tile.js';
+import { readClipProcessor } from './single-tile-files.js';
+import { singleTile } from './single-tile.js';
 import { readSplitTiles, splitTiles } from './split-tiles.js';
 
 const size = 8;

@@ -81,10 +81,9 @@ export async function loadStored(
   const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
-  const files = await readCheckpointFiles(folder);
-  const { preprocessor, videoPreprocessor } = files;
-  const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
   const notices = new NoticeList();
+  const files = await readCheckpointFiles(folder, notices.take);
+  const recipeFiles = { ...files.recipe, options: recipe };
   const sources = { parts, importPackage, notice: notices.take };
   const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
   const { vocabSize } = part(model, 'backbone').shape;
@@ -92,7 +91,7 @@ export async function loadStored(
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model, notices.take),
-    loadChatTemplate(files.folder),
+    loadChatTemplate(files.folder, { hasProcessor: model.senses.length > 0, notice: notices.take }),
   ]);
   signal?.throwIfAborted();
   const { entries, unused } = await matchCheckpoint(files, model);

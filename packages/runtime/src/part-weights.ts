@@ -41,8 +41,8 @@ export async function partWeights(
   model: Model,
   { newTokens, parts }: PartWeightsOptions = {},
 ): Promise<TensorToWrite[]> {
-  const { config, preprocessor } = await readCheckpointFiles(folder);
-  const source = await partOf(config, part, { preprocessor, parts, importPackage });
+  const { config, recipe } = await readCheckpointFiles(folder);
+  const source = await partOf(config, part, { ...recipe, parts, importPackage });
   const target = findPart(model, part);
   if (!target) throw new ConfigError({ message: `${model.name} has no ${part}.`, where: 'partWeights' });
   if (target.id !== source.part.id)

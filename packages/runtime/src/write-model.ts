@@ -11,7 +11,8 @@ import {
 } from '@weft/models';
 import { senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { files, fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
-import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
+import { maxPositionsOf } from './checkpoint-files.js';
+import { readJsonObject } from './read-json-object.js';
 import { configText } from './config-text.js';
 
 /** A weight under its path in the model: float32 values, or stored bytes. */

@@ -3,6 +3,7 @@ import type { AnyModule } from '@weft/graph';
 import type { Arranger, ArrangerFactory } from './arranger.js';
 import type { Backbone } from './backbone.js';
 import type { Component, Source } from './component.js';
+import type { ConfigFields } from './config-fields.js';
 import type { Connector, ConnectorFactory } from './connector.js';
 import type { Fusion } from './fusion.js';
 import type { CheckpointNames, CrossSight, ImageProcessor, PositionRule, VideoProcessor } from './model.js';
@@ -60,8 +61,12 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
   /** Kind and idea, for example `encoder-clip`; also what the part says of itself. */
   readonly id: string;
   readonly kind: K;
-  /** @throws ConfigError for a configuration that cannot be */
+  /**
+   * @throws ConfigError for a configuration that cannot be, naming the field; `checkConfig` does so by `fields`
+   */
   create(config: C): PartKinds[K];
+  /** What each field of the configuration may hold. */
+  readonly fields?: ConfigFields<C>;
   /** Published sizes by name; empty where there are none. */
   readonly presets: Readonly<Record<string, C>>;
   readonly source: Source;

@@ -1,11 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { NoticeList } from '@weft/errors';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, InputError } from '@weft/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeSegments } from './chat-segments.js';
-import { loadChatTemplate, renderChat } from './chat-template.js';
+import { renderChat } from './chat-template.js';
+import { loadChatTemplate } from './chat-template-files.js';
 import { loadTokenizer } from './tokenizer.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`./__fixtures__/${name}`, import.meta.url));
@@ -133,7 +135,8 @@ describe('loadChatTemplate', () => {
   const write = (file: string, content: unknown): Promise<void> =>
     writeFile(join(folder, file), typeof content === 'string' ? content : JSON.stringify(content));
 
-  it('takes the first of the files in which a checkpoint may keep it', async () => {
+  it('takes the first of the files that a processor or a tokenizer reads, and tells of the others', async () => {
+    const asTokenizer = { hasProcessor: false };
     expect(await loadChatTemplate(folder)).toBeUndefined();
     const named = [
       { name: 'tool_use', template: 'T' },
@@ -141,12 +144,59 @@ describe('loadChatTemplate', () => {
     ];
     await write('tokenizer_config.json', { chat_template: named });
     expect(await loadChatTemplate(folder)).toBe('D');
-    await write('processor_config.json', { chat_template: { default: 'P' } });
-    expect(await loadChatTemplate(folder)).toBe('P');
-    await write('chat_template.json', { chat_template: 'J' });
-    expect(await loadChatTemplate(folder)).toBe('J');
     await write('chat_template.jinja', '{{ 1 }}\n');
     expect(await loadChatTemplate(folder)).toBe('{{ 1 }}\n');
+    await write('chat_template.json', { chat_template: 'J' });
+    expect(await loadChatTemplate(folder)).toBe('J');
+    expect(await loadChatTemplate(folder, asTokenizer)).toBe('{{ 1 }}\n');
+    await write('processor_config.json', { chat_template: { default: 'P' } });
+    const notices = new NoticeList();
+    expect(await loadChatTemplate(folder, { notice: notices.take })).toBe('P');
+    expect(notices.all.map(({ where }) => where)).toEqual([
+      'chat_template.json',
+      'chat_template.jinja',
+      'tokenizer_config.json',
+    ]);
+    expect(notices.all[0]!.message).toBe(
+      'It is not read: processor_config.json goes before it, and holds another template.',
+    );
+    expect(await loadChatTemplate(folder, asTokenizer)).toBe('{{ 1 }}\n');
+  });
+
+  it('says nothing of files that hold the same template', async () => {
+    const notices = new NoticeList();
+    await write('chat_template.json', { chat_template: 'J' });
+    await write('tokenizer_config.json', { chat_template: 'J' });
+    expect(await loadChatTemplate(folder, { notice: notices.take })).toBe('J');
+    expect(notices.all).toEqual([]);
+  });
+
+  it('reads a folder of further templates as transformers does', async () => {
+    await mkdir(join(folder, 'additional_chat_templates'));
+    await write('additional_chat_templates/tools.jinja', 'T');
+    await expect(loadChatTemplate(folder)).rejects.toThrow(
+      /holds tools\.jinja, but neither a default\.jinja/,
+    );
+    await write('additional_chat_templates/default.jinja', 'A');
+    expect(await loadChatTemplate(folder)).toBe('A');
+    await write('chat_template.jinja', 'J');
+    expect(await loadChatTemplate(folder)).toBe('J');
+    // Its tokenizer reads them in the other order.
+    expect(await loadChatTemplate(folder, { hasProcessor: false })).toBe('A');
+    await write('chat_template.json', { chat_template: 'O' });
+    await expect(loadChatTemplate(folder)).rejects.toThrow(
+      /chat_template\.json and additional_chat_templates\/default\.jinja cannot stand in one folder/,
+    );
+  });
+
+  it.each([
+    ['processor_config.json', { chat_template: { tools: 'T' } }],
+    ['tokenizer_config.json', { chat_template: [null, { name: 'tools', template: 'T' }] }],
+    ['chat_template.json', {}],
+    ['chat_template.json', { chat_template: 5 }],
+  ])('refuses a %s without a template to take: %j', async (file, content) => {
+    await write(file, content);
+    await expect(loadChatTemplate(folder)).rejects.toThrow(`${file}: chat_template holds no template`);
   });
 
   it('names the file that is not valid JSON', async () => {

@@ -1,7 +1,5 @@
-import { joinPath, readTextFile } from '#backend';
 import type { RenderLimits } from '@weft/jinja';
 import type { Segment } from './chat-segments.js';
-import { readJsonFile } from './read-json-file.js';
 import { render } from './render-apart.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -66,31 +64,4 @@ export function renderChat(options: RenderChatOptions): Segment[] {
     now: options.now,
     limits: options.limits ?? {},
   });
-}
-
-function templateIn(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (!Array.isArray(value)) return 'default' in value ? templateIn(value.default) : undefined;
-  const named = (value as { name?: unknown; template?: unknown }[]).find((entry) => entry.name === 'default');
-  return templateIn(named?.template);
-}
-
-/**
- * Reads the chat template of a checkpoint folder: `chat_template.jinja`, else the `chat_template` field of
- * `chat_template.json`, `processor_config.json` or `tokenizer_config.json` (of several, the one named `default`).
- *
- * @returns `undefined` if there is none: a base model may have none, and its prompts are plain text
- */
-export async function loadChatTemplate(folder: string): Promise<string | undefined> {
-  const text = await readTextFile(joinPath(folder, 'chat_template.jinja'));
-  if (text !== undefined) return text;
-  const files = ['chat_template.json', 'processor_config.json', 'tokenizer_config.json'];
-  for (const file of files) {
-    const json = await readJsonFile(joinPath(folder, file));
-    if (typeof json !== 'object' || json === null || !('chat_template' in json)) continue;
-    const template = templateIn(json.chat_template);
-    if (template !== undefined) return template;
-  }
-  return undefined;
 }

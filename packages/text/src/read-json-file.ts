@@ -4,7 +4,7 @@ import { readTextFile } from '#backend';
 /**
  * The content of a JSON file; undefined if there is no such file.
  *
- * @throws {ConfigError} if the file is not valid JSON.
+ * @throws {ConfigError} if the file is not valid JSON, or nested deeper than any file of a checkpoint is.
  */
 export async function readJsonFile(file: string): Promise<unknown> {
   const text = await readTextFile(file);

@@ -69,14 +69,10 @@ export function configuredTokens(config: TokenizerConfig): TokenEntry[] {
   const extra = Array.isArray(config.extra_special_tokens)
     ? (config.extra_special_tokens as TokenEntry[])
     : [];
-  return [
-    ...listed,
-    ...[
-      ...Object.values(specialTokenNames(config)),
-      ...extra,
-      ...(config.additional_special_tokens ?? []),
-    ].map(special),
-  ];
+  // The older name counts where the newer one says nothing.
+  const isSaid = Object.keys(config.extra_special_tokens ?? {}).length > 0;
+  const older = isSaid ? [] : (config.additional_special_tokens ?? []);
+  return [...listed, ...[...Object.values(specialTokenNames(config)), ...extra, ...older].map(special)];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { ConfigError, InputError, isWeftError, type TakeNotice } from '@weft/errors';
 import { joinPath } from '#backend';
 import { addedTokenSplitter, type TextPiece } from './added-tokens.js';
+import { checkTokenizerFiles } from './check-files.js';
 import { LiteralText, type TextRange } from './literal-text.js';
 import { normalizer, type NormalizerConfig } from './normalizer.js';
 import { preTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
@@ -133,6 +134,7 @@ export function createTokenizer(
   options: TokenizerOptions = {},
 ): Tokenizer {
   checkTokenizerJson(tokenizerJson);
+  checkTokenizerFiles(tokenizerJson, tokenizerConfig);
   try {
     return build(tokenizerJson, tokenizerConfig, options);
   } catch (cause) {
@@ -314,9 +316,14 @@ export async function loadTokenizer(folder: string, options?: TokenizerOptions):
       where: file,
       hint: 'Save the fast tokenizer: AutoTokenizer.from_pretrained(…).save_pretrained(folder).',
     });
-  const config = ((await readJsonFile(joinPath(folder, 'tokenizer_config.json'))) ?? {}) as TokenizerConfig;
+  const stated = ((await readJsonFile(joinPath(folder, 'tokenizer_config.json'))) ?? {}) as TokenizerConfig;
+  // transformers takes what stands around a text from tokenizer.json, where there is one.
+  const { add_bos_token: _bos, add_eos_token: _eos, ...config } = stated;
   if (config.added_tokens_decoder) return createTokenizer(json, config, options);
-  const map = ((await readJsonFile(joinPath(folder, 'special_tokens_map.json'))) ?? {}) as TokenizerConfig;
+  // Of this file transformers 5 does not know the older name of further tokens.
+  const { additional_special_tokens: _further, ...map } = ((await readJsonFile(
+    joinPath(folder, 'special_tokens_map.json'),
+  )) ?? {}) as TokenizerConfig;
   const more = ((await readJsonFile(joinPath(folder, 'added_tokens.json'))) ?? {}) as Record<string, number>;
   const merged: TokenizerConfig = { ...config, ...map };
   const specials = new Set(

@@ -14,6 +14,7 @@ import {
 } from '@weft/spec';
 import { compose } from '../compose.js';
 import { textSection } from '../part-sizes.js';
+import { imageSection, requireImageToken, requireProcessor } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -28,7 +29,6 @@ import { readBackbone } from '../text.js';
  * Reads transformers' layout (`janus`) and that of the original repository (`multi_modality`).
  */
 async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const isOriginal = read.string('model_type', 'janus') === 'multi_modality';
   const vision = isOriginal ? originalTower(config) : portedTower(read.section('vision_config', {}));
@@ -41,6 +41,19 @@ async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> 
     files,
   );
   const encoder = siglip(vision, { postNorm: true });
+  const section = imageSection(
+    config,
+    files,
+    isOriginal
+      ? { classes: ['VLMImageProcessor'] }
+      : { classes: ['JanusImageProcessor'], processors: ['JanusProcessor'] },
+  );
+  if (!isOriginal) {
+    requireImageToken(files, '<image_placeholder>');
+    requireProcessor(files, [
+      { key: 'num_image_tokens', model: encoder.grid![0] * encoder.grid![1], usual: 576 },
+    ]);
+  }
 
   return compose({
     name: 'janus',
@@ -57,7 +70,7 @@ async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> 
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 100581),
     placeholder: '<image_placeholder>',
-    processor: singleTile(readJanusProcessor(preprocessor, isOriginal ? 'down' : 'half-even')),
+    processor: singleTile(readJanusProcessor(section, isOriginal ? 'down' : 'half-even')),
     paths: { encoder: 'model.vision_model', connector: 'model.aligner', backbone: '' },
     checkpoint: janusNames(names),
     config,

@@ -13,6 +13,7 @@ import { canvasTiles, readCanvasTiles } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { mllamaNames } from '../checkpoint-names.js';
 import { compose } from '../compose.js';
+import { imageSection, requireImageToken } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 
 /** Tokens that have an embedding but no logit: `<|image|>`, and seven that no file names. */
@@ -32,7 +33,8 @@ const extraTokens = 8;
  * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what is kept from tokens that see no image,
  * `mlp` or `attention-and-mlp`.
  */
-function readMllama(config: Json, { preprocessor = {}, options = {}, notice }: RecipeFiles = {}): Model {
+function readMllama(config: Json, files: RecipeFiles = {}): Model {
+  const { options = {}, notice } = files;
   const read = configReader(config, 'config');
   const choose = <C extends string>(name: string, values: readonly [C, C], usual: C): C => {
     const value = options[name] ?? read.raw(`weft_${name}`) ?? usual;
@@ -49,6 +51,7 @@ function readMllama(config: Json, { preprocessor = {}, options = {}, notice }: R
   const section = read.section('text_config', {});
   const crossLayers = (section['cross_attention_layers'] ?? [3, 8, 13, 18, 23, 28, 33, 38]) as number[];
   const backbone = llama(readText(section, crossLayers.length, notice));
+  requireImageToken(files, '<|image|>');
 
   return compose({
     name: 'mllama',
@@ -68,7 +71,11 @@ function readMllama(config: Json, { preprocessor = {}, options = {}, notice }: R
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 128256)),
     placeholder: '<|image|>',
     prompt: { backdrop: 'white', insertsFirstToken: true },
-    processor: canvasTiles(readCanvasTiles(preprocessor)),
+    processor: canvasTiles(
+      readCanvasTiles(
+        imageSection(config, files, { classes: ['MllamaImageProcessor'], processors: ['MllamaProcessor'] }),
+      ),
+    ),
     paths: { encoder: 'vision_model' },
     checkpoint: mllamaNames(backbone),
     config,

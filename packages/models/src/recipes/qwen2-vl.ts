@@ -15,6 +15,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { qwen2VlNames } from '../checkpoint-names.js';
 import { compose } from '../compose.js';
 import { sizeOf, textSection } from '../part-sizes.js';
+import { imageSection, requireImageToken, videoSection } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { backboneOf } from '../text.js';
 
@@ -36,7 +37,7 @@ const papers = {
  * trained, unless given; or `side`, as transformers 5 does.
  */
 async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {}, videoPreprocessor = preprocessor, options = {} } = files;
+  const { options = {} } = files;
   const read = configReader(config, 'config');
   const type = read.string('model_type') as keyof typeof papers;
   const section = read.section('vision_config', {});
@@ -50,6 +51,7 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
     { tie_word_embeddings: tied },
     files,
   );
+  requireImageToken(files, '<|image_pad|>');
   const [imageTokenId, videoTokenId] = [
     read.number('image_token_id', 151655),
     read.number('video_token_id', 151656),
@@ -67,9 +69,17 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
     fusion: unifiedFusion(),
     imageTokenId,
     placeholder: '<|image_pad|>',
-    processor: packedPatches(readPackedPatches(preprocessor)),
+    processor: packedPatches(
+      readPackedPatches(
+        imageSection(config, files, {
+          // That of the first files of Qwen2.5-VL, which is the same.
+          classes: ['Qwen2VLImageProcessor', 'Qwen2_5_VLImageProcessor'],
+          processors: ['Qwen2VLProcessor', 'Qwen2_5_VLProcessor'],
+        }),
+      ),
+    ),
     video: {
-      processor: packedVideo(readPackedPatches(videoPreprocessor, videoLimits)),
+      processor: packedVideo(readPackedPatches(videoSection(files), videoLimits)),
       placeholder: '<|video_pad|>',
       tokenId: videoTokenId,
     },

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '@weft/errors';
 
@@ -14,4 +14,15 @@ export async function readTextFile(file: string): Promise<string | undefined> {
     throw fileError(cause, file);
   }
 }
+/** Names in a folder, in the order of their letters; none if there is no such folder. */
+export async function listFolder(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).toSorted();
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && ['ENOENT', 'ENOTDIR'].includes(String(cause.code)))
+      return [];
+    throw fileError(cause, folder);
+  }
+}
+
 export { startRenderThread } from './render-thread.js';
