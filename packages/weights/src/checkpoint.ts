@@ -1,7 +1,7 @@
 import { WeightError } from '@weft/errors';
 import { files as place } from '#backend';
-import { duplicateKey } from './duplicate-key.js';
 import { maxHeaderBytes, quoted, shown } from './header.js';
+import { hiddenIn } from './json-text.js';
 import { openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.js';
 
 /**
@@ -118,7 +118,7 @@ const readWeightMap = async (index: string): Promise<Map<string, string>> => {
     if (cause instanceof WeightError) throw cause;
     return fail('The index cannot be read as JSON text.', cause);
   }
-  const twice = duplicateKey(text);
+  const { twice } = hiddenIn(text);
   if (twice !== undefined)
     return fail(`The index has the key ${quoted(twice)} twice, expected every name once.`);
   const map = (json as { weight_map?: unknown } | null)?.weight_map;

@@ -70,7 +70,12 @@ describe('a hostile file', () => {
     ['has no dtype', raw('{"a":{"shape":[],"data_offsets":[0,0]}}'), /dtype is nothing/],
     ['has no shape', raw(`{"a":${entry({ shape: null })}}`, 4), /shape is null/],
     ['has a negative size', raw(`{"a":${entry({ shape: [-4] })}}`, 4), /shape is \[-4\]/],
-    ['has the size -0', raw('{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}'), /shape is/],
+    ['has the size -0', raw('{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}'), /written as -0/],
+    [
+      'has a number that no double holds',
+      raw('{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1],"extra":{"b":1e400}}}', 1),
+      /written as 1e400/,
+    ],
     ['has a size that is not an integer', raw(`{"a":${entry({ shape: [0.5] })}}`, 4), /shape is \[0.5\]/],
     ['has a size that is text', raw(`{"a":${entry({ shape: ['4'] })}}`, 4), /shape is \["4"\]/],
     [
@@ -126,7 +131,42 @@ describe('a hostile file', () => {
       /tensors end at 4[^]*1 bytes belong to no tensor/,
     ],
     ['has metadata that is not an object', raw('{"__metadata__":"x"}'), /__metadata__ is "x"/],
-    ['has metadata that is null', raw('{"__metadata__":null}'), /__metadata__ is null/],
+    [
+      'has metadata with a value that is null',
+      raw('{"__metadata__":{"a":null}}'),
+      /__metadata__ is \{"a":null\}/,
+    ],
+    ...['4e0', '4.0', '4E0', '40e-1', '0.4e1'].map((size): [string, Buffer, RegExp] => [
+      `has the size ${size}`,
+      raw(`{"a":{"dtype":"U8","shape":[${size}],"data_offsets":[0,4]}}`, 4),
+      /written as (-|\d)[^ ]*, expected sizes and offsets of digits only/,
+    ]),
+    ...['4e0', '4.0', '4E+0'].map((offset): [string, Buffer, RegExp] => [
+      `has the offset ${offset}`,
+      raw(`{"a":{"dtype":"U8","shape":[4],"data_offsets":[ 0 , ${offset} ]}}`, 4),
+      /written as (-|\d)[^ ]*, expected sizes and offsets of digits only/,
+    ]),
+    ...['\\ud800', 'a\\uDBFFb', '\\udc00', '\\ud800\\ud800', '\\udc00\\ud800'].flatMap(
+      (text): [string, Buffer, RegExp][] => [
+        [`has the name "${text}"`, raw(`{"${text}":${entry()}}`, 4), /half of a surrogate pair/],
+        [`has the metadata "${text}"`, raw(`{"__metadata__":{"a":"${text}"}}`), /half of a surrogate pair/],
+        [
+          `has the metadata key "${text}"`,
+          raw(`{"__metadata__":{"${text}":"a"}}`),
+          /half of a surrogate pair/,
+        ],
+      ],
+    ),
+    ...(['F4', 'F6_E2M3', 'F6_E3M2'] as const).map((dtype): [string, Buffer, RegExp] => [
+      `ends ${dtype} within a byte`,
+      raw(`{"a":${entry({ dtype, shape: [7] })}}`, 4),
+      new RegExp(`7 elements of ${dtype} end within a byte`),
+    ]),
+    ...['F8', 'F8_E4M3FN', 'F6', 'F4_E2M1', 'C128', 'I4'].map((dtype): [string, Buffer, RegExp] => [
+      `has the dtype ${dtype}`,
+      raw(`{"a":${entry({ dtype })}}`, 4),
+      new RegExp(`dtype is "${dtype}", expected a type of the format`),
+    ]),
     ['has metadata that is a number', raw('{"__metadata__":{"step":3}}'), /__metadata__ is \{"step":3\}/],
   ])('that %s is refused', async (_, bytes, message) => {
     const path = await save(bytes);
@@ -228,6 +268,37 @@ describe('a file', () => {
     const file = await openSafetensors(await save(raw(JSON.stringify({ a: empty, b: empty }))));
     expect((await file.read('a')).byteLength).toBe(0);
     expect(await file.readFloat32('b')).toEqual(new Float32Array(0));
+    await file.close();
+  });
+
+  it('has no metadata where it says null', async () => {
+    const file = await openSafetensors(await save(raw(`{"__metadata__":null,"a":${entry()}}`, 4)));
+    expect([file.metadata, [...file.tensors.keys()]]).toEqual([{}, ['a']]);
+    await file.close();
+  });
+
+  it.each([
+    ['F8_E8M0', 4, 4],
+    ['F8_E4M3FNUZ', 4, 4],
+    ['F8_E5M2FNUZ', 4, 4],
+    ['F6_E2M3', 8, 6],
+    ['F6_E3M2', 4, 3],
+    ['F4', 6, 3],
+    ['C64', 2, 16],
+  ] as const)('of %s is read as bytes, %i elements in %i', async (dtype, count, size) => {
+    const text = entry({ dtype, shape: [count], data_offsets: [0, size] });
+    const file = await openSafetensors(await save(raw(`{"a":${text}}`, size)));
+    expect(await file.read('a')).toEqual(new Uint8Array(size).fill(7));
+    await expect(file.readFloat32('a')).rejects.toThrow(
+      new RegExp(`^${dtype} cannot be converted to single precision`),
+    );
+    await file.close();
+  });
+
+  it('may state sizes, pairs of surrogates and fields that the format does not know in any spelling', async () => {
+    const header = `{"\\ud83d\\ude00":{"dtype":"U8","extra":[1e0,{"shape":-1}],"shape":[ 2,\n2 ],"data_offsets":[0,4]}}`;
+    const file = await openSafetensors(await save(raw(header, 4)));
+    expect([...file.tensors.values()].map(({ name, shape }) => [name, shape])).toEqual([['😀', [2, 2]]]);
     await file.close();
   });
 

@@ -34,7 +34,7 @@ export interface SafetensorsFile {
    * The elements of a tensor as single precision numbers.
    *
    * @throws WeightError like `read`
-   * @throws UnsupportedError for the 8-bit floating point types
+   * @throws UnsupportedError for complex numbers and floating point types of 8, 6 and 4 bits
    */
   readFloat32(name: string): Promise<Float32Array<ArrayBuffer>>;
   /** Closes the file. A second call does nothing. */
