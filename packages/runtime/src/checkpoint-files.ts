@@ -2,11 +2,14 @@ import { ConfigError } from '@weft/errors';
 import { configOfParams } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
+import { missingConfig, requireModelFolder } from './folder-kind.js';
 
 /** The JSON files of a Hugging Face folder that say what the model is. */
 export interface CheckpointFiles {
   /** Absolute path or URL. */
   readonly folder: string;
+  /** Names of all its files; `undefined` where they cannot be listed, as on a server. */
+  readonly names?: readonly string[] | undefined;
   readonly config: Json;
   /** `preprocessor_config.json`, or the image part of `processor_config.json`; empty if there is neither. */
   readonly preprocessor: Json;
@@ -20,25 +23,15 @@ export interface CheckpointFiles {
  * Reads the configuration of a checkpoint folder.
  *
  * @throws ConfigError if the folder or its `config.json` is missing, or a file is not a JSON object
+ * @throws UnsupportedError for a folder with an adapter
  */
 export async function readCheckpointFiles(folder: string): Promise<CheckpointFiles> {
   const path = files.resolve(folder);
-  const kind = await files.kindOf(path).catch(() => undefined);
-  if (kind !== 'folder')
-    throw new ConfigError({
-      message: 'There is no such folder.',
-      where: path,
-      hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
-    });
+  const names = await requireModelFolder(folder);
   const params = await readJsonObject(files.join(path, 'params.json'));
   const config =
     (await readJsonObject(files.join(path, 'config.json'))) ?? (params && configOfParams(params));
-  if (!config)
-    throw new ConfigError({
-      message: 'The folder has no config.json.',
-      where: path,
-      hint: 'Pass the folder of a Hugging Face checkpoint; its files must be complete.',
-    });
+  if (!config) throw missingConfig(path, names);
   const own = await readJsonObject(files.join(path, 'preprocessor_config.json'));
   const processor = await readJsonObject(files.join(path, 'processor_config.json'));
   const generation = await readJsonObject(files.join(path, 'generation_config.json'));
@@ -47,6 +40,7 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
     (await readJsonObject(files.join(path, 'video_preprocessor_config.json')))) as Json | undefined;
   return {
     folder: path,
+    names,
     config,
     preprocessor,
     videoPreprocessor: video ?? preprocessor,

@@ -1,19 +1,12 @@
-import { importPackage } from '#backend';
 import { ConfigError, InputError, NoticeList } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { modelOf } from '@weft/models';
 import type { Json, Model, PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
-import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
-import {
-  endTokensOf,
-  maxPositionsOf,
-  readCheckpointFiles,
-  type CheckpointFiles,
-} from './checkpoint-files.js';
+import { endTokensOf, maxPositionsOf, type CheckpointFiles } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
 import { shapeOf } from './generator.js';
 import { LoadedModel } from './loaded-model.js';
+import { openFolder } from './open-folder.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
 import { Scheduler } from './scheduler.js';
@@ -77,19 +70,17 @@ export async function loadStored(
   const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
-  const files = await readCheckpointFiles(folder);
+  const notices = new NoticeList();
+  const { model: given } = options;
+  const opened = await openFolder(folder, { model: given, recipe, parts, notice: notices.take, signal });
+  const { files, model, entries, unused } = opened;
   const { preprocessor, videoPreprocessor } = files;
   const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
-  const notices = new NoticeList();
-  const sources = { parts, importPackage, notice: notices.take };
-  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
-  signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
     loadChatTemplate(files.folder),
   ]);
   signal?.throwIfAborted();
-  const { entries, unused } = await matchCheckpoint(files, model);
   // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
   const isKnown = options.model === undefined && parts.length === 0;
   const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
@@ -104,7 +95,7 @@ export async function loadStored(
     generation: files.generation,
     tokenizer,
     chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
-    unusedTensors: unused,
+    unusedTensors: unused.map(({ name, reason }) => ({ name, reason })),
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
     maxPositions: maxPositionsOf(files.config),
@@ -176,14 +167,4 @@ async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<T
       });
   }
   return tokenizer;
-}
-
-/** The tensor of each parameter. All tensors of the files are accounted for. */
-async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promise<MatchedWeights> {
-  const checkpoint = await openCheckpoint(folder);
-  try {
-    return matchWeights({ expected: namedParameters(model.module), file: checkpoint, ...model.checkpoint });
-  } finally {
-    await checkpoint.close();
-  }
 }

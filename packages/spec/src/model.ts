@@ -261,7 +261,17 @@ export interface CheckpointNames {
   /** Path of the parameter that a tensor of the file belongs to. */
   readonly rename?: (name: string) => string;
   /** Why a tensor of the file is not used, or `undefined` if that would be an error. */
-  readonly unused?: (name: string) => string | undefined;
+  readonly unused?: (name: string) => UnusedReason | undefined;
+}
+
+/** Why a model does not use a tensor of a file. Where the tensor then holds known values, a look at it tells if it is so. */
+export interface UnusedReason {
+  /** Such as `computed from the config`. */
+  readonly reason: string;
+  /** What the tensor holds if the reason is true, for its shape: values that the model computes itself. */
+  readonly values?: (shape: readonly number[]) => Float32Array;
+  /** Whether the tensor repeats the table of token embeddings if the reason is true: a tied head. */
+  readonly isTokenTable?: boolean;
 }
 
 /**

@@ -35,6 +35,9 @@ export type FloatDtype = 'F32' | 'F16' | 'BF16';
 export const isSafetensorsDtype = (value: unknown): value is SafetensorsDtype =>
   typeof value === 'string' && Object.hasOwn(elementBytes, value);
 
+/** Whether {@link toFloat32} converts elements of the type. */
+export const isConvertible = (dtype: SafetensorsDtype): boolean => !/^(F8|F6|F4|C64)/.test(dtype);
+
 /** Size of one element of the type, in bytes; 3/4 and 1/2 for the types of 6 and 4 bits, which are packed. */
 export const bytesPerElement = (dtype: SafetensorsDtype): number => elementBytes[dtype];
 

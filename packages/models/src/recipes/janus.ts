@@ -124,9 +124,9 @@ const janusNames = (text: CheckpointNames): CheckpointNames => ({
       .replace(/\.self_attn\.projection_layer\./, '.self_attn.out_proj.'),
   unused: (name) =>
     drawing.some((pattern) => pattern.test(name))
-      ? 'draws pictures, which this recipe leaves out'
+      ? { reason: 'draws pictures, which this recipe leaves out' }
       : name.startsWith('vision_model.vision_tower.attn_pool.')
-        ? 'pools patches for the contrastive model'
+        ? { reason: 'pools patches for the contrastive model' }
         : text.unused?.(name),
 });
 

@@ -105,11 +105,7 @@ async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Mod
     ),
     processor: anyresTiles(readAnyresTiles(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model', arranger: '' },
-    checkpoint: {
-      ...names,
-      rename: canonicalName,
-      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
-    },
+    checkpoint: { ...names, rename: canonicalName },
     config,
   });
 }

@@ -46,11 +46,7 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
     processor: singleTile((isSiglip ? readSiglipProcessor : readClipProcessor)(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model' },
-    checkpoint: {
-      ...names,
-      rename: canonicalName,
-      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
-    },
+    checkpoint: { ...names, rename: canonicalName },
     config,
   });
 }
