@@ -68,6 +68,7 @@ describe('a path that is no checkpoint folder is named, with the way out', () =>
     ['with ONNX files', { 'model.onnx': '' }, /no config\.json, but model\.onnx: an ONNX model/],
     ['with PyTorch weights', { 'consolidated.00.pth': '' }, /consolidated\.00\.pth: PyTorch weights/],
     ['of diffusers', { 'model_index.json': '{}' }, /a pipeline of diffusers/],
+    ['that was not written to its end', { '.weft-old-00ff00ff00ff': '' }, /not finished.*in \.weft-old-00ff/],
     ['without anything', {}, /no config\.json\./],
   ])('a folder %s', async (_, files, message) => {
     expect((await failure(await only(files))).message).toMatch(message);

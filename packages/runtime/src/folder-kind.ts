@@ -37,6 +37,13 @@ export async function requireModelFolder(given: string): Promise<readonly string
 export function missingConfig(path: string, names: readonly string[] = []): ConfigError {
   const other = names.find((name) => foreignName(name) !== undefined);
   const foreign = other === undefined ? undefined : foreignName(other);
+  const kept = names.find((name) => name.startsWith('.weft-old-'));
+  if (kept !== undefined)
+    return new ConfigError({
+      message: `The folder has no config.json: writing it was not finished, and the files before it are in ${kept}.`,
+      where: path,
+      hint: 'Write it again, or move those files back.',
+    });
   return new ConfigError({
     message: foreign
       ? `The folder has no config.json, but ${other}: ${foreign.what}, which Weft does not read.`

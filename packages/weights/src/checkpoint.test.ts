@@ -90,7 +90,6 @@ describe('a folder', () => {
     ['with GGUF only', { 'model-Q4_K_M.gguf': 'GGUF' }, /"model-Q4_K_M\.gguf": a GGUF file[^]*base model/],
     ['with ONNX only', { 'model_quantized.onnx': 'x' }, /"model_quantized\.onnx": an ONNX model/],
     ['with Flax weights only', { 'flax_model.msgpack': 'x' }, /Flax weights/],
-    ['with TensorFlow weights only', { 'tf_model.h5': 'x' }, /TensorFlow weights/],
     [
       'with an adapter only',
       { 'adapter_model.safetensors': ['lora'] },
