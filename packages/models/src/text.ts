@@ -1,5 +1,5 @@
 import { ropeFrequencies, type RopeConfig } from '@weft/nn';
-import type { Backbone, CheckpointNames, Json, Model, UnusedReason } from '@weft/spec';
+import type { Backbone, CheckpointNames, Json, Model, PartDefinition, UnusedReason } from '@weft/spec';
 import { textModel } from './compose.js';
 import { findDefinition, type PartSources } from './parts.js';
 
@@ -23,7 +23,7 @@ export async function readBackbone(
   const type = String(section['model_type'] ?? 'llama');
   const part = await findDefinition('backbone', type, sources);
   const backbone = part.create(part.read!({ ...section, ...changes }));
-  return { backbone, names: textNames(backbone, part.split) };
+  return { backbone, names: textNames(backbone, part) };
 }
 
 /** The backbone of a text section alone. */
@@ -57,10 +57,14 @@ export const unusedPositions = (name: string): UnusedReason | undefined =>
 /**
  * How a text model's tensors are found, on its own or within a larger model.
  *
- * @param split that of the backbone's definition, if it may have experts
+ * @param part the backbone's definition, if it may have experts
  */
-export const textNames = (backbone: Backbone, split?: CheckpointNames['split']): CheckpointNames => ({
+export const textNames = (
+  backbone: Backbone,
+  { split, stored }: Pick<PartDefinition, 'split' | 'stored'> = {},
+): CheckpointNames => ({
   ...(split ? { split } : {}),
+  ...(stored ? { stored } : {}),
   unused: (name) => unusedPositions(name) ?? unusedText(name, backbone),
 });
 

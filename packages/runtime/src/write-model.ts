@@ -20,6 +20,7 @@ import {
 } from '@weft/weights';
 import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
 import { configText } from './config-text.js';
+import { storedTensors } from './stored-tensors.js';
 import { isTokenizerFile, ownJson, tokenizerWith } from './write-tokenizer.js';
 
 /** A weight under its path in the model: float32 values, or stored bytes. */
@@ -62,7 +63,8 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   const tensors = collect(model, given.weights);
   const preprocessor = given.preprocessor ?? (await ownPreprocessor(given));
   const config = await configFor(given);
-  await checkReadsBack(model, config, { preprocessor, parts, importPackage });
+  const { checkpoint } = await checkReadsBack(model, config, { preprocessor, parts, importPackage });
+  const stored = storedTensors(tensors, checkpoint);
   const tokenizer = tokenizerFrom === undefined ? undefined : await tokenizerWith(model, tokenizerFrom);
   const generation =
     given.generationConfig ??
@@ -77,7 +79,7 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
 
   await replaceFiles(root, {
     write: async (fresh) => {
-      await writeCheckpoint(fresh, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
+      await writeCheckpoint(fresh, stored, maxShardBytes === undefined ? {} : { maxShardBytes });
       for (const [name, text] of texts) await writeFileAtomic(files.join(fresh, name), text);
     },
     // Without a tokenizer of its own the model goes on with the one that is there.
@@ -151,8 +153,11 @@ async function configFor({
   });
 }
 
-/** @throws ConfigError if a model made from the configuration would not take these weights, or compute something else */
-async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): Promise<void> {
+/**
+ * @returns the model that is made from the configuration
+ * @throws ConfigError if it would not take these weights, or compute something else
+ */
+async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): Promise<Model> {
   const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json, files);
   const { rename = (name: string) => name } = again.checkpoint;
   const shapes = (named: Iterable<readonly [string, { readonly shape: readonly number[] }]>): string =>
@@ -175,6 +180,7 @@ async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): P
       where: model.name,
       hint: 'Keep the change in code: write the model as it was before the change, and open the weights with load(folder, { model }).',
     });
+  return again;
 }
 
 function llavaProcessorConfig(config: Json, model: Model): Json {

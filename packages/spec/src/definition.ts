@@ -78,6 +78,8 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
   write?(config: C): Json | undefined;
   /** Pieces of stored tensors that are tensors of their own in the part. */
   readonly split?: CheckpointNames['split'];
+  /** Where files hold the part's tensors, if not under their own names. */
+  readonly stored?: CheckpointNames['stored'];
 }
 
 /** What is known of a part before its package is imported: a line of the catalog. */

@@ -250,10 +250,22 @@ export interface TensorJoin {
   readonly pieces: Readonly<Record<string, string>>;
 }
 
+/** Where a file holds a parameter. */
+export interface StoredPlace {
+  readonly name: string;
+  /** Place along a first axis, of a piece. */
+  readonly index?: number;
+}
+
 /** How tensors of a file become parameters of a model. */
 export interface CheckpointNames {
   /** Pieces of a stored tensor that are tensors of their own in the model, such as experts kept as one block. */
   readonly split?: (name: string, shape: readonly number[]) => readonly TensorSlice[] | undefined;
+  /**
+   * Where files of this kind hold a parameter, if not under its own path: under another name, or as a piece of a tensor with
+   * others. What `rename` and `split` read is written by it.
+   */
+  readonly stored?: (name: string) => StoredPlace | undefined;
   /** Tensors that are one parameter together, such as packed numbers and their scales; after the splitting. */
   readonly join?: (
     tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>,

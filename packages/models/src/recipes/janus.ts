@@ -122,6 +122,9 @@ const janusNames = (text: CheckpointNames): CheckpointNames => ({
       .replace(/^(model\.vision_model\.encoder\.layers\.\d+)\.norm([12])\./, '$1.layer_norm$2.')
       .replace(/^(model\.vision_model\.encoder\.layers\.\d+)\.attn\.proj\./, '$1.self_attn.out_proj.')
       .replace(/\.self_attn\.projection_layer\./, '.self_attn.out_proj.'),
+  stored: (name) => ({
+    name: name.replace(/^(model\.vision_model\..*\.self_attn)\.out_proj\./, '$1.projection_layer.'),
+  }),
   unused: (name) =>
     drawing.some((pattern) => pattern.test(name))
       ? { reason: 'draws pictures, which this recipe leaves out' }

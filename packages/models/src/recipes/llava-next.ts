@@ -7,7 +7,7 @@ import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { sectionOf, sizeOf, textSection } from '../part-sizes.js';
-import { canonicalName, tiedHead, visionTower } from './llava-parts.js';
+import { canonicalName, storedTower, tiedHead, visionTower } from './llava-parts.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -105,7 +105,7 @@ async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Mod
     ),
     processor: anyresTiles(readAnyresTiles(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model', arranger: '' },
-    checkpoint: { ...names, rename: canonicalName },
+    checkpoint: { ...names, ...storedTower(encoder), rename: canonicalName },
     config,
   });
 }

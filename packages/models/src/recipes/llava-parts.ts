@@ -1,5 +1,5 @@
 import { ConfigError } from '@weft/errors';
-import type { Json, VisionEncoder } from '@weft/spec';
+import type { CheckpointNames, Json, VisionEncoder } from '@weft/spec';
 import { findDefinition, type PartSources } from '../parts.js';
 
 /**
@@ -54,3 +54,12 @@ export const llavaName = (name: string): string =>
 /** The same, with the segment in CLIP's and SigLIP's towers that transformers 5 leaves out. */
 export const canonicalName = (name: string): string =>
   llavaName(name).replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');
+
+/**
+ * Where files hold a tower's tensors: CLIP's and SigLIP's have a segment that the classes of other towers do not, and
+ * transformers reads those without it only.
+ */
+export const storedTower = ({ id }: VisionEncoder): Pick<CheckpointNames, 'stored'> =>
+  ['encoder-clip', 'encoder-siglip'].includes(id)
+    ? {}
+    : { stored: (name) => ({ name: name.replace(/^vision_tower\.vision_model\./, 'vision_tower.') }) };

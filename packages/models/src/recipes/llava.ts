@@ -5,7 +5,7 @@ import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { sectionOf, textSection } from '../part-sizes.js';
-import { canonicalName, tiedHead, visionTower } from './llava-parts.js';
+import { canonicalName, storedTower, tiedHead, visionTower } from './llava-parts.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -46,7 +46,7 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
     processor: singleTile((isSiglip ? readSiglipProcessor : readClipProcessor)(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model' },
-    checkpoint: { ...names, rename: canonicalName },
+    checkpoint: { ...names, ...storedTower(encoder), rename: canonicalName },
     config,
   });
 }

@@ -38,7 +38,7 @@ function readMm15(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model 
     imageTokenId: read.number('image_token_id'),
     processor: paddedTiles(readPaddedTiles(preprocessor)),
     paths: { encoder: 'vision_tower.vision_model', connector: 'abstractor' },
-    checkpoint: textNames(backbone, llamaPart.split),
+    checkpoint: textNames(backbone, llamaPart),
     config,
   });
 }
