@@ -11,6 +11,7 @@ export const layers = [
   { name: 'nn', match: /^nn$/, may: ['graph', 'spec'] },
   { name: 'onnx', match: /^onnx$/, may: ['graph'] },
   { name: 'autodiff', match: /^autodiff$/, may: ['graph'] },
+  { name: 'quantize', match: /^quantize$/, may: ['onnx', 'weights'] },
   {
     name: 'part',
     match: /^(encoder|connector|backbone|fusion|positions|codec)-/,
@@ -22,7 +23,7 @@ export const layers = [
   {
     name: 'runtime',
     match: /^runtime$/,
-    may: ['graph', 'spec', 'models', 'processors', 'feeds', 'onnx', 'weights', 'image', 'text'],
+    may: ['graph', 'spec', 'models', 'processors', 'feeds', 'onnx', 'quantize', 'weights', 'image', 'text'],
   },
   {
     name: 'train',
@@ -49,7 +50,19 @@ export const layers = [
   {
     name: 'cli',
     match: /^cli$/,
-    may: ['graph', 'spec', 'processors', 'models', 'runtime', 'train', 'tiny', 'weights', 'image', 'text'],
+    may: [
+      'graph',
+      'spec',
+      'processors',
+      'models',
+      'quantize',
+      'runtime',
+      'train',
+      'tiny',
+      'weights',
+      'image',
+      'text',
+    ],
   },
   {
     name: 'umbrella',
@@ -67,6 +80,7 @@ export const layers = [
       'tiny',
       'cli',
       'onnx',
+      'quantize',
       'autodiff',
       'weights',
       'image',

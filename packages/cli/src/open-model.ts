@@ -8,7 +8,7 @@ import { statusLine } from './terminal.js';
  * that is not applied.
  */
 export async function openModel(
-  { model, threads }: Pick<GenerationFlags, 'model' | 'threads'>,
+  { model, threads, dtype }: Pick<GenerationFlags, 'model' | 'threads' | 'dtype'>,
   signal: AbortSignal,
 ): Promise<LoadedModel> {
   const folder = model ?? (await import('@weft/tiny')).tinyFolder();
@@ -17,7 +17,7 @@ export async function openModel(
   let loaded: LoadedModel;
   try {
     const { load } = await import('@weft/runtime');
-    loaded = await load(folder, { signal, threads });
+    loaded = await load(folder, { signal, threads, dtype });
   } finally {
     status.clear();
   }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import type { GenerationOptions } from '@weft/runtime';
+import type { DtypeOption, GenerationOptions } from '@weft/runtime';
 import type { ImageSize } from './describe-model.js';
 
 /** Values of the options that `addGenerationOptions` adds. */
@@ -10,6 +10,7 @@ export interface GenerationFlags {
   readonly topP?: number;
   readonly seed?: number;
   readonly threads?: number;
+  readonly dtype?: DtypeOption;
 }
 
 const parser =
@@ -31,6 +32,21 @@ export function pictureSize(text: string): ImageSize {
   return { width: Number(width), height: Number(height) };
 }
 
+/** The form of weights from a command line: `q4`, or by part and path: `backbone=q4,head=q8,*.layers.0.*=float32`. */
+export function weightForm(text: string): DtypeOption {
+  if (!text.includes('=')) return text as DtypeOption;
+  return Object.fromEntries(
+    text.split(',').map((piece) => {
+      const at = piece.lastIndexOf('=');
+      if (at <= 0) throw new InvalidArgumentError('Expected PART=FORM, several with commas between.');
+      return [piece.slice(0, at).trim(), piece.slice(at + 1).trim()];
+    }),
+  ) as DtypeOption;
+}
+
+export const weightFormHelp =
+  'form of the weights: float32, q8, q4, fast, or by part and path: backbone=q4,head=q8';
+
 /** Adds the options of commands that answer. */
 export function addGenerationOptions(command: Command): Command {
   return command
@@ -47,6 +63,7 @@ export function addGenerationOptions(command: Command): Command {
       parser((value) => value > 0 && value <= 1, 'a number above 0, at most 1'),
     )
     .option('--seed <n>', 'the same seed draws the same answer', wholeNumber(0))
+    .option('--dtype <form>', `${weightFormHelp}; as in the files unless given`, weightForm)
     .option('--threads <n>', 'threads to compute with; the physical cores unless given', wholeNumber(1));
 }
 

@@ -9,11 +9,11 @@ describe('weft', () => {
     });
     const { code, stdout } = await weft(['--help']);
     expect(code).toBe(0);
-    for (const command of ['ask', 'chat', 'inspect', 'verify', 'train', 'demo'])
+    for (const command of ['ask', 'chat', 'inspect', 'verify', 'quantize', 'train', 'demo'])
       expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'));
   });
 
-  it.each(['ask', 'chat', 'inspect', 'verify', 'train', 'demo'])(
+  it.each(['ask', 'chat', 'inspect', 'verify', 'quantize', 'train', 'demo'])(
     'shows an example of %s in its help',
     async (command) => {
       const { code, stdout } = await weft([command, '--help']);

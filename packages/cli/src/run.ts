@@ -5,6 +5,7 @@ import { addChatCommand } from './commands/chat.js';
 import { addCompareCommand } from './commands/compare.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addInspectCommand } from './commands/inspect.js';
+import { addQuantizeCommand } from './commands/quantize.js';
 import { addTrainCommand } from './commands/train.js';
 import { addVerifyCommand } from './commands/verify.js';
 import type { Context } from './context.js';
@@ -67,6 +68,7 @@ function programOf(context: Context): Command {
     addInspectCommand,
     addCompareCommand,
     addVerifyCommand,
+    addQuantizeCommand,
     addTrainCommand,
     addDemoCommand,
   ])

@@ -15,7 +15,8 @@ import {
 } from './generator.js';
 import type { PictureLease } from './picture-store.js';
 import type { PromptKeys } from './prefix-store.js';
-import type { Message, MessagePart } from './message.js';
+import type { ForeignPart, Message, MessagePart } from './message.js';
+import { readMessages } from './read-message.js';
 import { continued, sharedPrefix } from './prompt-keys.js';
 import type { Sequence } from './sequence.js';
 import { readPicture, readVideo, type ImageInput, type VideoInput } from './visuals.js';
@@ -67,13 +68,14 @@ export class Chat {
    *
    * @throws InputError for bad options, or while another answer is under way
    */
-  send(content: string | readonly MessagePart[], options: SendOptions = {}): GenerationStream {
+  send(given: string | readonly (MessagePart | ForeignPart)[], options: SendOptions = {}): GenerationStream {
     checkOptions(options, ['images', 'videos'], 'chat.send');
     if (this.#busy)
       throw new InputError({
         message: 'The chat is still answering.',
         hint: 'Await the result of the last answer, or cancel it.',
       });
+    const [{ content }] = readMessages([{ role: 'user', content: given }], 'chat.send') as [Message];
     const { system: _, ...always } = this.#options;
     const { images = [], videos = [], ...own } = options;
     const settings = resolveSettings(

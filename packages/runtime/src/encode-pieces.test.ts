@@ -8,7 +8,7 @@ import { readCheckpointFiles } from './checkpoint-files.js';
 import { encodePieces } from './encode-pieces.js';
 import type { ConversationTools, Message } from './message.js';
 import { buildPrompt } from './prompt.js';
-import { renderConversation } from './render.js';
+import { renderConversation } from './conversation.js';
 
 const picture: Picture = { width: 30, height: 41, channels: 3, data: new Uint8Array(30 * 41 * 3) };
 const image = { type: 'image' } as const;

@@ -7,7 +7,8 @@ import type { EmbedPiece, RowPictures } from './engine.js';
 import type { GenerationSettings } from './generation-options.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
 import { buildPrompt, type Prompt, type PromptTools } from './prompt.js';
-import type { Question } from './message.js';
+import type { Question, QuestionInput } from './message.js';
+import { readMessages } from './read-message.js';
 import { readVisuals } from './read-visuals.js';
 import type { PictureLease, PictureStore } from './picture-store.js';
 import { blockKeys, blockTokens } from './prefix-store.js';
@@ -68,14 +69,15 @@ const positionsFrom = ({ positions }: Prompt, from: number): TokenPositions | un
 /** Reads the pictures of a question and makes its prompt. */
 export async function preparePrompt(
   context: GenerationContext,
-  question: Question,
+  given: QuestionInput,
   { times, signal }: Omit<Progress, 'emit'>,
 ): Promise<KnownPrompt> {
-  if ((question.messages === undefined) === (question.prompt === undefined))
+  if ((given.messages === undefined) === (given.prompt === undefined))
     throw new InputError({
       message: 'A request needs either messages or a prompt.',
       hint: 'Give one of the two.',
     });
+  const question: Question = given.messages ? { ...given, messages: readMessages(given.messages) } : given;
   return timed(times, 'preprocess', async () => {
     const { model } = context;
     const prompt = buildPrompt(context, question, await readVisuals(question, signal, model.prompt.backdrop));

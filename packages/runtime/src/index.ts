@@ -18,19 +18,41 @@ export { openSession, type SessionSettings } from './onnx-runtime.js';
 export {
   roles,
   type ConversationTools,
+  type ForeignPart,
   type Message,
+  type MessageFields,
+  type MessageInput,
   type MessagePart,
   type Question,
+  type QuestionInput,
   type Role,
 } from './message.js';
 export { partWeights, type PartWeightsOptions } from './part-weights.js';
 export { seededRandom, type Random } from './random.js';
 export { readEntry } from './read-entry.js';
+export { readMessages } from './read-message.js';
 export { readPictures } from './read-visuals.js';
-export { renderConversation } from './render.js';
+export {
+  conversationRenderer,
+  renderConversation,
+  type RenderedPart,
+  type Renderer,
+} from './conversation.js';
 export type { LogitsProcessor } from './sampling.js';
 export { verify, type VerifyOptions, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';
 export type { WeightPiece } from './weight-pieces.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';
+export { smallStorage, type SmallStorage } from './small-storage.js';
+export {
+  chooseWeights,
+  choices,
+  smallWeights,
+  type ChoiceName,
+  type ChosenWeight,
+  type DtypeOption,
+  type SmallWeight,
+  type WeightDtypes,
+} from './weight-forms.js';
+export { agreementOf, type Agreement } from './compare-forms.js';

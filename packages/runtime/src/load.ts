@@ -10,7 +10,9 @@ import { openFolder } from './open-folder.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
 import { Scheduler } from './scheduler.js';
+import { smallStorage } from './small-storage.js';
 import { startEngine } from './start-engine.js';
+import type { DtypeOption } from './weight-forms.js';
 
 const mebibyte = 2 ** 20;
 
@@ -25,6 +27,11 @@ export interface LoadOptions {
   readonly worker?: boolean | undefined;
   /** Threads of ONNX Runtime; the physical cores unless given. */
   readonly threads?: number | undefined;
+  /**
+   * The form in which weights are kept: `float32` unless given, which leaves them as the files have them. Rounded weights
+   * are written to the cache once (`WEFT_CACHE`) and found there later.
+   */
+  readonly dtype?: DtypeOption | undefined;
   /** Choices that no file of the checkpoint states, by the names that its recipe gives them. */
   readonly recipe?: Json | undefined;
   /**
@@ -84,7 +91,9 @@ export async function loadStored(
   // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
   const isKnown = options.model === undefined && parts.length === 0;
   const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
-  const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries, storage);
+  const small = await smallStorage(model, entries, options.dtype ?? 'float32', { threads, signal });
+  const stored = small.file ? { ...storage, plan: small.plan } : storage;
+  const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries, stored);
   signal?.throwIfAborted();
   const { engine, eye } = await startEngine(setup, model, worker);
   const scheduler = new Scheduler(engine, eye);
@@ -116,6 +125,7 @@ function checkLoadOptions(options: LoadOptions): void {
     'model',
     'worker',
     'threads',
+    'dtype',
     'recipe',
     'parts',
     'prefixCacheBytes',

@@ -22,11 +22,11 @@ import {
   type Progress,
 } from './generator.js';
 import { requireSight, type Eye } from './preparer.js';
-import type { Question } from './message.js';
+import type { QuestionInput } from './message.js';
 import { readPicture, type ImageInput } from './visuals.js';
 
 /** A question and how to answer it. Give `messages` or `prompt`. */
-export type GenerationRequest = Question & GenerationOptions;
+export type GenerationRequest = QuestionInput & GenerationOptions;
 
 /** A tensor of the checkpoint that the model does not use, and why. */
 export interface UnusedTensor {

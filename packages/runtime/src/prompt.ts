@@ -7,10 +7,11 @@ import {
   type TokenPositions,
 } from '@weft/spec';
 import type { Segment } from '@weft/text';
+import { renderConversation } from './conversation.js';
 import type { ConversationTools, Question } from './message.js';
 import { describeVisuals, locate, placeVisuals } from './place-visuals.js';
 import { formedPlaces, formedText } from './prompt-form.js';
-import { encode, isFramed, renderConversation } from './render.js';
+import { encode, isFramed } from './render.js';
 import type { Visual } from './visuals.js';
 
 /** What prompts are made with. */

@@ -173,9 +173,11 @@ const isRole = (value: unknown): value is Role => (roles as readonly unknown[]).
 const shown = (value: unknown): string =>
   value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
 
+/** Parts of a row: pictures are listed apart from the messages, so their parts say nothing more. */
 function parsePart(part: unknown): MessagePart | undefined {
-  const { type, text } = (part ?? {}) as { type?: unknown; text?: unknown };
-  if (type === 'image') return { type };
+  const { type, text, ...rest } = (part ?? {}) as { type?: unknown; text?: unknown };
+  if (Object.values(rest).some((value) => value !== undefined && value !== null)) return undefined;
+  if (type === 'image' && (text === undefined || text === null)) return { type };
   return type === 'text' && typeof text === 'string' ? { type, text } : undefined;
 }
 

@@ -153,11 +153,19 @@ describe('sftExample', () => {
     await expect(
       sftExample({ ...tools['text-llama3'], chatTemplate: thinking, messages: twoTurns }),
     ).rejects.toThrow(/message 1: the turn that asks for it is rendered differently/);
+    const shortening =
+      "{% for m in messages %}[{{ m['role'] }}]{% if loop.last or m['role'] == 'user' %}{{ m['content'] }}{% else %}{{ m['content'][:1] }}{% endif %}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+    await expect(
+      sftExample({ ...tools['text-llama3'], chatTemplate: shortening, messages: twoTurns }),
+    ).rejects.toThrow(ConfigError);
+  });
+
+  it('refuses templates that leave out an answer', async () => {
     const forgetful =
       "{% for m in messages %}[{{ m['role'] }}]{% if loop.last or m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
     await expect(
       sftExample({ ...tools['text-llama3'], chatTemplate: forgetful, messages: twoTurns }),
-    ).rejects.toThrow(ConfigError);
+    ).rejects.toThrow(/leaves out the text of a message \(role 'assistant'\)[^]*messages\[1\]/);
   });
 
   it('learns a text that has no template, up to the end of sequence', async () => {

@@ -1,11 +1,14 @@
 import { ConfigError, InputError } from '@weft/errors';
 import {
+  conversationRenderer,
   encodePieces,
+  readMessages,
   readPictures,
-  renderConversation,
   type ConversationTools,
   type ImageInput,
   type Message,
+  type MessageInput,
+  type Renderer,
 } from '@weft/runtime';
 import { senseOf } from '@weft/spec';
 import type { Segment } from '@weft/text';
@@ -15,7 +18,7 @@ import type { TrainingExample } from './training-example.js';
 /** A conversation to learn from. */
 export interface SftSample extends ConversationTools {
   /** Ends with an answer: a message of the role `assistant`. */
-  readonly messages: readonly Message[];
+  readonly messages: readonly MessageInput[];
   /** Pictures of the image parts, in order. If no message has an image part, they come first in the first user message. */
   readonly images?: readonly ImageInput[] | undefined;
   /** Most tokens; no limit unless given. */
@@ -45,12 +48,13 @@ interface AnswerRange {
  */
 export async function sftExample(sample: SftSample): Promise<TrainingExample> {
   const { model, images = [], maxLength = Infinity } = sample;
-  const messages = withImageParts(checkTurns(sample.messages), images.length);
+  const messages = withImageParts(checkTurns(readMessages(sample.messages)), images.length);
   const pictures = await readPictures({ messages, images }, undefined, model.prompt.backdrop);
   const sense = senseOf(model, 'image');
   const seen = sense && pictures.length > 0 ? sense.processor.process(pictures) : undefined;
-  const whole = renderConversation(sample, messages, { addGenerationPrompt: false });
-  const answers = findAnswers(sample, messages, whole);
+  const render = conversationRenderer(sample, messages);
+  const whole = render({ addGenerationPrompt: false });
+  const answers = findAnswers(sample, messages, render, whole);
   const cuts = answers.flatMap(({ start, end }) => [start, end]);
   const cut = cutSegments(whole, cuts);
   const spoken = answers.at(-1)!.isEnded ? cut : cut.slice(0, -1);
@@ -110,6 +114,7 @@ const textOf = (segments: readonly Segment[]): string => segments.map(({ text })
 function findAnswers(
   sample: SftSample,
   messages: readonly Message[],
+  render: Renderer,
   whole: readonly Segment[],
 ): AnswerRange[] {
   const { model, tokenizer } = sample;
@@ -119,8 +124,8 @@ function findAnswers(
   const all = textOf(whole);
   return messages.flatMap(({ role }, i): AnswerRange[] => {
     if (role !== 'assistant') return [];
-    const before = textOf(renderConversation(sample, messages.slice(0, i), { addGenerationPrompt: true }));
-    const after = renderConversation(sample, messages.slice(0, i + 1), { addGenerationPrompt: false });
+    const before = textOf(render({ messages: i, addGenerationPrompt: true }));
+    const after = render({ messages: i + 1, addGenerationPrompt: false });
     const text = textOf(after);
     requirePrefix(
       before,

@@ -5,9 +5,16 @@ export type { SafetensorsFile, TensorEntry } from './safetensors.js';
 export { openCheckpoint } from './checkpoint.js';
 export type { Checkpoint } from './checkpoint.js';
 export type { Files, OpenFile, PathKind } from './backend/files.js';
-export { files, replaceFiles, writeCheckpoint, writeFileAtomic, writeSafetensors } from '#backend';
+export {
+  files,
+  fillSafetensors,
+  replaceFiles,
+  writeCheckpoint,
+  writeFileAtomic,
+  writeSafetensors,
+} from '#backend';
 export type { FilesToReplace } from './files-to-replace.js';
-export type { TensorToWrite } from './tensor-to-write.js';
+export type { FilledPlace, FileToFill, TensorToFill, TensorToWrite } from './tensor-to-write.js';
 export { matchWeights } from './match.js';
 export type { MatchedWeights, UnusedEntry, UnusedReason, WeightsToMatch } from './match.js';
 export { holdsValues, sameValues } from './compare-values.js';

@@ -24,10 +24,10 @@ export const writeFileAtomic = async (path: string, data: string | Uint8Array): 
   await flushFolder(dirname(resolve(path)));
 };
 
-/** Writes a file next to its target. */
+/** Writes a file next to its target; `write` is told the temporary name, too. */
 export const stageFile = async (
   path: string,
-  write: (handle: FileHandle) => Promise<void>,
+  write: (handle: FileHandle, temporary: string) => Promise<void>,
 ): Promise<StagedFile> => {
   const target = resolve(path);
   const temporary = join(
@@ -38,7 +38,7 @@ export const stageFile = async (
   const handle = await open(temporary, 'wx');
   try {
     try {
-      await write(handle);
+      await write(handle, temporary);
       await handle.sync();
     } finally {
       await handle.close();

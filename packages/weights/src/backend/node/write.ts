@@ -4,7 +4,7 @@ import { WeightError } from '@weft/errors';
 import { flushFolder, stageFile, type StagedFile, writeAll, writeFileAtomic } from './atomic.js';
 import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype } from '../../dtypes.js';
 import { elementCount, maxHeaderBytes, quoted } from '../../header.js';
-import type { TensorToWrite } from '../../tensor-to-write.js';
+import type { FilledPlace, FileToFill, TensorToFill, TensorToWrite } from '../../tensor-to-write.js';
 
 /**
  * Writes one safetensors file, atomically and tensor by tensor. The result is byte for byte what the reference
@@ -20,6 +20,40 @@ export const writeSafetensors = async (
 ): Promise<void> => {
   const sized = measure(tensors, path);
   const staged = await stageFile(path, (handle) => writeTensors(handle, sized, metadata, path));
+  await staged.commit();
+  await flushFolder(dirname(resolve(path)));
+};
+
+/**
+ * Writes one safetensors file whose bytes come from elsewhere: the file is laid out, `fill` writes every tensor to its place,
+ * from several threads if it likes, and only then the file gets its name.
+ *
+ * @throws WeightError like {@link writeSafetensors}; the errors of `fill`, after which nothing is left
+ */
+export const fillSafetensors = async (
+  path: string,
+  tensors: Iterable<TensorToFill>,
+  fill: (file: FileToFill) => Promise<void>,
+  { metadata }: { readonly metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> => {
+  const sorted = inOrder(
+    measure(
+      Array.from(tensors, (tensor) => ({ ...tensor, data: () => Promise.resolve(new Uint8Array()) })),
+      path,
+    ),
+  );
+  const header = headerBytes(sorted, metadata, path);
+  const staged = await stageFile(path, async (handle, temporary) => {
+    await writeAll(handle, header);
+    let offset = header.byteLength;
+    const places = new Map<string, FilledPlace>();
+    for (const { name, byteLength } of sorted) {
+      places.set(name, { offset, byteLength });
+      offset += byteLength;
+    }
+    await handle.truncate(offset);
+    await fill({ path: temporary, places });
+  });
   await staged.commit();
   await flushFolder(dirname(resolve(path)));
 };
@@ -194,15 +228,18 @@ const headerBytes = (
   return bytes;
 };
 
+const inOrder = (tensors: readonly SizedTensor[]): readonly SizedTensor[] =>
+  tensors.toSorted(
+    (a, b) => writeOrder.indexOf(a.dtype) - writeOrder.indexOf(b.dtype) || compareText(a.name, b.name),
+  );
+
 const writeTensors = async (
   handle: FileHandle,
   tensors: readonly SizedTensor[],
   metadata: Readonly<Record<string, string>> | undefined,
   path: string,
 ): Promise<void> => {
-  const sorted = tensors.toSorted(
-    (a, b) => writeOrder.indexOf(a.dtype) - writeOrder.indexOf(b.dtype) || compareText(a.name, b.name),
-  );
+  const sorted = inOrder(tensors);
   await writeAll(handle, headerBytes(sorted, metadata, path));
   for (const tensor of sorted) {
     const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;

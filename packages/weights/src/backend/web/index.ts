@@ -1,6 +1,6 @@
 import { UnsupportedError } from '@weft/errors';
 import type { FilesToReplace } from '../../files-to-replace.js';
-import type { TensorToWrite } from '../../tensor-to-write.js';
+import type { FileToFill, TensorToFill, TensorToWrite } from '../../tensor-to-write.js';
 
 export { files } from './files.js';
 
@@ -28,3 +28,10 @@ export const writeCheckpoint = (
 
 /** @throws UnsupportedError always */
 export const replaceFiles = (folder: string, _files: FilesToReplace): Promise<void> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
+export const fillSafetensors = (
+  path: string,
+  _tensors: Iterable<TensorToFill>,
+  _fill: (file: FileToFill) => Promise<void>,
+): Promise<void> => cannotWrite(path);

@@ -1,0 +1,3 @@
+export { cacheFolder } from './cache-folder.js';
+export { quantizedFile } from './quantized-file.js';
+export { writeQuantized } from './write-quantized.js';

@@ -1,0 +1,35 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { quantizePiece, type Piece, type PieceResult } from '../../job.js';
+
+/** Rounds one piece; a task of the pool. */
+export default async function worker(piece: Piece): Promise<PieceResult> {
+  const source = await open(piece.source.file, 'r');
+  try {
+    const target = await open(piece.target.path, 'r+');
+    try {
+      return await quantizePiece(piece, {
+        read: (offset, byteLength) => readFully(source, offset, byteLength),
+        write: (bytes, offset) => writeFully(target, bytes, offset),
+      });
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function readFully(handle: FileHandle, offset: number, byteLength: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(byteLength);
+  for (let done = 0; done < byteLength;) {
+    const { bytesRead } = await handle.read(bytes, done, byteLength - done, offset + done);
+    if (bytesRead === 0) throw new Error('The file became shorter while it was read.');
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+async function writeFully(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;)
+    done += (await handle.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
+}

@@ -1,0 +1,19 @@
+export { cacheFolder, quantizedFile, writeQuantized } from '#backend';
+export type {
+  CachedFile,
+  CacheOptions,
+  QuantizedFile,
+  WriteOptions,
+  WriteQuantized,
+} from './backend/write-quantized.js';
+export { blocksIn, tensorsOf, type MatrixBlocks, type QuantizedTensor, type QuantizeJob } from './job.js';
+export { roundRows, type RoundedRows } from './round.js';
+export {
+  describeScheme,
+  schemeOf,
+  schemes,
+  storedBytes,
+  type Scheme,
+  type SchemeName,
+  type WeightDtype,
+} from './scheme.js';
