@@ -6,6 +6,7 @@ import {
   type Json,
   type PartDefinition,
   type Source,
+  type TakeNotice,
 } from '@weft/spec';
 
 /** Llama 2 and 3, Vicuna, Mistral, SmolLM, DeepSeek-LLM, Yi: one architecture, other sizes. */
@@ -198,21 +199,26 @@ export function llama(
 }
 
 /** Reads the text section of a `config.json` of model type `llama` or `mistral`. */
-export function readLlamaConfig(section: Json): LlamaConfig {
+export function readLlamaConfig(section: Json, notice?: TakeNotice): LlamaConfig {
   const read = configReader(section, 'text_config');
   const mistral = read.raw('model_type') === 'mistral';
   const attentionBias = read.boolean('attention_bias', false);
   const window = read.raw('sliding_window') ?? (mistral && !('sliding_window' in section) ? 4096 : null);
   return {
-    ...readDecoderStack(section, {
-      hiddenSize: 4096,
-      intermediateSize: mistral ? 14336 : 11008,
-      numHiddenLayers: 32,
-      numAttentionHeads: 32,
-      ...(mistral ? { numKeyValueHeads: 8 } : {}),
-      vocabSize: 32000,
-      hiddenAct: 'silu',
-    }),
+    ...readDecoderStack(
+      section,
+      {
+        hiddenSize: 4096,
+        intermediateSize: mistral ? 14336 : 11008,
+        numHiddenLayers: 32,
+        numAttentionHeads: 32,
+        ...(mistral ? { numKeyValueHeads: 8 } : {}),
+        vocabSize: 32000,
+        hiddenAct: 'silu',
+        maxPositionEmbeddings: mistral ? 131072 : 2048,
+      },
+      notice,
+    ),
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
     qkvBias: attentionBias,
     outputBias: attentionBias,

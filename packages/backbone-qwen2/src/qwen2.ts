@@ -13,6 +13,7 @@ import {
   type Json,
   type PartDefinition,
   type Source,
+  type TakeNotice,
 } from '@weft/spec';
 
 /** Qwen2 and Qwen2.5: Llama's decoder with biases on q, k and v. */
@@ -102,17 +103,22 @@ export function qwen2(
 }
 
 /** Reads the text section of a `config.json` of model type `qwen2`. */
-export function readQwen2Config(section: Json): Qwen2Config {
+export function readQwen2Config(section: Json, notice?: TakeNotice): Qwen2Config {
   const read = configReader(section, 'text_config');
-  const stack = readDecoderStack(section, {
-    hiddenSize: 4096,
-    intermediateSize: 22016,
-    numHiddenLayers: 32,
-    numAttentionHeads: 32,
-    numKeyValueHeads: 32,
-    vocabSize: 151936,
-    hiddenAct: 'silu',
-  });
+  const stack = readDecoderStack(
+    section,
+    {
+      hiddenSize: 4096,
+      intermediateSize: 22016,
+      numHiddenLayers: 32,
+      numAttentionHeads: 32,
+      numKeyValueHeads: 32,
+      vocabSize: 151936,
+      hiddenAct: 'silu',
+      maxPositionEmbeddings: 32768,
+    },
+    notice,
+  );
   return {
     ...stack,
     rmsNormEps: read.number('rms_norm_eps', 1e-6),

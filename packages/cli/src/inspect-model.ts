@@ -1,13 +1,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { ConfigError, NoticeList, type Notice } from '@weft/errors';
+import { ConfigError, NoticeList, printableLine, withFileErrors, type Notice } from '@weft/errors';
 import { checkConfigBounds, modelOf, presetModel, presetNames } from '@weft/models';
 import { importPackage, readCheckpointFiles, type UnusedTensor } from '@weft/runtime';
 import type { Model } from '@weft/spec';
 import { describeModel, type ImageSize, type ModelDescription } from './describe-model.js';
 import { drawModel } from './draw-model.js';
 import { openFolder } from './open-folder.js';
-import { bytesText, grouped, printable, styleOf, table, type TerminalStream } from './terminal.js';
+import { bytesText, grouped, jsonText, styleOf, table, type TerminalStream } from './terminal.js';
 
 /** What a checkpoint folder holds besides the model's description. */
 interface FolderDescription {
@@ -44,7 +44,7 @@ export async function inspectModel(given: string, { image, json, stream }: Inspe
   const { description, folder } = isFolder
     ? await describeFolder(path, given === 'tiny' ? given : basename(resolve(path)), image)
     : { description: describeModel(given, await presetOf(given), image), folder: undefined };
-  if (json) return `${JSON.stringify({ ...description, ...folder }, null, 2)}\n`;
+  if (json) return jsonText({ ...description, ...folder }, 2);
   return `${drawModel(description, stream)}\n${folder ? `\n${folderText(folder, stream)}\n` : ''}`;
 }
 
@@ -63,7 +63,9 @@ async function describeFolder(
   image: ImageSize | undefined,
 ): Promise<{ readonly description: ModelDescription; readonly folder: FolderDescription }> {
   const root = resolve(path);
-  const hasWeights = (await readdir(root)).some((file) => file.endsWith('.safetensors'));
+  const hasWeights = (await withFileErrors(root, () => readdir(root))).some((file) =>
+    file.endsWith('.safetensors'),
+  );
   if (!hasWeights) {
     const { config, preprocessor } = await readCheckpointFiles(root);
     checkConfigBounds({ 'config.json': config, 'preprocessor_config.json': preprocessor });
@@ -79,7 +81,7 @@ async function describeFolder(
   const files = await Promise.all(
     checkpoint.files.map(async (file) => ({
       name: basename(file),
-      bytes: (await stat(file)).size,
+      bytes: (await withFileErrors(file, () => stat(file))).size,
       tensors: entries.filter((entry) => entry.file === file).length,
     })),
   );
@@ -100,12 +102,12 @@ function folderText(
   stream: TerminalStream,
 ): string {
   const { bold } = styleOf(stream);
-  if (!files) return `${bold(printable(folder))}\nNo weights: the folder has no safetensors files.`;
+  if (!files) return `${bold(printableLine(folder))}\nNo weights: the folder has no safetensors files.`;
   return [
-    bold(printable(folder)),
+    bold(printableLine(folder)),
     table([
       ['file', 'size', 'tensors'],
-      ...files.map(({ name, bytes, tensors }) => [printable(name), bytesText(bytes), String(tensors)]),
+      ...files.map(({ name, bytes, tensors }) => [printableLine(name), bytesText(bytes), String(tensors)]),
     ]),
     `Values: ${Object.entries(dtypes)
       .map(([dtype, count]) => `${grouped(count)} ${dtype}`)
@@ -113,8 +115,8 @@ function folderText(
     unusedTensors.length === 0
       ? 'Every tensor has its place in the model.'
       : 'Tensors that the model does not use:',
-    ...unusedTensors.map(({ name, reason }) => `  ${printable(name)}: ${reason}`),
+    ...unusedTensors.map(({ name, reason }) => `  ${printableLine(name)}: ${printableLine(reason)}`),
     ...(notices.length > 0 ? ['Not applied as the files say it:'] : []),
-    ...notices.map(({ where, message }) => `  ${printable(where)}: ${printable(message)}`),
+    ...notices.map(({ where, message }) => `  ${printableLine(where)}: ${printableLine(message)}`),
   ].join('\n');
 }

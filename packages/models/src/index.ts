@@ -18,6 +18,7 @@ export {
 } from './count-operations.js';
 export type { CrossComposition, TileTags } from './cross-sight.js';
 export { textGraph, trainingGraph, visionGraph, visionLossGraph } from './graphs.js';
+export { splitMix32, xoshiro128, type RandomBits } from './random.js';
 export { initialValues, initialWeights } from './initialize.js';
 export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';

@@ -22,7 +22,7 @@ export async function readBackbone(
 ): Promise<PublishedBackbone> {
   const type = String(section['model_type'] ?? 'llama');
   const part = await findDefinition('backbone', type, sources);
-  const backbone = part.create(part.read!({ ...section, ...changes }));
+  const backbone = part.create(part.read!({ ...section, ...changes }, sources.notice));
   return { backbone, names: textNames(backbone, part) };
 }
 

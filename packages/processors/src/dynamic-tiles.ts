@@ -148,7 +148,7 @@ export const dynamicTilesPart: PartDefinition<'processor', DynamicTilesConfig> =
     code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/got_ocr2/image_processing_got_ocr2.py',
   },
   types: ['GotOcr2ImageProcessor'],
-  read: readDynamicTiles,
+  read: (section) => readDynamicTiles(section),
   write: ({ tileSize, minTiles, maxTiles, thumbnail, text, ...pixels }) => ({
     image_processor_type: 'GotOcr2ImageProcessor',
     ...writePixelConfig(pixels),

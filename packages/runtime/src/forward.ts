@@ -12,6 +12,7 @@ import type { TensorData } from '@weft/graph';
 import { part, senseOf, type Model } from '@weft/spec';
 import type { EmbedPiece, Engine, RowPictures, SequenceId, StepRow } from './engine.js';
 import { crossSight, rowsOf, type BatchIds, type BatchSight } from './batch-sight.js';
+import { checkTensors } from './check-tensors.js';
 import { cutPieces } from './sequence.js';
 
 /**
@@ -143,6 +144,15 @@ function rowsOfBatch(model: Model, batch: PaddedBatch) {
   const places = batch.pieces.length > 0 ? visualPlaces(model, rowsOf(batch), batch.length) : [];
   const embedAt = new Map(places.map((flat, at) => [flat, at]));
 
+  /** The row is one text, whichever of its tokens are read. */
+  const textLength = (row: number): number => {
+    let last = 0;
+    for (let flat = row * batch.length; flat < (row + 1) * batch.length; flat++)
+      for (let axis = 0; axis < axes && batch.mask[flat] === 1n; axis++)
+        last = Math.max(last, Number(batch.positionIds[axis * size + flat]!));
+    return last + 1;
+  };
+
   /** @param flats places of the tokens */
   return (id: SequenceId, row: number, flats: readonly number[]): StepRow => {
     const visual = flats.flatMap((flat, token) =>
@@ -154,6 +164,7 @@ function rowsOfBatch(model: Model, batch: PaddedBatch) {
       positions: Array.from({ length: axes }, (_, axis) =>
         flats.map((flat) => Number(batch.positionIds[axis * size + flat]!)),
       ),
+      textLength: textLength(row),
       places: visual.map(({ token }) => token),
       pieces: visual.flatMap(({ at }) => cutPieces(batch.pieces, at, 1)),
       seen: batch.seenPictures.length > 0 ? seenAt(batch, row, flats) : undefined,
@@ -195,6 +206,14 @@ export async function forward(
   { engine, model }: { readonly engine: Engine; readonly model: Model },
   inputs: ForwardInputs,
 ): Promise<Logits> {
+  // Not in `readBatch`: `verify` sees there which tensors of a golden file a model reads.
+  checkTensors(inputs);
+  if (!inputs.input_ids)
+    throw new InputError({
+      message: 'input_ids is missing, expected ids of the shape [batch, length].',
+      where: 'forward',
+      hint: 'Give the ids of the prompt beside the inputs of the encoder.',
+    });
   const batch = await readBatch(engine, model, inputs);
   try {
     const data = await withSequences(engine, batch, (sequences) =>

@@ -1,10 +1,12 @@
 import { InputError } from '@weft/errors';
 import { visualTokenIds } from '@weft/feeds';
-import { senseOf, type Json, type Model, type TokenPositions } from '@weft/spec';
+import { part, senseOf, type Model, type TokenPositions } from '@weft/spec';
 import { Answer } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
 import type { EmbedPiece, RowPictures } from './engine.js';
+import type { GenerationDefaults } from './generation-config.js';
 import type { GenerationSettings } from './generation-options.js';
+import { answerLength } from './generation-settings.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
 import { buildPrompt, type Prompt, type PromptTools } from './prompt.js';
 import type { Question, QuestionInput } from './message.js';
@@ -23,8 +25,8 @@ export interface GenerationContext extends PromptTools, SequenceTools {
   readonly prefixes: PrefixQueue;
   /** Bytes of keys and values that the engine holds for other prompts. */
   readonly prefixCacheBytes: number;
-  /** `generation_config.json`. */
-  readonly generation: Json;
+  /** What the checkpoint says about generation. */
+  readonly generation: GenerationDefaults;
   readonly endTokenIds: ReadonlySet<number>;
   /** ms. */
   readonly loadTime: number;
@@ -57,6 +59,18 @@ async function timed<T>(times: Times, key: keyof Times, action: () => Promise<T>
   }
 }
 
+/** Tokens that a model predicts. */
+export const vocabSizeOf = ({ model }: GenerationContext): number => part(model, 'backbone').shape.vocabSize;
+
+/** @throws InputError if a prompt leaves no room for an answer */
+export function requireRoom(
+  { maxPositions }: GenerationContext,
+  { ids }: Prompt,
+  settings: GenerationSettings,
+): void {
+  answerLength(settings, ids.length, maxPositions);
+}
+
 export const shapeOf = (model: Model): SequenceShape => ({
   visualTokenIds: visualTokenIds(model),
   axes: model.positions?.axes ?? 1,
@@ -65,6 +79,10 @@ export const shapeOf = (model: Model): SequenceShape => ({
 /** Positions of a prompt's tokens from one of them on. */
 const positionsFrom = ({ positions }: Prompt, from: number): TokenPositions | undefined =>
   positions && { axes: positions.axes.map((axis) => axis.slice(from)), next: positions.next };
+
+/** Tokens beyond which a growing text is read anew; texts with pictures never are. */
+export const readsAnewBeyond = (model: Model): number | undefined =>
+  model.senses.length === 0 ? part(model, 'backbone').frequencies?.readsAnewBeyond : undefined;
 
 /** Reads the pictures of a question and makes its prompt. */
 export async function preparePrompt(
@@ -81,7 +99,11 @@ export async function preparePrompt(
   return timed(times, 'preprocess', async () => {
     const { model } = context;
     const prompt = buildPrompt(context, question, await readVisuals(question, signal, model.prompt.backdrop));
-    return { ...prompt, keys: await keyedPrompt(prompt, senseOf(model, 'image')?.cross?.unseenAttend) };
+    const keys = await keyedPrompt(prompt, {
+      unseenAttend: senseOf(model, 'image')?.cross?.unseenAttend,
+      frequencies: part(model, 'backbone').frequencies,
+    });
+    return { ...prompt, keys };
   });
 }
 
@@ -238,10 +260,10 @@ export async function answerPrompt(
         beams = await searchBeams(context, { prompt, settings, sequence, first, answer }, signal);
       else
         for (let logits = first; ;) {
-          const token = answer.accept(logits);
+          answer.accept(logits);
           if (answer.finishReason) return;
           signal?.throwIfAborted();
-          logits = await sequence.extend({ ids: [token] }, signal);
+          logits = await goOn(context, sequence, { ids: [...prompt.ids, ...answer.tokenIds], signal });
         }
     });
   } catch (error) {
@@ -286,8 +308,21 @@ async function readPrompt(
   }
 }
 
+/** Appends the last of a text's tokens, or reads all of it anew where the frequencies of its model change. @returns logits */
+async function goOn(
+  { model }: Pick<GenerationContext, 'model'>,
+  sequence: Sequence,
+  { ids, signal }: { readonly ids: readonly number[]; readonly signal: AbortSignal | undefined },
+): Promise<Float32Array> {
+  const border = readsAnewBeyond(model);
+  if (border === undefined || sequence.length > border || ids.length <= border)
+    return sequence.extend({ ids: ids.slice(-1) }, signal);
+  await sequence.truncate(0);
+  return sequence.extend({ ids }, signal);
+}
+
 async function searchBeams(
-  { tokenizer }: GenerationContext,
+  { tokenizer, model }: GenerationContext,
   given: {
     readonly prompt: Prompt;
     readonly settings: GenerationSettings;
@@ -300,6 +335,7 @@ async function searchBeams(
   const { prompt, settings, sequence, first, answer } = given;
   // The prompt's sequence stays as it is.
   let running = [await sequence.fork()];
+  let texts: readonly (readonly number[])[] = [prompt.ids];
   try {
     const beams = await beamSearch({
       promptIds: prompt.ids,
@@ -309,15 +345,20 @@ async function searchBeams(
       next: async (parents, tokenIds) => {
         signal?.throwIfAborted();
         running = await branch(running, parents);
-        return Promise.all(tokenIds.map((id, i) => running[i]!.extend({ ids: [id] }, signal)));
+        texts = tokenIds.map((id, i) => [...texts[parents[i]!]!, id]);
+        // Each has a signal of its own: one that dozens listen to looks like a leak to Node.
+        const own = () => signal && AbortSignal.any([signal]);
+        return Promise.all(texts.map((ids, i) => goOn({ model }, running[i]!, { ids, signal: own() })));
       },
       isStopped: (tokenIds) => {
+        if (answer.isLate) return true;
         if (settings.stop.length === 0) return false;
         const text = tokenizer.decode(tokenIds, { skipSpecialTokens: true });
         return settings.stop.some((stop) => text.includes(stop));
       },
     });
-    for (const id of beams[0]?.tokenIds ?? []) answer.take(id);
+    const { tokenIds } = beams[0]!;
+    for (const [i, id] of tokenIds.entries()) answer.take(id, i === tokenIds.length - 1);
     return beams;
   } finally {
     for (const beam of running) beam.release();
@@ -343,7 +384,7 @@ function spoken(
   tokenIds: readonly number[],
 ): string {
   const answer = new Answer(prompt.ids, settings, tokenizer, { maxPositions, emit: () => undefined });
-  for (const id of tokenIds) answer.take(id);
+  for (const [i, id] of tokenIds.entries()) answer.take(id, i === tokenIds.length - 1);
   return answer.text;
 }
 

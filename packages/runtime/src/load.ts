@@ -1,9 +1,10 @@
-import { ConfigError, InputError, NoticeList } from '@weft/errors';
+import { ConfigError, InputError, NoticeList, type TakeNotice } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import type { Json, Model, PartDefinition } from '@weft/spec';
+import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
-import { endTokensOf, maxPositionsOf, type CheckpointFiles } from './checkpoint-files.js';
+import { maxPositionsOf, type CheckpointFiles } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
+import { endTokensOf, readGeneration } from './generation-config.js';
 import { shapeOf } from './generator.js';
 import { LoadedModel } from './loaded-model.js';
 import { openFolder } from './open-folder.js';
@@ -12,6 +13,7 @@ import { PrefixQueue } from './prefix-queue.js';
 import { Scheduler } from './scheduler.js';
 import { smallStorage } from './small-storage.js';
 import { startEngine } from './start-engine.js';
+import { checkThreads } from './threads.js';
 import type { DtypeOption } from './weight-forms.js';
 
 const mebibyte = 2 ** 20;
@@ -25,7 +27,7 @@ export interface LoadOptions {
   readonly model?: Model | undefined;
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
   readonly worker?: boolean | undefined;
-  /** Threads of ONNX Runtime; the physical cores unless given. */
+  /** Threads of ONNX Runtime, at most as many as the machine has processors; the physical cores unless given. */
   readonly threads?: number | undefined;
   /**
    * The form in which weights are kept: `float32` unless given, which leaves them as the files have them. Rounded weights
@@ -83,8 +85,10 @@ export async function loadStored(
   const { files, model, entries, unused } = opened;
   const { preprocessor, videoPreprocessor } = files;
   const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
+  const { vocabSize } = part(model, 'backbone').shape;
+  const generation = readGeneration(files, { vocabSize, notice: notices.take });
   const [tokenizer, chatTemplate] = await Promise.all([
-    options.tokenizer ?? tokenizerOf(files, model),
+    options.tokenizer ?? tokenizerOf(files, model, notices.take),
     loadChatTemplate(files.folder),
   ]);
   signal?.throwIfAborted();
@@ -101,14 +105,14 @@ export async function loadStored(
     folder: files.folder,
     model,
     preprocessor: files.preprocessor,
-    generation: files.generation,
+    generation,
     tokenizer,
     chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
     unusedTensors: unused.map(({ name, reason }) => ({ name, reason })),
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
-    maxPositions: maxPositionsOf(files.config),
-    endTokenIds: endTokensOf(files, tokenizer.eosTokenId),
+    maxPositions: longestTextOf(model, maxPositionsOf(files.config)),
+    endTokenIds: endTokensOf(generation, files, { tokenizerEnd: tokenizer.eosTokenId, vocabSize }),
     engine,
     eye,
     scheduler,
@@ -119,6 +123,10 @@ export async function loadStored(
     loadTime: performance.now() - started,
   });
 }
+
+/** @param most `max_position_embeddings` */
+const longestTextOf = (model: Model, most: number): number =>
+  Math.floor(part(model, 'backbone').longestText?.(most) ?? most);
 
 function checkLoadOptions(options: LoadOptions): void {
   const known = [
@@ -146,7 +154,6 @@ function checkLoadOptions(options: LoadOptions): void {
       where: 'load',
       hint: `Compose the model with them, and leave \`${options.recipe ? 'recipe' : 'parts'}\` out.`,
     });
-  const { threads } = options;
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
     const bytes = options[key];
     if (bytes !== undefined && !(bytes >= 0))
@@ -155,16 +162,17 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
       });
   }
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw new InputError({
-      message: `threads is ${threads}, expected a whole number of at least 1.`,
-      where: 'load',
-    });
+  checkThreads(options.threads, 'load');
 }
 
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */
-async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<Tokenizer> {
+async function tokenizerOf(
+  { folder }: CheckpointFiles,
+  model: Model,
+  notice: TakeNotice,
+): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(folder, {
+    notice,
     placeholders: model.senses.map(({ placeholder }) => placeholder),
   });
   for (const { placeholder, tokenId, kind } of model.senses) {

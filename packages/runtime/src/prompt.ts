@@ -12,6 +12,7 @@ import type { ConversationTools, Question } from './message.js';
 import { describeVisuals, locate, placeVisuals } from './place-visuals.js';
 import { formedPlaces, formedText } from './prompt-form.js';
 import { encode, isFramed } from './render.js';
+import { refuseLongQuestion, refuseLongText } from './text-limit.js';
 import type { Visual } from './visuals.js';
 
 /** What prompts are made with. */
@@ -44,7 +45,13 @@ export interface Prompt {
  */
 export function buildPrompt(tools: PromptTools, question: Question, visuals: readonly Visual[]): Prompt {
   const { tokenizer, model } = tools;
-  const placed = placeVisuals(segmentsOf(tools, question, visuals), model, visuals);
+  refuseLongQuestion(tools, question);
+  const written = segmentsOf(tools, question, visuals);
+  refuseLongText(
+    tools,
+    written.reduce((length, { text }) => length + text.length, 0),
+  );
+  const placed = placeVisuals(written, model, visuals);
   const { pictures, placements } = placed;
   const form = formFor(tools, visuals);
   const ids = form

@@ -1,4 +1,4 @@
-import { ConfigError, UnsupportedError } from '@weft/errors';
+import { ConfigError, parseJson, UnsupportedError } from '@weft/errors';
 import { joinArrays } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
 import { part, type Json } from '@weft/spec';
@@ -12,9 +12,11 @@ import {
   type ForwardInputs,
   type PaddedBatch,
 } from './forward.js';
+import { readsAnewBeyond } from './generator.js';
+import { rowsOf } from './batch-sight.js';
 import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
-import { argmax } from './sampling.js';
+import { argmax } from './logits-warpers.js';
 import {
   check,
   hasShape,
@@ -120,7 +122,7 @@ async function readGolden(
 /** Choices that the reference made and no file of the checkpoint states: JSON in the metadata. */
 function recipeOptions(folder: string, { recipe_options: text = '{}' }: Metadata): Json {
   try {
-    return JSON.parse(text) as Json;
+    return parseJson(text) as Json;
   } catch (cause) {
     throw new ConfigError({
       message: `recipe_options of golden.safetensors is not JSON: ${text}.`,
@@ -241,6 +243,8 @@ async function generatedCheck(
   const { data: positionIds } = batch.counted.positionIds;
   const axes = positionIds.length / (rows * batch.length);
   const wanted = reference.data as BigInt64Array;
+  const border = readsAnewBeyond(model);
+  const texts = rowsOf(batch).map(({ ids }) => [...ids]);
   const different = await withSequences(engine, batch, async (sequences) => {
     const all = await runColumns(engine, sequences, model, { ...batch, positionIds }, [0, batch.length]);
     let logits: readonly Float32Array[] = sequences.map((_, row) => {
@@ -252,11 +256,16 @@ async function generatedCheck(
       const tokens = logits.map(argmax);
       different += tokens.filter((token, row) => BigInt(token) !== wanted[row * count + step]).length;
       if (step === count - 1) break;
+      for (const [row, text] of texts.entries()) text.push(tokens[row]!);
+      const anew = texts.map((text) => border !== undefined && text.length === border + 1);
+      for (const [row, id] of sequences.entries()) if (anew[row]) await engine.truncate(id, 0);
       logits = await engine.step(
         sequences.map((id, row) => ({
           id,
-          ids: [tokens[row]!],
-          positions: Array.from({ length: axes }, () => [next[row]! + step]),
+          ids: anew[row] ? texts[row]! : [tokens[row]!],
+          positions: anew[row]
+            ? [texts[row]!.map((_, at) => at)]
+            : Array.from({ length: axes }, () => [next[row]! + step]),
           // A token that is generated sees what the last one saw.
           seen: batch.seenPictures.length > 0 ? seenAt(batch, row, [lastPlace(batch, row)]) : undefined,
         })),

@@ -1,3 +1,4 @@
+import type { TakeNotice } from '@weft/errors';
 import type { AnyModule } from '@weft/graph';
 import type { Arranger, ArrangerFactory } from './arranger.js';
 import type { Backbone } from './backbone.js';
@@ -71,9 +72,12 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
    */
   readonly types?: readonly string[];
   /**
-   * The configuration from a section of published files. @throws ConfigError naming the field that cannot be read
+   * The configuration from a section of published files.
+   *
+   * @param notice takes what the section says and the part does not apply
+   * @throws ConfigError naming the field that cannot be read
    */
-  read?(section: Json): C;
+  read?(section: Json, notice?: TakeNotice): C;
   /** The section of published files for a configuration; `undefined` where no such section can express it. */
   write?(config: C): Json | undefined;
   /** Pieces of stored tensors that are tensors of their own in the part. */
@@ -81,6 +85,8 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
   /** Where files hold the part's tensors, if not under their own names. */
   readonly stored?: CheckpointNames['stored'];
 }
+
+export type { TakeNotice } from '@weft/errors';
 
 /** What is known of a part before its package is imported: a line of the catalog. */
 export interface PartEntry {

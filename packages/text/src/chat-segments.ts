@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import type { TextRange } from './added-tokens.js';
+import type { TextRange } from './literal-text.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** Text of a rendered conversation by its origin: `user` text is never read as special tokens. */

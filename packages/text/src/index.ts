@@ -7,7 +7,9 @@ export type {
   TokenizerJson,
   TokenizerOptions,
 } from './tokenizer.js';
-export type { TextRange } from './added-tokens.js';
+export type { TextRange } from './literal-text.js';
+export type { NormalizerConfig } from './normalizer.js';
+export type { PatternConfig } from './pattern/text-pattern.js';
 export type { TokenEntry, TokenizerConfig } from './tokenizer-settings.js';
 export type { ModelConfig } from './vocabulary-model.js';
 export type { PreTokenizerConfig } from './pre-tokenizer.js';

@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, parseJson, reasonOf } from '@weft/errors';
 import { readTextFile } from '#backend';
 
 /**
@@ -10,10 +10,10 @@ export async function readJsonFile(file: string): Promise<unknown> {
   const text = await readTextFile(file);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch (cause) {
     throw new ConfigError({
-      message: 'The file is not valid JSON.',
+      message: `The file is not valid JSON: ${reasonOf(cause)}.`,
       where: file,
       hint: 'Download it again: it may be cut off, or a Git LFS pointer.',
       cause,

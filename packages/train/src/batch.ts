@@ -44,7 +44,7 @@ export function collate(examples: readonly TrainingExample[], model: Model): Bat
       throw new InputError({
         message: `Sample ${row} of the batch has ${inputIds.length} ids and ${labels.length} labels.`,
       });
-  const length = Math.max(...examples.map(({ inputIds }) => inputIds.length));
+  const length = examples.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
   const rows = examples.map(({ inputIds }): PlacedRow => ({ ids: inputIds, columns: [...inputIds.keys()] }));
   const runs = examples.flatMap(({ inputIds, images }) =>
     images ? inTokenOrder(sightRuns(model, images), inputIds, model) : [],

@@ -1,4 +1,4 @@
-import { WeightError } from '@weft/errors';
+import { isWeftError, parseJson, WeightError } from '@weft/errors';
 import { files as place } from '#backend';
 import { foreignName, foreignStart } from './foreign-file.js';
 import { maxHeaderBytes, quoted, shown } from './header.js';
@@ -149,9 +149,9 @@ const readWeightMap = async (index: string): Promise<Map<string, string>> => {
         hint: foreign.hint,
       });
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
-    if (cause instanceof WeightError) throw cause;
+    if (isWeftError(cause)) throw cause;
     return fail('The index cannot be read as JSON text.', cause);
   }
   const { twice } = hiddenIn(text);

@@ -8,6 +8,8 @@ export type { Files, OpenFile, PathKind } from './backend/files.js';
 export {
   files,
   fillSafetensors,
+  makeFolder,
+  removeTemporaries,
   replaceFiles,
   writeCheckpoint,
   writeFileAtomic,

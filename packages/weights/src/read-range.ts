@@ -1,4 +1,4 @@
-import { WeightError } from '@weft/errors';
+import { reasonOf, WeightError } from '@weft/errors';
 import { files } from '#backend';
 import type { OpenFile } from './backend/files.js';
 
@@ -6,7 +6,7 @@ import type { OpenFile } from './backend/files.js';
 export const unreadable = (given: string, cause: unknown): WeightError => {
   const missing = files.isMissing(cause);
   return new WeightError({
-    message: missing ? 'There is no such file.' : `The file cannot be read: ${(cause as Error).message}.`,
+    message: missing ? 'There is no such file.' : `The file cannot be read: ${reasonOf(cause)}.`,
     where: given,
     hint: missing
       ? 'Check the path, or download the checkpoint again.'

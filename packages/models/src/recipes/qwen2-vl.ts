@@ -6,8 +6,9 @@ import {
   readQwen25VisionConfig,
   readQwen2VisionConfig,
 } from '@weft/encoder-qwen2-vl';
-import { ConfigError } from '@weft/errors';
+import { ConfigError, type TakeNotice } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { ropeFields } from '@weft/nn';
 import { mropePositions, type VideoAdvance } from '@weft/positions-mrope';
 import { packedPatches, packedVideo, readPackedPatches, videoLimits } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
@@ -45,7 +46,7 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
   const backbone = await backboneOf(
-    { ...textDefaults, ...text, ...sections(text), model_type: 'qwen2' },
+    { ...textDefaults, ...text, ...sections(text, files.notice), model_type: 'qwen2' },
     { tie_word_embeddings: tied },
     files,
   );
@@ -93,13 +94,25 @@ const textDefaults: Json = {
   num_key_value_heads: 8,
   rms_norm_eps: 1e-5,
   rope_theta: 1e6,
+  max_position_embeddings: 32768,
   max_window_layers: 80,
 };
 
-/** The rope fields with the sections that the class takes where the file has none. */
-function sections(text: Json): Json {
-  const key = 'rope_parameters' in text ? 'rope_parameters' : 'rope_scaling';
-  return { [key]: { mrope_section: [16, 24, 24], ...((text[key] ?? {}) as Json) } };
+/**
+ * The rope fields with the sections that the class takes where the file has none. Its older files call plain positions of
+ * three axes a type of their own.
+ */
+function sections(text: Json, notice?: TakeNotice): Json {
+  const { rope_type: type, type: older, ...fields } = ropeFields(text, notice);
+  const named = type ?? older ?? 'default';
+  return {
+    rope_scaling: undefined,
+    rope_parameters: {
+      mrope_section: [16, 24, 24],
+      ...fields,
+      rope_type: named === 'mrope' ? 'default' : named,
+    },
+  };
 }
 
 function advanceOf(options: Json): VideoAdvance {

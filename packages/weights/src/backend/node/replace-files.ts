@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { withFileErrors } from '@weft/errors';
 import type { FilesToReplace } from '../../files-to-replace.js';
 import { flushFolder } from './atomic.js';
 
@@ -14,11 +15,12 @@ const leftover = /^\.weft-(new|old)-[0-9a-f]{12}$/;
  * files, the new ones, or none that makes it readable; the old ones are then in `.weft-old-…` within it, and the next call
  * that succeeds removes them.
  *
- * @throws the error of `write`, or of the file system
+ * @throws the error of `write`; FileError where the file system refuses
  */
-export const replaceFiles = async (folder: string, files: FilesToReplace): Promise<void> => {
-  const { write, isOld, gates } = files;
-  const root = resolve(folder);
+export const replaceFiles = (folder: string, files: FilesToReplace): Promise<void> =>
+  withFileErrors(folder, () => replace(resolve(folder), files));
+
+async function replace(root: string, { write, isOld, gates }: FilesToReplace): Promise<void> {
   await mkdir(root, { recursive: true });
   const id = randomBytes(6).toString('hex');
   const [fresh, aside] = [join(root, `.weft-new-${id}`), join(root, `.weft-old-${id}`)];
@@ -55,7 +57,7 @@ export const replaceFiles = async (folder: string, files: FilesToReplace): Promi
   for (const name of await readdir(root).catch(() => []))
     if (leftover.test(name))
       await rm(join(root, name), { recursive: true, force: true }).catch(() => undefined);
-};
+}
 
 /** The files that make a folder readable, in their order, then the others. */
 const gatesFirst = (names: readonly string[], gates: readonly string[]): string[] => [

@@ -30,6 +30,12 @@ export const writeCheckpoint = (
 export const replaceFiles = (folder: string, _files: FilesToReplace): Promise<void> => cannotWrite(folder);
 
 /** @throws UnsupportedError always */
+export const makeFolder = (folder: string): Promise<void> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
+export const removeTemporaries = (folder: string): Promise<readonly string[]> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
 export const fillSafetensors = (
   path: string,
   _tensors: Iterable<TensorToFill>,
