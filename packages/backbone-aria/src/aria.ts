@@ -25,7 +25,7 @@ import {
 } from '@weft/nn';
 import { checkConfig, resolvePreset, type Backbone, type PartDefinition, type Source } from '@weft/spec';
 import { ariaPresets, ariaSection, readAriaConfig, type AriaConfig } from './config.js';
-import { splitAriaExperts } from './split-experts.js';
+import { storedAriaExperts, splitAriaExperts } from './split-experts.js';
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2410.05993',
@@ -137,4 +137,5 @@ export const ariaPart: PartDefinition<'backbone', AriaConfig> = {
   read: readAriaConfig,
   write: ariaSection,
   split: splitAriaExperts,
+  stored: storedAriaExperts,
 };

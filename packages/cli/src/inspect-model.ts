@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { ConfigError, printableLine, withFileErrors } from '@weft/errors';
-import { modelOf, presetModel, presetNames } from '@weft/models';
+import { ConfigError, NoticeList, printableLine, withFileErrors, type Notice } from '@weft/errors';
+import { checkConfigBounds, modelOf, presetModel, presetNames } from '@weft/models';
 import { importPackage, readCheckpointFiles, type UnusedTensor } from '@weft/runtime';
 import type { Model } from '@weft/spec';
 import { describeModel, type ImageSize, type ModelDescription } from './describe-model.js';
@@ -19,6 +19,8 @@ interface FolderDescription {
   /** Number of values of each type. */
   readonly dtypes: Readonly<Record<string, number>>;
   readonly unusedTensors: readonly UnusedTensor[];
+  /** What the files say and the model does not apply. */
+  readonly notices: readonly Notice[];
 }
 
 export interface InspectOptions {
@@ -65,11 +67,13 @@ async function describeFolder(
     file.endsWith('.safetensors'),
   );
   if (!hasWeights) {
-    const { config, recipe } = await readCheckpointFiles(root);
+    const { config, preprocessor, recipe } = await readCheckpointFiles(root);
+    checkConfigBounds({ 'config.json': config, 'preprocessor_config.json': preprocessor });
     const description = describeModel(name, await modelOf(config, { ...recipe, importPackage }), image);
-    return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [] } };
+    return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [], notices: [] } };
   }
-  const { model, checkpoint, unused } = await openFolder(root);
+  const notices = new NoticeList();
+  const { model, checkpoint, unused } = await openFolder(root, { notice: notices.take });
   const entries = [...checkpoint.tensors.values()];
   const dtypes: Record<string, number> = {};
   for (const { dtype, shape } of entries)
@@ -83,12 +87,18 @@ async function describeFolder(
   );
   return {
     description: describeModel(name, model, image),
-    folder: { folder: root, files, dtypes, unusedTensors: unused },
+    folder: {
+      folder: root,
+      files,
+      dtypes,
+      unusedTensors: unused.map(({ name, reason }) => ({ name, reason })),
+      notices: notices.all,
+    },
   };
 }
 
 function folderText(
-  { folder, files, dtypes, unusedTensors }: FolderDescription,
+  { folder, files, dtypes, unusedTensors, notices }: FolderDescription,
   stream: TerminalStream,
 ): string {
   const { bold } = styleOf(stream);
@@ -106,5 +116,7 @@ function folderText(
       ? 'Every tensor has its place in the model.'
       : 'Tensors that the model does not use:',
     ...unusedTensors.map(({ name, reason }) => `  ${printableLine(name)}: ${printableLine(reason)}`),
+    ...(notices.length > 0 ? ['Not applied as the files say it:'] : []),
+    ...notices.map(({ where, message }) => `  ${printableLine(where)}: ${printableLine(message)}`),
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { ConfigError, fileError, parseJson, printableLine, reasonOf } from '@weft/errors';
+import { ConfigError, fileError, NoticeList, parseJson, printableLine, reasonOf } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { maxPositionsOf, writeModel, type ConversationTools } from '@weft/runtime';
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
@@ -19,6 +19,7 @@ import { fromFloat32, makeFolder, writeFileAtomic, type FloatDtype } from '@weft
 import { composeFolder } from './compose-folder.js';
 import { openFolder, readWeights, type OpenFolder } from './open-folder.js';
 import type { Context } from './context.js';
+import { reportNotices } from './failure.js';
 import { maskText } from './show-mask.js';
 import { statusLine, styleOf } from './terminal.js';
 import type { DataConfig, StoredType, TrainConfig } from './train-config.js';
@@ -29,7 +30,9 @@ export async function train(config: TrainConfig, { signal }: Context): Promise<v
   const hasBegun = await checkFolder(config);
   const source =
     typeof config.model === 'string' ? config.model : await composed(config, config.model, hasBegun);
-  const folder = await openFolder(source);
+  const notices = new NoticeList();
+  const folder = await openFolder(source, { notice: notices.take });
+  reportNotices(notices.all, process.stderr);
   const { model } = folder;
   const { tools, runs, evaluation } = await openData(config, folder);
   await showPlan(runs, tools);

@@ -6,6 +6,7 @@ export {
 } from './compare-fusions.js';
 export { mllamaNames, qwen2VlNames } from './checkpoint-names.js';
 export { compose, textModel, type Composition, type PartPaths, type VideoComposition } from './compose.js';
+export { checkConfigBounds, type HeldTensors } from './config-bounds.js';
 export { configOf, weftConfigOf, type ConfigFacts } from './config-of.js';
 export { configOfParams } from './config-of-params.js';
 export {
@@ -38,4 +39,5 @@ export { readProcessor } from './processor-of.js';
 export type { PresetFiles, ProcessorOrigin, RecipeDefinition, RecipeFiles, StatedName } from './recipe.js';
 export { modelOf } from './recipes.js';
 export { backboneOf, readBackbone, textRecipe, type PublishedBackbone } from './text.js';
+export { untied } from './untied.js';
 export { tileVisibility, type TileVisibility } from './tile-visibility.js';

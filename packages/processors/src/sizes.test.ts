@@ -15,7 +15,8 @@ import { readPackedPatches, videoLimits } from './packing.js';
 import { paddedTiles, readPaddedTiles } from './padded-tiles.js';
 import { patchCuts, readPatchCuts } from './patch-cuts.js';
 import { patchRows, readPatchRows } from './patch-rows.js';
-import { readClipProcessor, readJanusProcessor, singleTile } from './single-tile.js';
+import { readClipProcessor, readJanusProcessor } from './single-tile-files.js';
+import { singleTile } from './single-tile.js';
 import { readSplitTiles, splitTiles } from './split-tiles.js';
 import type { Size } from './tiles.js';
 

@@ -1,7 +1,8 @@
-import { ConfigError, type TakeNotice } from '@weft/errors';
+import type { TakeNotice } from '@weft/errors';
 import { configOfParams, type RecipeFiles } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
+import { missingConfig, requireModelFolder } from './folder-kind.js';
 import { processorFilesOf } from './processor-files.js';
 import { parsePythonJson } from './python-json.js';
 import { readJsonObject } from './read-json-object.js';
@@ -10,6 +11,8 @@ import { readJsonObject } from './read-json-object.js';
 export interface CheckpointFiles {
   /** Absolute path or URL. */
   readonly folder: string;
+  /** Names of all its files; `undefined` where they cannot be listed, as on a server. */
+  readonly names?: readonly string[] | undefined;
   readonly config: Json;
   /** The image part of `processor_config.json`, or `preprocessor_config.json`; empty if there is neither. */
   readonly preprocessor: Json;
@@ -29,26 +32,16 @@ export interface CheckpointFiles {
  *
  * @param notice takes what a file says that another one's word goes before
  * @throws ConfigError if the folder or its `config.json` is missing, or a file is not a JSON object
+ * @throws UnsupportedError for a folder with an adapter
  */
 export async function readCheckpointFiles(folder: string, notice?: TakeNotice): Promise<CheckpointFiles> {
   const path = files.resolve(folder);
-  const kind = await files.kindOf(path).catch(() => undefined);
-  if (kind !== 'folder')
-    throw new ConfigError({
-      message: 'There is no such folder.',
-      where: path,
-      hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
-    });
+  const names = await requireModelFolder(folder);
   const read = (name: string): Promise<Json | undefined> => readJsonObject(files.join(path, name));
   const own = await read('config.json');
   const params = own ? undefined : await read('params.json');
   const config = own ?? (params && configOfParams(params));
-  if (!config)
-    throw new ConfigError({
-      message: 'The folder has no config.json.',
-      where: path,
-      hint: 'Pass the folder of a Hugging Face checkpoint; its files must be complete.',
-    });
+  if (!config) throw missingConfig(path, names);
   const [processor, preprocessor, video, tokenizer, generation] = await Promise.all([
     read('processor_config.json'),
     read('preprocessor_config.json'),
@@ -59,6 +52,7 @@ export async function readCheckpointFiles(folder: string, notice?: TakeNotice): 
   const recipe = processorFilesOf({ config, processor, preprocessor, video, tokenizer }, notice);
   return {
     folder: path,
+    names,
     config,
     preprocessor: recipe.preprocessor ?? {},
     videoPreprocessor: recipe.videoPreprocessor ?? {},

@@ -13,6 +13,7 @@ export {
 } from './generation-stream.js';
 export { load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
+export { openFolder, openPart, type OpenFolder, type OpenFolderOptions } from './open-folder.js';
 export { openSession, type SessionSettings } from './onnx-runtime.js';
 export {
   roles,

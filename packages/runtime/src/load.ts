@@ -1,15 +1,13 @@
-import { importPackage } from '#backend';
 import { ConfigError, InputError, NoticeList, type TakeNotice } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { modelOf } from '@weft/models';
 import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
-import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
-import { maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
+import { maxPositionsOf, type CheckpointFiles } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
 import { endTokensOf, readGeneration } from './generation-config.js';
 import { shapeOf } from './generator.js';
 import { LoadedModel } from './loaded-model.js';
+import { openFolder } from './open-folder.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
 import { Scheduler } from './scheduler.js';
@@ -82,19 +80,17 @@ export async function loadStored(
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
   const notices = new NoticeList();
-  const files = await readCheckpointFiles(folder, notices.take);
+  const { model: given } = options;
+  const opened = await openFolder(folder, { model: given, recipe, parts, notice: notices.take, signal });
+  const { files, model, entries, unused } = opened;
   const recipeFiles = { ...files.recipe, options: recipe };
-  const sources = { parts, importPackage, notice: notices.take };
-  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
   const { vocabSize } = part(model, 'backbone').shape;
   const generation = readGeneration(files, { vocabSize, notice: notices.take });
-  signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model, notices.take),
     loadChatTemplate(files.folder, { hasProcessor: model.senses.length > 0, notice: notices.take }),
   ]);
   signal?.throwIfAborted();
-  const { entries, unused } = await matchCheckpoint(files, model);
   // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
   const isKnown = options.model === undefined && parts.length === 0;
   const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
@@ -111,7 +107,7 @@ export async function loadStored(
     generation,
     tokenizer,
     chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
-    unusedTensors: unused,
+    unusedTensors: unused.map(({ name, reason }) => ({ name, reason })),
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
     maxPositions: longestTextOf(model, maxPositionsOf(files.config)),
@@ -188,14 +184,4 @@ async function tokenizerOf(
       });
   }
   return tokenizer;
-}
-
-/** The tensor of each parameter. All tensors of the files are accounted for. */
-async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promise<MatchedWeights> {
-  const checkpoint = await openCheckpoint(folder);
-  try {
-    return matchWeights({ expected: namedParameters(model.module), file: checkpoint, ...model.checkpoint });
-  } finally {
-    await checkpoint.close();
-  }
 }

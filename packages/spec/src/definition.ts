@@ -87,6 +87,8 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
   write?(config: C): Json | undefined;
   /** Pieces of stored tensors that are tensors of their own in the part. */
   readonly split?: CheckpointNames['split'];
+  /** Where files hold the part's tensors, if not under their own names. */
+  readonly stored?: CheckpointNames['stored'];
 }
 
 export type { TakeNotice } from '@weft/errors';

@@ -158,11 +158,14 @@ const janusNames = (text: CheckpointNames): CheckpointNames => ({
       .replace(/^(model\.vision_model\.encoder\.layers\.\d+)\.norm([12])\./, '$1.layer_norm$2.')
       .replace(/^(model\.vision_model\.encoder\.layers\.\d+)\.attn\.proj\./, '$1.self_attn.out_proj.')
       .replace(/\.self_attn\.projection_layer\./, '.self_attn.out_proj.'),
+  stored: (name) => ({
+    name: name.replace(/^(model\.vision_model\..*\.self_attn)\.out_proj\./, '$1.projection_layer.'),
+  }),
   unused: (name) =>
     drawing.some((pattern) => pattern.test(name))
-      ? 'draws pictures, which this recipe leaves out'
+      ? { reason: 'draws pictures, which this recipe leaves out' }
       : name.startsWith('vision_model.vision_tower.attn_pool.')
-        ? 'pools patches for the contrastive model'
+        ? { reason: 'pools patches for the contrastive model' }
         : text.unused?.(name),
 });
 

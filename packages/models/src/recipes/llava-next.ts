@@ -8,7 +8,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { sectionOf, sizeOf, textSection } from '../part-sizes.js';
 import { imageSection, requireImageToken, requireProcessor } from '../processor-files.js';
-import { canonicalName, requireLlavaTokens, tiedHead, visionTower } from './llava-parts.js';
+import { canonicalName, requireLlavaTokens, storedTower, tiedHead, visionTower } from './llava-parts.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -117,11 +117,7 @@ async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Mod
     ),
     processor: anyresTiles(readAnyresTiles(section)),
     paths: { encoder: 'vision_tower.vision_model', arranger: '' },
-    checkpoint: {
-      ...names,
-      rename: canonicalName,
-      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
-    },
+    checkpoint: { ...names, ...storedTower(encoder), rename: canonicalName },
     config,
   });
 }

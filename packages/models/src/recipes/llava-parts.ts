@@ -1,5 +1,5 @@
 import { ConfigError } from '@weft/errors';
-import type { Json, VisionEncoder } from '@weft/spec';
+import type { CheckpointNames, Json, VisionEncoder } from '@weft/spec';
 import { findDefinition, type PartSources } from '../parts.js';
 import type { RecipeFiles } from '../recipe.js';
 
@@ -78,3 +78,12 @@ export function requireLlavaTokens({ origin }: RecipeFiles, { grid, pixels }: Vi
     hint: 'Both files must come from one checkpoint.',
   });
 }
+
+/**
+ * Where files hold a tower's tensors: CLIP's and SigLIP's have a segment that the classes of other towers do not, and
+ * transformers reads those without it only.
+ */
+export const storedTower = ({ id }: VisionEncoder): Pick<CheckpointNames, 'stored'> =>
+  ['encoder-clip', 'encoder-siglip'].includes(id)
+    ? {}
+    : { stored: (name) => ({ name: name.replace(/^vision_tower\.vision_model\./, 'vision_tower.') }) };

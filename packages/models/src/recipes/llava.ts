@@ -6,7 +6,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { sectionOf, textSection } from '../part-sizes.js';
 import { imageSection, requireImageToken } from '../processor-files.js';
-import { canonicalName, requireLlavaTokens, tiedHead, visionTower } from './llava-parts.js';
+import { canonicalName, requireLlavaTokens, storedTower, tiedHead, visionTower } from './llava-parts.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -59,11 +59,7 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
     processor: singleTile(pictures),
     paths: { encoder: 'vision_tower.vision_model' },
-    checkpoint: {
-      ...names,
-      rename: canonicalName,
-      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
-    },
+    checkpoint: { ...names, ...storedTower(encoder), rename: canonicalName },
     config,
   });
 }

@@ -39,7 +39,7 @@ function readMm15(config: Json, files: RecipeFiles = {}): Model {
     imageTokenId: read.number('image_token_id'),
     processor: paddedTiles(readPaddedTiles(imageSection(config, files, { classes: ['MM15ImageProcessor'] }))),
     paths: { encoder: 'vision_tower.vision_model', connector: 'abstractor' },
-    checkpoint: textNames(backbone, llamaPart.split),
+    checkpoint: textNames(backbone, llamaPart),
     config,
   });
 }
