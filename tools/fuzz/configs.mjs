@@ -1,6 +1,6 @@
 // The JSON files of checkpoints, field by field: other types, huge, negative, odd and missing values. What is taken must load
 // and answer. A value of another type must not change an answer in silence: it is refused, told, or plays no part.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from '../../packages/runtime/dist/index.js';
 import { copies, fixtures, temporaryFolder, withFile } from './inputs/copies.mjs';

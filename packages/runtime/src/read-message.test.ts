@@ -113,4 +113,32 @@ describe('readMessages', () => {
       { role: 'tool', content: 'seen', tool_call_id: '1', name: 'look' },
     ]);
   });
+
+  const circular: unknown[] = [];
+  circular.push(circular);
+  let deep: unknown = 'x';
+  for (let i = 0; i < 6000; i++) deep = [deep];
+  it.each([
+    ['a role that is nested deep', { role: deep, content: 'a' }, /role is a value of type object/],
+    ['a name that is no text', { role: 'user', name: deep, content: 'a' }, /'name' is .*expected a text/],
+    [
+      'a call that holds itself',
+      { role: 'assistant', content: 'a', tool_calls: circular },
+      /expected a list of/,
+    ],
+    [
+      'calls that JSON cannot say',
+      { role: 'assistant', content: 'a', tool_calls: [{ at: 1n }] },
+      /'tool_calls'/,
+    ],
+    [
+      'calls that are nested deep',
+      { role: 'assistant', content: 'a', tool_calls: [deep] },
+      /at most 500 deep/,
+    ],
+    ['the number of a call', { role: 'tool', content: 'a', tool_call_id: 7 }, /'tool_call_id' is 7/],
+  ])('refuses %s', (_, message, expected) => {
+    expect(() => readMessages([message])).toThrow(InputError);
+    expect(() => readMessages([message])).toThrow(expected);
+  });
 });

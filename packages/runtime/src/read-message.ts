@@ -1,4 +1,4 @@
-import { InputError } from '@weft/errors';
+import { deepestJson, InputError, shown } from '@weft/errors';
 import { roles, type Message, type MessageFields, type MessagePart, type Role } from './message.js';
 import type { ImageInput } from './visuals.js';
 
@@ -58,7 +58,25 @@ function readMessage(message: unknown, where: string): Message {
   const fields: MessageFields = Object.fromEntries(
     told.flatMap((key) => (rest[key] === undefined || rest[key] === null ? [] : [[key, rest[key]]])),
   );
+  for (const [key, value] of Object.entries(fields)) requireField(key, value, where);
   return { role, content: readContent(content, fields, where), ...fields };
+}
+
+/** Templates are given these fields as JSON. */
+function requireField(key: string, value: unknown, where: string): void {
+  if (key === 'tool_calls' ? Array.isArray(value) && isJson(value, deepestJson) : typeof value === 'string')
+    return;
+  throw new InputError({
+    message: `The field '${key}' is ${shown(value)}, expected ${key === 'tool_calls' ? `a list of JSON values, nested at most ${deepestJson} deep` : 'a text'}.`,
+    where,
+  });
+}
+
+/** Whether JSON can say a value, within so many levels; a value that holds itself has more than any. */
+function isJson(value: unknown, levels: number): boolean {
+  if (value === null || value === undefined) return true;
+  if (typeof value !== 'object') return ['string', 'number', 'boolean'].includes(typeof value);
+  return levels > 0 && Object.values(value).every((own) => isJson(own, levels - 1));
 }
 
 const isRole = (value: unknown): value is Role => (roles as readonly unknown[]).includes(value);
@@ -226,9 +244,3 @@ const beginnings = /^(iVBORw0KGgo|\/9j\/|R0lGOD|UklGR|Qk[0-3]|SUkqA|TU0AK)/;
 
 const isBareBase64 = (value: unknown): value is string =>
   typeof value === 'string' && value.length >= 40 && beginnings.test(value) && /^[\w+/-]+=*$/.test(value);
-
-const shown = (value: unknown): string => {
-  if (value === undefined) return 'missing';
-  const json = JSON.stringify(value) ?? String(value);
-  return json.length > 60 ? `${json.slice(0, 60)}…` : json;
-};
