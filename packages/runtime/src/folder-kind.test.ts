@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, isWeftError, UnsupportedError, type WeftError } from '@weft/errors';
+import { ConfigError, isWeftError, UnsupportedError, type Notice, type WeftError } from '@weft/errors';
 import type { Json } from '@weft/spec';
 import { openCheckpoint, writeCheckpoint, type TensorToWrite } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -212,9 +212,12 @@ describe('quantised weights', () => {
   ])(
     'that config.json asks for %s over weights as floating point numbers are told once',
     async (_, more, key) => {
-      const notices: string[] = [];
-      await openFolder(await stored(more), { notice: ({ where }) => notices.push(where) });
-      expect(notices).toEqual([`config.json: ${key}`]);
+      const notices: Notice[] = [];
+      await openFolder(await stored(more), { notice: (one) => notices.push(one) });
+      expect(notices.map(({ where }) => where)).toEqual([`config.json: ${key}`]);
+      expect(notices[0]!.message).toMatch(
+        /^Quantised weights are stated \(.+\), but the weights are stored as/,
+      );
     },
   );
 

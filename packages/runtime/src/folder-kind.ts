@@ -164,7 +164,7 @@ export function checkStoredWeights(
     });
   notice({
     where: stated!.where,
-    message: `It asks for quantised weights (${stated!.what}), but the weights are stored as floating point numbers: they are used as they are stored.`,
+    message: `Quantised weights are stated (${stated!.what}), but the weights are stored as floating point numbers: they are used as they are stored.`,
   });
 }
 

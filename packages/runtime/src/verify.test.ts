@@ -159,6 +159,8 @@ describe('verify', () => {
 
   it('names a folder without golden outputs, and damaged golden outputs', async () => {
     await expect(verify(root)).rejects.toThrow(ConfigError);
+    await expect(verify(root)).rejects.toThrow(/no golden\.safetensors to compare with/);
+    await expect(verify(join(root, 'missing'))).rejects.toThrow(/There is no such folder/);
     const folder = await changed('text-llama3', (tensor) => tensor);
     const path = join(folder, 'golden.safetensors');
     await writeFile(path, (await readFile(path)).subarray(0, -1));

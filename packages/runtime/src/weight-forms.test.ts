@@ -77,7 +77,7 @@ describe('chooseWeights', () => {
   });
 
   it.each<[unknown, RegExp]>([
-    ['q3', /"q3", expected one of/],
+    ['q3', /"q3", expected one of float32, q8,.* fast\./],
     [{ backbone: 'q3' }, /"q3"[^]*dtype\.backbone/],
     [{ arranger: 'q8' }, /'arranger' names no weight of llava[^]*backbone, head|head, backbone|encoder/],
     [{ 'model.nothing.*': 'q8' }, /'model\.nothing\.\*' names no weight/],

@@ -163,7 +163,7 @@ function formsOf(option: DtypeOption): Map<string, Scheme | undefined> {
   if (typeof option === 'string' && Object.hasOwn(choices, option))
     return new Map(Object.entries(choices[option as ChoiceName]).map(([key, form]) => [key, schemeOf(form)]));
   if (typeof option === 'string' || isScheme(option ?? {})) {
-    const scheme = schemeOf(option);
+    const scheme = schemeOf(option, 'dtype', Object.keys(choices));
     return new Map(scheme ? [[all, scheme]] : []);
   }
   if (typeof option !== 'object' || option === null || Array.isArray(option))
