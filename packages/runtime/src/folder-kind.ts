@@ -1,4 +1,4 @@
-import { ConfigError, UnsupportedError, type TakeNotice } from '@weft/errors';
+import { ConfigError, InputError, shown, UnsupportedError, type TakeNotice } from '@weft/errors';
 import type { Json } from '@weft/spec';
 import { files, foreignName, foreignStart, type Checkpoint, type ForeignFile } from '@weft/weights';
 
@@ -9,6 +9,21 @@ const merge =
   'Merge it into its base model in Python: PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained(merged).';
 
 /**
+ * The absolute path of a folder, or its address.
+ *
+ * @throws InputError if it is no text, as programs without types may pass one
+ */
+export function folderPath(given: unknown): string {
+  // Scripts of pages have addresses as URLs.
+  const text = given instanceof URL && given.protocol !== 'file:' ? given.href : given;
+  if (typeof text === 'string') return files.resolve(text);
+  throw new InputError({
+    message: `The folder is ${shown(given)}, expected its path as a text.`,
+    hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
+  });
+}
+
+/**
  * Looks at a folder before its configuration is read.
  *
  * @param given the folder as the caller names it
@@ -17,7 +32,7 @@ const merge =
  * @throws UnsupportedError if it has an adapter, beside a model or instead of one
  */
 export async function requireModelFolder(given: string): Promise<readonly string[] | undefined> {
-  const path = files.resolve(given);
+  const path = folderPath(given);
   const kind = await files.kindOf(path).catch(() => undefined);
   if (kind !== 'folder') throw await noFolder(given, path, kind !== undefined);
   const names = await files.list(path);

@@ -7,7 +7,7 @@ import { files, openSafetensors, type SafetensorsFile } from '@weft/weights';
 import { readBatch, runColumns, seenAt, withSequences, type PaddedBatch } from './forward.js';
 import { readsAnewBeyond } from './generator.js';
 import { rowsOf } from './batch-sight.js';
-import { requireModelFolder } from './folder-kind.js';
+import { folderPath, requireModelFolder } from './folder-kind.js';
 import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { argmax } from './logits-warpers.js';
@@ -53,7 +53,7 @@ export async function verify(
   folder: string,
   { model, parts, signal }: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const path = files.resolve(folder);
+  const path = folderPath(folder);
   const { tensors: golden, metadata } = await readGolden(path, folder);
   if (metadata['kind'] !== undefined)
     throw new UnsupportedError({
