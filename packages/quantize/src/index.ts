@@ -1,3 +1,4 @@
+export { dequantizeGguf, ggufBlock } from './gguf-blocks.js';
 export { cacheFolder, quantizedFile, writeQuantized } from '#backend';
 export type {
   CachedFile,
