@@ -18,3 +18,12 @@ export {
   type SchemeName,
   type WeightDtype,
 } from './scheme.js';
+export { exactBlocks } from './exact-blocks.js';
+export {
+  groupedCodes,
+  readPublished,
+  type GroupedCodes,
+  type PublishedForm,
+  type PublishedMatrix,
+  type PublishedPiece,
+} from './published.js';
