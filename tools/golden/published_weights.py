@@ -91,14 +91,14 @@ def bnb_4bit(rows, columns, block, nested):
     padded = np.append(numbers, np.zeros(len(numbers) % 2, numbers.dtype))
     weight = (padded[0::2] << 4 | padded[1::2]).astype(np.uint8).reshape(-1, 1)
     blocks = -(-len(numbers) // block)
-    form = {"kind": "bnb-4bit", "blockSize": block}
+    state = {"quant_type": "nf4", "blocksize": block, "dtype": "float16", "shape": [rows, columns]}
     if nested:
         codes = random.integers(0, 256, blocks).astype(np.uint8)
         nested_table = np.sort(random.standard_normal(256)).astype(np.float32)
         nested_largest = random.random(-(-blocks // 8)).astype(np.float32)
         offset = np.float32(0.25)
         largest = nested_table[codes] * nested_largest[np.arange(blocks) // 8] + offset
-        form["nested"] = {"blockSize": 8, "offset": float(offset)}
+        state |= {"nested_blocksize": 8, "nested_dtype": "float32", "nested_offset": float(offset)}
         pieces = {
             "absmax": piece(codes), "nested_quant_map": piece(nested_table), "nested_absmax": piece(nested_largest),
         }
@@ -106,7 +106,8 @@ def bnb_4bit(rows, columns, block, nested):
         largest = random.random(blocks).astype(np.float32)
         pieces = {"absmax": piece(largest)}
     values = table[numbers] * largest[np.arange(len(numbers)) // block]
-    return case(form, values.reshape(rows, columns), weight=piece(weight), quant_map=piece(table), **pieces)
+    pieces["quant_state"] = piece(np.frombuffer(json.dumps(state).encode(), np.uint8))
+    return case({"kind": "bnb-4bit"}, values.reshape(rows, columns), weight=piece(weight), quant_map=piece(table), **pieces)
 
 
 def bnb_int8(rows, columns):

@@ -1,8 +1,27 @@
-import { blocksPerRow, rowBytes, type BlockData } from '@weft/onnx';
-import type { GroupedCodes } from './published.js';
+import { blocksPerRow, rowBytes, type BlockData, type BlockForm } from '@weft/onnx';
+import type { GroupedCodes, PublishedForm } from './published.js';
 
 /** Sizes of blocks that operators read, the largest first. */
 const blockSizes = [256, 128, 64, 32, 16];
+
+/** The largest block that a group is made of; any, if a row is one group. */
+const blockSizeOf = (groupSize: number, columns: number): number | undefined =>
+  blockSizes.find((size) => groupSize >= columns || groupSize % size === 0);
+
+/**
+ * The form of the blocks that keep a published matrix as it is, `undefined` where there is none.
+ *
+ * @param isReordered whether groups are not consecutive columns
+ */
+export function exactForm(
+  form: PublishedForm,
+  columns: number,
+  isReordered: boolean,
+): Pick<BlockForm, 'bits' | 'blockSize'> | undefined {
+  if (isReordered || !('groupSize' in form)) return undefined;
+  const blockSize = blockSizeOf(form.groupSize, columns);
+  return blockSize === undefined ? undefined : { bits: form.kind === 'awq' ? 4 : form.bits, blockSize };
+}
 
 /**
  * Whole numbers in groups as blocks of the same numbers: nothing is rounded. A group may become several blocks.
@@ -15,7 +34,7 @@ export function exactBlocks(
   [rows, columns]: readonly [rows: number, columns: number],
 ): BlockData | undefined {
   const groups = Math.ceil(columns / groupSize);
-  const blockSize = blockSizes.find((size) => groups === 1 || groupSize % size === 0);
+  const blockSize = blockSizeOf(groupSize, columns);
   if (groupOf || blockSize === undefined || zeros.some((zero) => zero >= 2 ** bits)) return undefined;
   const form = { bits, blockSize, shape: [rows, columns] as const };
   const [count, bytes] = [blocksPerRow(form), rowBytes(form)];

@@ -52,7 +52,7 @@ describe('readPublished', () => {
       // These two may be missing: groups in their order, and zero points in the middle.
       if (role === 'g_idx' || role === 'zero_point') continue;
       const { [role]: _, ...rest } = whole;
-      expect(() => readPublished({ form, shape, pieces: rest })).toThrow(`no tensor for its ${role}`);
+      expect(() => readPublished({ form, shape, pieces: rest })).toThrow(role);
     }
   });
 });

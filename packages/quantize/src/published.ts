@@ -18,14 +18,10 @@ export type PublishedForm =
   | { readonly kind: 'awq'; readonly groupSize: number }
   /**
    * bitsandbytes, 4 bits: `weight` uint8, two numbers in a byte, the first in the high bits; `quant_map` float32 `[16]`;
-   * `absmax` of each block of `blockSize` numbers: float32, or uint8 with `nested_quant_map` float32 `[256]`,
-   * `nested_absmax` float32 and an offset.
+   * `quant_state`, a JSON object with the size of blocks; `absmax` of each block: float32, or uint8 with
+   * `nested_quant_map` float32 `[256]`, `nested_absmax` float32, and an offset in `quant_state`.
    */
-  | {
-      readonly kind: 'bnb-4bit';
-      readonly blockSize: number;
-      readonly nested?: { readonly blockSize: number; readonly offset: number } | undefined;
-    }
+  | { readonly kind: 'bnb-4bit' }
   /** bitsandbytes, 8 bits: `weight` int8 `[rows, columns]`, and `SCB` float32 `[rows]`, which is 127 times the scale. */
   | { readonly kind: 'bnb-int8' }
   /** `weight` int8 or of floats of 8 bits `[rows, columns]`, and `scale` for each block of rows and columns. */
@@ -197,12 +193,16 @@ function floatsOf({ form, shape, pieces }: PublishedMatrix): Float32Array {
   switch (form.kind) {
     case 'bnb-4bit': {
       const map = numbers('quant_map', 16);
-      const blocks = Math.ceil(values.length / form.blockSize);
-      const largest = form.nested ? nestedLargest(form.nested, blocks, numbers) : numbers('absmax', blocks);
+      const state = quantState(pieces['quant_state']);
+      const blocks = Math.ceil(values.length / state.blocksize);
+      const largest =
+        state.nested_blocksize === undefined
+          ? numbers('absmax', blocks)
+          : nestedLargest(state, blocks, numbers);
       const packed = bytes('weight', Math.ceil(values.length / 2));
       for (let i = 0; i < values.length; i++) {
         const byte = packed[i >> 1]!;
-        values[i] = map[i % 2 === 0 ? byte >> 4 : byte & 15]! * largest[Math.floor(i / form.blockSize)]!;
+        values[i] = map[i % 2 === 0 ? byte >> 4 : byte & 15]! * largest[Math.floor(i / state.blocksize)]!;
       }
       return values;
     }
@@ -232,9 +232,35 @@ function floatsOf({ form, shape, pieces }: PublishedMatrix): Float32Array {
 /** Bits to the number of each of eight rows in a word of AWQ. */
 const awqShifts = [0, 16, 4, 20, 8, 24, 12, 28];
 
+/** What bitsandbytes writes beside a weight. */
+interface QuantState {
+  /** Numbers of a block. */
+  readonly blocksize: number;
+  /** Of the largest numbers of blocks, if they were rounded themselves. */
+  readonly nested_blocksize?: number;
+  readonly nested_offset?: number;
+}
+
+/** @throws WeightError if the tensor is missing or holds something else */
+function quantState(piece: PublishedPiece | undefined): QuantState {
+  let state: Partial<QuantState> | null = null;
+  try {
+    state = JSON.parse(new TextDecoder().decode(piece?.bytes)) as Partial<QuantState> | null;
+  } catch {
+    // Told below.
+  }
+  const { blocksize, nested_blocksize: nested } = state ?? {};
+  const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+  if (isSize(blocksize) && (nested === undefined || isSize(nested))) return state as QuantState;
+  throw new WeightError({
+    message: 'The weight has no quant_state that says the size of its blocks.',
+    hint: 'bitsandbytes writes it as JSON in a tensor whose name ends in quant_state.bitsandbytes__nf4 or __fp4.',
+  });
+}
+
 /** Largest numbers of blocks that were rounded to 8 bits themselves. */
 function nestedLargest(
-  { blockSize, offset }: { readonly blockSize: number; readonly offset: number },
+  { nested_blocksize: blockSize = 1, nested_offset: offset = 0 }: QuantState,
   blocks: number,
   numbers: (role: string, count: number) => Float32Array,
 ): Float32Array {
