@@ -151,6 +151,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (!process.argv.includes('--quick')) await storeResults();
   write('README.md', 'models', modelTable());
   write('packages/models/README.md', 'presets', await presetTable());
+  const { generationTable } = await import('../packages/runtime/dist/generation-fields.js');
+  write('packages/runtime/README.md', 'generation', generationTable());
   for (const { name, folder } of foldersOf('packages')) {
     const page = join(folder, 'README.md');
     const hasTable =

@@ -6,9 +6,11 @@ import {
   type Tokenizer,
 } from '@weft/text';
 import type { GenerationSettings } from './generation-options.js';
+import { answerLength } from './generation-settings.js';
 import type { FinishReason, GenerationChunk } from './generation-stream.js';
+import type { LogitsProcessor } from './logits-processors.js';
 import { seededRandom, type Random } from './random.js';
-import { chooseToken } from './sampling.js';
+import { chooseToken, processorsOf } from './sampling.js';
 
 /** One answer in the making: chooses tokens, turns them into text, knows when it is finished. */
 export class Answer {
@@ -19,12 +21,19 @@ export class Answer {
   readonly #settings: GenerationSettings;
   /** Most tokens of the answer. */
   readonly most: number;
+  readonly #processors: readonly LogitsProcessor[];
   readonly #random: Random;
+  readonly #started = performance.now();
   readonly #decoder: StreamingDecoder;
   readonly #stops: StopMatcher;
   readonly #emit: (chunk: GenerationChunk) => void;
 
-  /** @param maxPositions most tokens of prompt and answer together */
+  /**
+   * Its time begins.
+   *
+   * @param maxPositions most tokens of prompt and answer together
+   * @throws InputError if the prompt leaves no room for it
+   */
   constructor(
     promptIds: readonly number[],
     settings: GenerationSettings,
@@ -36,7 +45,8 @@ export class Answer {
   ) {
     this.#ids = [...promptIds];
     this.#settings = settings;
-    this.most = Math.min(settings.maxNewTokens, maxPositions - promptIds.length);
+    this.most = answerLength(settings, promptIds.length, maxPositions);
+    this.#processors = processorsOf(settings, { promptIds, most: this.most });
     this.#random = seededRandom(settings.seed ?? Math.floor(Math.random() * 2 ** 53));
     this.#decoder = createStreamingDecoder(tokenizer, { skipSpecialTokens: true });
     this.#stops = createStopMatcher(settings.stop);
@@ -45,17 +55,24 @@ export class Answer {
 
   /** Takes the logits `[V]` after the last token, which are changed, and returns the token that follows. */
   accept(logits: Float32Array): number {
-    return this.take(chooseToken(logits, this.#ids, this.#settings, this.#random));
+    for (const processor of this.#processors) processor(logits, this.#ids);
+    return this.take(chooseToken(logits, this.#settings.doSample, this.#random), this.isLate);
   }
 
-  /** Takes a token that was chosen elsewhere. */
-  take(tokenId: number): number {
+  /** Whether its time is over. */
+  get isLate(): boolean {
+    const { maxTime } = this.#settings;
+    return maxTime !== undefined && performance.now() - this.#started > maxTime * 1000;
+  }
+
+  /** Takes a token that was chosen elsewhere. @param isLast whether the answer ends with it in any case */
+  take(tokenId: number, isLast = false): number {
     this.#ids.push(tokenId);
     this.tokenIds.push(tokenId);
     const isEnd = this.#settings.endTokenIds.has(tokenId);
     let { text, stopped } = this.#stops.push(isEnd ? '' : this.#decoder.push(tokenId));
     if (stopped !== undefined || isEnd) this.finishReason = 'stop';
-    else if (this.tokenIds.length >= this.most) this.finishReason = 'length';
+    else if (isLast || this.tokenIds.length >= this.most) this.finishReason = 'length';
     if (this.finishReason && stopped === undefined) {
       const rest = this.#stops.push(this.#decoder.flush());
       text += rest.text;
@@ -68,11 +85,13 @@ export class Answer {
     return tokenId;
   }
 
-  /** Ends the answer from outside. Held back text belongs to it. */
+  /** Ends the answer from outside. Text that was held back belongs to it, and comes in a chunk without a token. */
   abort(): void {
     if (this.finishReason) return;
     this.finishReason = 'abort';
     const rest = this.#stops.push(this.#decoder.flush());
-    this.text += rest.text + (rest.stopped === undefined ? this.#stops.flush() : '');
+    const text = rest.text + (rest.stopped === undefined ? this.#stops.flush() : '');
+    this.text += text;
+    if (text) this.#emit({ text });
   }
 }

@@ -1,5 +1,8 @@
-import { argmax, processLogits } from './sampling.js';
+import { SessionError } from '@weft/errors';
 import type { GenerationSettings } from './generation-options.js';
+import { normalize } from './logits-processors.js';
+import { seededRandom, type Random } from './random.js';
+import { processorsOf } from './sampling.js';
 
 export interface Beam {
   /** Generated ids. */
@@ -34,9 +37,10 @@ interface Candidate {
 /**
  * Beam search as transformers does it (`_beam_search`): each step looks at the best `(1 + end tokens) * beams`
  * continuations, the best `beams` that go on are kept running, and finished ones compete by their length-normalised
- * score.
+ * score. Where it samples, continuations are drawn by their probabilities, none twice, in place of the best.
  *
- * @returns the best finished beams, best first
+ * @returns the best finished beams, best first; at least one
+ * @throws SessionError if no token can follow
  */
 export async function beamSearch({
   promptIds,
@@ -46,7 +50,11 @@ export async function beamSearch({
   next,
   isStopped,
 }: BeamSearch): Promise<Beam[]> {
-  const { numBeams, lengthPenalty, earlyStopping, endTokenIds, numReturnSequences } = settings;
+  const { numBeams, lengthPenalty, earlyStopping, endTokenIds, numReturnSequences, doSample } = settings;
+  const processors = processorsOf(settings, { promptIds, most });
+  // In transformers 5.18 the penalty by the prompt reaches the first beam only.
+  const ofOthers = processorsOf({ ...settings, encoderRepetitionPenalty: 1 }, { promptIds, most });
+  const random = seededRandom(settings.seed ?? Math.floor(Math.random() * 2 ** 53));
   const considered = Math.max(2, 1 + endTokenIds.size) * numBeams;
   let finished: Beam[] = [];
   let running: Beam[] = [{ tokenIds: [], score: 0 }];
@@ -55,19 +63,23 @@ export async function beamSearch({
 
   for (let length = 1; ; length++) {
     const scored = running.map(({ tokenIds, score }, i) => {
-      const logProbabilities = logSoftmax(logits[i]!);
-      processLogits(logProbabilities, [...promptIds, ...tokenIds], settings);
+      const logProbabilities = logits[i]!.slice();
+      const ids = [...promptIds, ...tokenIds];
+      for (const processor of [normalize, ...(i === 0 ? processors : ofOthers)])
+        processor(logProbabilities, ids);
       return { logProbabilities, score };
     });
-    best = topContinuations(scored, considered).map(([parent, token, score]) => {
-      const tokenIds = [...running[parent]!.tokenIds, token];
-      return {
-        parent,
-        tokenIds,
-        score,
-        ends: endTokenIds.has(token) || length >= most || isStopped(tokenIds),
-      };
-    });
+    best = topContinuations(scored, considered, doSample ? random : undefined).map(
+      ([parent, token, score]) => {
+        const tokenIds = [...running[parent]!.tokenIds, token];
+        return {
+          parent,
+          tokenIds,
+          score,
+          ends: endTokenIds.has(token) || length >= most || isStopped(tokenIds),
+        };
+      },
+    );
     const isFull = earlyStopping === true && finished.length >= numBeams;
     const done = best.slice(0, numBeams).filter(({ ends }) => ends && !isFull);
     finished = [
@@ -77,7 +89,11 @@ export async function beamSearch({
       .sort((a, b) => b.score - a.score)
       .slice(0, numBeams);
 
-    const open = best.filter(({ ends }) => !ends).slice(0, numBeams);
+    // Continuations that were drawn are not in the order of their scores.
+    const open = best
+      .filter(({ ends }) => !ends)
+      .sort((a, b) => b.score - a.score)
+      .slice(0, numBeams);
     const reach = earlyStopping === 'never' && lengthPenalty > 0 ? most : length;
     const worst = finished.length >= numBeams ? finished.at(-1)!.score : -1e9;
     const canImprove = open.length > 0 && open[0]!.score / reach ** lengthPenalty > worst;
@@ -88,31 +104,40 @@ export async function beamSearch({
       open.map(({ tokenIds }) => tokenIds.at(-1)!),
     );
   }
+  if (finished.length === 0)
+    throw new SessionError({
+      message: 'No token can follow: every continuation of every beam is forbidden.',
+      hint: 'The settings or a logits processor forbid every token, or the weights hold values that are no numbers.',
+    });
   return finished.slice(0, numReturnSequences);
 }
 
-function logSoftmax(logits: Float32Array): Float32Array {
-  const most = logits[argmax(logits)]!;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - most);
-  const shift = most + Math.log(sum);
-  return logits.map((logit) => logit - shift);
-}
-
-/** The best continuations of all beams as `[beam, token, score]`, best first; of equal ones the first. */
+/**
+ * The best continuations of all beams as `[beam, token, score]`, best first; of equal ones the first. With random numbers
+ * they are drawn without replacement by the softmax of their scores, in the order of the draws: the largest scores, each
+ * with a Gumbel noise of its own (Kool et al. 2019). What is forbidden does not come.
+ */
 function topContinuations(
   beams: readonly { readonly logProbabilities: Float32Array; readonly score: number }[],
   count: number,
+  random: Random | undefined,
 ): [beam: number, token: number, score: number][] {
   const best: [number, number, number][] = [];
+  const keys: number[] = [];
   for (const [beam, { logProbabilities, score }] of beams.entries())
     for (let token = 0; token < logProbabilities.length; token++) {
       const total = Math.fround(logProbabilities[token]! + score);
-      if (best.length === count && total <= best[count - 1]![2]) continue;
+      if (!(total > -Infinity)) continue;
+      const key = random ? total - Math.log(-Math.log(random.uniform())) : total;
+      if (best.length === count && key <= keys[count - 1]!) continue;
       let at = best.length;
-      while (at > 0 && best[at - 1]![2] < total) at--;
+      while (at > 0 && keys[at - 1]! < key) at--;
       best.splice(at, 0, [beam, token, total]);
-      if (best.length > count) best.pop();
+      keys.splice(at, 0, key);
+      if (best.length > count) {
+        best.pop();
+        keys.pop();
+      }
     }
   return best;
 }

@@ -1,15 +1,17 @@
 import { part } from '@weft/spec';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
+import { noDefaults } from './generation-config.js';
+import type { GenerationSettings } from './generation-options.js';
+import { resolveSettings } from './generation-settings.js';
 import { answerPrompt, openPrompt, startTimes, type KnownPrompt } from './generator.js';
-import { resolveSettings, type GenerationSettings } from './generation-options.js';
 import { load } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
+import { argmax } from './logits-warpers.js';
 import { seededRandom } from './random.js';
-import { argmax } from './sampling.js';
 
 const steps = 10;
-const settings = resolveSettings({ maxNewTokens: steps, doSample: false }, {}, new Set());
+const settings = resolveSettings({ maxNewTokens: steps, doSample: false }, noDefaults, new Set());
 
 /** Prompts of 1 to 320 random ids, so that some take more than one chunk. */
 function randomPrompts(model: LoadedModel, count: number, seed: number): KnownPrompt[] {

@@ -79,6 +79,32 @@ describe('chat', () => {
     expect(result.tokenIds).toEqual((await fresh(chat)).tokenIds);
   });
 
+  it('takes the next question right after an answer is cancelled, and keeps their order', async () => {
+    const chat = model.chat(greedy);
+    const left = chat.send('What is it?', { images: [image], maxNewTokens: 200 });
+    for await (const _ of left) break;
+    const cancelled = chat.send('Or this?', { maxNewTokens: 200 });
+    cancelled.cancel();
+    const next = chat.send('Go on.');
+    expect(() => chat.send('And?')).toThrow(/still answering/);
+    const result = await next.result();
+    expect((await left.result()).finishReason).toBe('abort');
+    expect(await cancelled.result()).toMatchObject({ finishReason: 'abort', text: '' });
+    expect(chat.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+    expect(result.tokenIds).toEqual((await fresh(chat)).tokenIds);
+  });
+
+  it('forgets at once what was cancelled', async () => {
+    const chat = model.chat(greedy);
+    const left = chat.send('What is it?', { images: [image], maxNewTokens: 200 });
+    expect(() => chat.reset()).toThrow(/still answering/);
+    left.cancel();
+    chat.reset();
+    const alone = await chat.send('Hello').result();
+    expect(chat.messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+    expect(alone.tokenIds).toEqual((await fresh(chat)).tokenIds);
+  });
+
   it('is as it was after a turn that fails', async () => {
     const chat = model.chat(greedy);
     const first = await chat.send('Hello').result();

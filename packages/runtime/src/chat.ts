@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
 import type { PromptRule } from '@weft/spec';
-import { checkOptions, resolveSettings, type GenerationOptions } from './generation-options.js';
+import type { GenerationOptions, GenerationSettings } from './generation-options.js';
+import { checkOptions, resolveSettings } from './generation-settings.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
 import {
   abortedResult,
@@ -8,7 +9,9 @@ import {
   continuePrompt,
   openPrompt,
   preparePrompt,
+  requireRoom,
   startTimes,
+  vocabSizeOf,
   type GenerationContext,
   type KnownPrompt,
   type OpenPrompt,
@@ -35,6 +38,13 @@ export interface SendOptions extends GenerationOptions {
 
 const nothing: PromptKeys = { ids: [], marks: [] };
 
+/** An answer that is under way. */
+interface Turn {
+  readonly signal: AbortSignal;
+  /** Settled when it has ended, however it did. */
+  readonly ended: Promise<unknown>;
+}
+
 /**
  * A conversation. Keys and values of earlier turns stay: a turn reads only what differs from the turns before. The
  * whole conversation is rendered afresh for each turn, so the answers are those of a fresh generation over all messages.
@@ -47,10 +57,11 @@ export class Chat {
   readonly #lease: PictureLease;
   /** What the sequence holds. */
   #held = nothing;
-  #busy = false;
+  /** The last of those that have not ended; those before it were cancelled. */
+  #turn: Turn | undefined;
 
   constructor(context: GenerationContext, options: ChatOptions) {
-    checkOptions(options, ['system'], 'chat');
+    checkOptions(options, ['system'], { where: 'chat', vocabSize: vocabSizeOf(context) });
     this.#context = context;
     this.#lease = context.pictures.lease();
     this.#options = options;
@@ -64,17 +75,17 @@ export class Chat {
 
   /**
    * Says something and streams the answer. An answer that is aborted stays in the conversation as far as it came; one
-   * that fails leaves the conversation as it was.
+   * that fails leaves the conversation as it was. After `cancel()` the next may be sent at once: it waits until the one
+   * before has ended.
    *
-   * @throws InputError for bad options, or while another answer is under way
+   * @throws InputError for bad options, or while another answer is under way that was not cancelled
    */
   send(given: string | readonly (MessagePart | ForeignPart)[], options: SendOptions = {}): GenerationStream {
-    checkOptions(options, ['images', 'videos'], 'chat.send');
-    if (this.#busy)
-      throw new InputError({
-        message: 'The chat is still answering.',
-        hint: 'Await the result of the last answer, or cancel it.',
-      });
+    checkOptions(options, ['images', 'videos'], {
+      where: 'chat.send',
+      vocabSize: vocabSizeOf(this.#context),
+    });
+    const before = this.#requireFree();
     const [{ content }] = readMessages([{ role: 'user', content: given }], 'chat.send') as [Message];
     const { system: _, ...always } = this.#options;
     const { images = [], videos = [], ...own } = options;
@@ -84,26 +95,45 @@ export class Chat {
       this.#context.endTokenIds,
     );
     const signals = [always.signal, own.signal].filter((signal) => signal !== undefined);
-    this.#busy = true;
     return new GenerationStream(
-      async (emit, signal) => {
-        try {
-          return await this.#turn({ content, images, videos, settings, emit, signal });
-        } finally {
-          this.#busy = false;
-        }
-      },
+      (emit, signal) =>
+        this.#after(before, signal, () => this.#answer({ content, images, videos, settings, emit, signal })),
       signals.length > 0 ? AbortSignal.any(signals) : undefined,
     );
   }
 
-  /** Forgets the conversation. @throws InputError while an answer is under way */
+  /**
+   * Forgets the conversation, with an answer that was cancelled and has not ended yet.
+   *
+   * @throws InputError while an answer is under way that was not cancelled
+   */
   reset(): void {
-    if (this.#busy)
+    const before = this.#requireFree();
+    if (this.#turn) void this.#after(before, AbortSignal.abort(), async () => this.#forget());
+    else this.#forget();
+  }
+
+  /** The end of the answer before, which must have been cancelled. @throws InputError if it was not */
+  #requireFree(): Promise<unknown> {
+    if (this.#turn && !this.#turn.signal.aborted)
       throw new InputError({
         message: 'The chat is still answering.',
-        hint: 'Await the result, or cancel it.',
+        hint: 'Await the result of the last answer, or cancel it.',
       });
+    return this.#turn?.ended ?? Promise.resolve();
+  }
+
+  /** Begins something when what was there before has ended. */
+  #after<T>(before: Promise<unknown>, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const result = before.then(work).finally(() => {
+      if (this.#turn === turn) this.#turn = undefined;
+    });
+    const turn: Turn = { signal, ended: result.catch(() => undefined) };
+    this.#turn = turn;
+    return result;
+  }
+
+  #forget(): void {
     this.#sequence?.release();
     this.#lease.release();
     this.#sequence = undefined;
@@ -116,11 +146,11 @@ export class Chat {
     this.#messages = system === undefined ? [] : [{ role: 'system', content: system }];
   }
 
-  async #turn(given: {
+  async #answer(given: {
     readonly content: string | readonly MessagePart[];
     readonly images: readonly ImageInput[];
     readonly videos: readonly VideoInput[];
-    readonly settings: ReturnType<typeof resolveSettings>;
+    readonly settings: GenerationSettings;
     readonly emit: (chunk: GenerationChunk) => void;
     readonly signal: AbortSignal;
   }): Promise<GenerationResult> {
@@ -131,11 +161,14 @@ export class Chat {
     let prompt: KnownPrompt;
     let opened: OpenPrompt;
     try {
+      // One that was cancelled while it waited leaves nothing.
+      signal.throwIfAborted();
       messages = [
         ...messages,
         { role: 'user', content: await withVisuals(content, { images, videos }, { signal, backdrop }) },
       ];
       prompt = await preparePrompt(this.#context, { messages }, { times, signal });
+      requireRoom(this.#context, prompt, settings);
       opened = await this.#open(prompt, signal);
     } catch (error) {
       if (!signal.aborted) throw error;

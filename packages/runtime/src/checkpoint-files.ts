@@ -2,6 +2,7 @@ import { ConfigError } from '@weft/errors';
 import { configOfParams } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
+import { parsePythonJson } from './python-json.js';
 
 /** The JSON files of a Hugging Face folder that say what the model is. */
 export interface CheckpointFiles {
@@ -41,7 +42,7 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
     });
   const own = await readJsonObject(files.join(path, 'preprocessor_config.json'));
   const processor = await readJsonObject(files.join(path, 'processor_config.json'));
-  const generation = await readJsonObject(files.join(path, 'generation_config.json'));
+  const generation = await readJsonObject(files.join(path, 'generation_config.json'), parsePythonJson);
   const preprocessor = own ?? ((processor?.['image_processor'] ?? {}) as Json);
   const video = (processor?.['video_processor'] ??
     (await readJsonObject(files.join(path, 'video_preprocessor_config.json')))) as Json | undefined;
@@ -54,8 +55,16 @@ export async function readCheckpointFiles(folder: string): Promise<CheckpointFil
   };
 }
 
-/** A file's JSON object, or `undefined` if there is no such file. @throws ConfigError if it holds something else */
-export async function readJsonObject(path: string): Promise<Json | undefined> {
+/**
+ * A file's JSON object, or `undefined` if there is no such file.
+ *
+ * @param parse reads the text; throws a SyntaxError
+ * @throws ConfigError if it holds something else
+ */
+export async function readJsonObject(
+  path: string,
+  parse: (text: string) => unknown = JSON.parse,
+): Promise<Json | undefined> {
   let text: string;
   try {
     text = await files.readText(path);
@@ -69,7 +78,7 @@ export async function readJsonObject(path: string): Promise<Json | undefined> {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parse(text);
   } catch (cause) {
     throw new ConfigError({
       message: `The file is not valid JSON: ${(cause as Error).message}.`,
@@ -99,17 +108,4 @@ export function maxPositionsOf(config: Json): number {
     if (typeof value === 'number' && value > 0) return value;
   }
   return Infinity;
-}
-
-/** Ids that end an answer: those of `generation_config.json`, else of `config.json`, else the tokenizer's. */
-export function endTokensOf(
-  { config, generation }: CheckpointFiles,
-  tokenizerEnd: number | undefined,
-): Set<number> {
-  for (const section of [generation, ...sectionsOf(config)]) {
-    const value = section['eos_token_id'];
-    if (typeof value === 'number') return new Set([value]);
-    if (Array.isArray(value) && value.length > 0) return new Set(value as number[]);
-  }
-  return new Set(tokenizerEnd === undefined ? [] : [tokenizerEnd]);
 }

@@ -1,5 +1,5 @@
 import type { GenerationRequest, LoadedModel } from './loaded-model.js';
-import { argmax } from './sampling.js';
+import { argmax } from './logits-warpers.js';
 
 /** How well a model in another form answers like the same model as its files have it. */
 export interface Agreement {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError, UnsupportedError } from '@weft/errors';
+import { InputError } from '@weft/errors';
 import { decodeImage } from '@weft/image';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../test/fixtures.js';
@@ -190,9 +190,15 @@ describe('generate', () => {
         (await model.generate({ ...request, ...options }).result()).tokenIds,
       );
     expect(await model.generateBatch([])).toEqual([]);
-    await expect(model.generateBatch([{ prompt: 'a', numBeams: 2, doSample: false }])).rejects.toThrow(
-      UnsupportedError,
+    const beams = { numBeams: 3, ...options };
+    const [first, second] = await model.generateBatch([
+      { prompt: 'A house', ...beams },
+      { prompt, images, ...beams },
+    ]);
+    expect(first!.tokenIds).toEqual(
+      (await model.generate({ prompt: 'A house', ...beams }).result()).tokenIds,
     );
+    expect(second!.tokenIds).toEqual((await model.generate({ prompt, images, ...beams }).result()).tokenIds);
     expect(
       (await model.generateBatch([{ prompt: 'a' }], { signal: AbortSignal.abort() }))[0]!.finishReason,
     ).toBe('abort');
@@ -209,6 +215,18 @@ describe('generate', () => {
       [{ stop: 'x' }, /stop is "x"/],
       [{ seed: 1.5 }, /seed is 1.5/],
       [{ logitsProcessors: [1] }, /logitsProcessors is/],
+      [{ suppressTokens: 5 }, /suppressTokens is 5, expected a list of token ids/],
+      [{ badWordsIds: [[3], []] }, /badWordsIds is/],
+      [{ badWordsIds: [[3, 99999]] }, /the id 99999, outside of the vocabulary/],
+      [{ sequenceBias: [[[3], '2']] }, /sequenceBias is/],
+      [{ forcedEosTokenId: -1 }, /forcedEosTokenId is -1/],
+      [{ eosTokenId: [] }, /eosTokenId is/],
+      [{ typicalP: 0 }, /typicalP is 0/],
+      [{ etaCutoff: 1 }, /etaCutoff is 1/],
+      [{ exponentialDecayLengthPenalty: [2] }, /exponentialDecayLengthPenalty is/],
+      [{ watermarking: { greenlistRatio: 1 } }, /watermarking is/],
+      [{ watermarking: { ratio: 0.5 } }, /watermarking is/],
+      [{ maxTime: -1 }, /maxTime is -1/],
     ];
     for (const [options, message] of wrong) {
       expect(() => ask('What?', options)).toThrow(InputError);

@@ -1,26 +1,72 @@
-import { InputError, UnsupportedError } from '@weft/errors';
-import type { Json } from '@weft/spec';
-import type { LogitsProcessor, SamplingSettings } from './sampling.js';
+import type { LogitsProcessor, SequenceBias } from './logits-processors.js';
+import type { SamplingSettings } from './sampling.js';
+import type { Watermarking } from './watermark.js';
 
-/** How an answer is generated. What is left out comes from the checkpoint's `generation_config.json`. */
+/**
+ * How an answer is generated. What is left out comes from the checkpoint's `generation_config.json`, and what is not there
+ * has the default of transformers, but for the length. Names are those of transformers' `GenerationConfig` in camel case.
+ */
 export interface GenerationOptions {
-  /** Most tokens of the answer; 512 unless given. */
+  /** Most tokens of the answer; 512 unless given. It counts before `maxLength`. */
   readonly maxNewTokens?: number | undefined;
+  /** Most tokens of prompt and answer together. */
+  readonly maxLength?: number | undefined;
+  /** No end token comes before the answer has so many tokens. It counts before `minLength`. */
+  readonly minNewTokens?: number | undefined;
+  /** No end token comes before prompt and answer together have so many tokens. */
+  readonly minLength?: number | undefined;
+  /** Seconds after which the answer ends, with the token that is under way. */
+  readonly maxTime?: number | undefined;
   /** 0 is greedy; any other value samples, unless `doSample` is false. */
   readonly temperature?: number | undefined;
-  /** 0 leaves it out. */
+  /** The most probable tokens to draw from; 50 unless given, 0 leaves it out. */
   readonly topK?: number | undefined;
   readonly topP?: number | undefined;
   readonly minP?: number | undefined;
+  /** Share of the entropy that the tokens to draw from may have. */
+  readonly topH?: number | undefined;
+  /** Probability of the tokens to draw from, those of the most usual information first. */
+  readonly typicalP?: number | undefined;
+  /** Less probable tokens are not drawn; 0 leaves it out. */
+  readonly epsilonCutoff?: number | undefined;
+  /** Like `epsilonCutoff`, but lower where the distribution is flat; 0 leaves it out. */
+  readonly etaCutoff?: number | undefined;
   readonly repetitionPenalty?: number | undefined;
+  /** Above 1, tokens that are not in the prompt become less likely. */
+  readonly encoderRepetitionPenalty?: number | undefined;
   readonly noRepeatNgramSize?: number | undefined;
+  /** Runs of so many tokens that are in the prompt do not come in the answer; 0 leaves it out. */
+  readonly encoderNoRepeatNgramSize?: number | undefined;
+  /** Sequences of ids that do not come in the answer; an end token alone is left out of the list. */
+  readonly badWordsIds?: readonly (readonly number[])[] | undefined;
+  /** Sequences of ids, and what is added to the logit of the last where the others came before it. */
+  readonly sequenceBias?: readonly SequenceBias[] | undefined;
+  /** Ids that do not come in the answer. */
+  readonly suppressTokens?: readonly number[] | undefined;
+  /** Ids that do not begin the answer. */
+  readonly beginSuppressTokens?: readonly number[] | undefined;
+  /** Id that begins the answer to a prompt of one token. */
+  readonly forcedBosTokenId?: number | undefined;
+  /** Ids of which one ends an answer that is as long as it may be. */
+  readonly forcedEosTokenId?: number | readonly number[] | undefined;
+  /**
+   * After so many tokens of the answer the logits of end tokens grow by a share of their size, `factor ** steps - 1`.
+   */
+  readonly exponentialDecayLengthPenalty?: readonly [start: number, factor: number] | undefined;
+  /** Whether logits that are no numbers or infinite are mended before a token is chosen. */
+  readonly removeInvalidValues?: boolean | undefined;
+  /** Whether logits become logarithms of probabilities after all else; beams are compared by them. */
+  readonly renormalizeLogits?: boolean | undefined;
+  readonly watermarking?: Watermarking | undefined;
   /** Whether to draw tokens; otherwise the most probable one is taken. */
   readonly doSample?: boolean | undefined;
   /** Whole number: the same seed draws the same tokens. */
   readonly seed?: number | undefined;
   /** Texts that end the answer; they are not part of it. */
   readonly stop?: readonly string[] | undefined;
-  /** Hypotheses of beam search; 1 is greedy. */
+  /** Ids that end the answer. */
+  readonly eosTokenId?: number | readonly number[] | undefined;
+  /** Hypotheses of beam search; 1 is none. */
   readonly numBeams?: number | undefined;
   /** Exponent on the length in the score of a finished beam. */
   readonly lengthPenalty?: number | undefined;
@@ -35,129 +81,15 @@ export interface GenerationOptions {
 
 /** Options with all defaults filled in. */
 export interface GenerationSettings extends SamplingSettings {
+  /** Most tokens of the answer, unless `maxLength` says it. */
   readonly maxNewTokens: number;
+  /** Most tokens of prompt and answer together; absent where `maxNewTokens` counts. */
+  readonly maxLength: number | undefined;
+  /** Seconds. */
+  readonly maxTime: number | undefined;
   readonly seed: number | undefined;
   readonly stop: readonly string[];
-  readonly numBeams: number;
   readonly lengthPenalty: number;
   readonly earlyStopping: boolean | 'never';
   readonly numReturnSequences: number;
-  /** Tokens that end the answer. */
-  readonly endTokenIds: ReadonlySet<number>;
-}
-
-type Check = (value: unknown) => boolean;
-const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
-const whole = (least: number): [Check, string] => [
-  (value) => Number.isSafeInteger(value) && (value as number) >= least,
-  `a whole number of at least ${least}`,
-];
-const list = (type: string): [Check, string] => [
-  (value) => Array.isArray(value) && value.every((item) => typeof item === type),
-  `a list of ${type}s`,
-];
-
-const checks: { readonly [K in keyof Required<GenerationOptions>]: [Check, string] } = {
-  maxNewTokens: whole(1),
-  temperature: [(value) => isNumber(value) && (value as number) >= 0, 'a number of at least 0'],
-  topK: whole(0),
-  topP: [
-    (value) => isNumber(value) && (value as number) > 0 && (value as number) <= 1,
-    'a number above 0, at most 1',
-  ],
-  minP: [
-    (value) => isNumber(value) && (value as number) >= 0 && (value as number) <= 1,
-    'a number from 0 to 1',
-  ],
-  repetitionPenalty: [(value) => isNumber(value) && (value as number) > 0, 'a number above 0'],
-  noRepeatNgramSize: whole(0),
-  doSample: [(value) => typeof value === 'boolean', 'true or false'],
-  seed: whole(0),
-  stop: [
-    (value) => list('string')[0](value) && !(value as string[]).includes(''),
-    'a list of texts that are not empty',
-  ],
-  numBeams: whole(1),
-  lengthPenalty: [isNumber, 'a number'],
-  earlyStopping: [(value) => typeof value === 'boolean' || value === 'never', "true, false or 'never'"],
-  numReturnSequences: whole(1),
-  logitsProcessors: list('function'),
-  signal: [(value) => value instanceof AbortSignal, 'an AbortSignal'],
-};
-
-/**
- * Refuses options that do not exist, so that a misspelt one does not go unnoticed, and values out of range.
- *
- * @param more names of further options that the caller takes
- * @throws InputError
- */
-export function checkOptions(options: object, more: readonly string[], where: string): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (more.includes(key) || value === undefined) continue;
-    if (!Object.hasOwn(checks, key))
-      throw new InputError({
-        message: `There is no option '${key}'.`,
-        where,
-        hint: `Options are ${[...more, ...Object.keys(checks)].join(', ')}.`,
-      });
-    const [check, wanted] = checks[key as keyof GenerationOptions];
-    if (!check(value))
-      throw new InputError({ message: `${key} is ${show(value)}, expected ${wanted}.`, where });
-  }
-}
-
-const show = (value: unknown): string =>
-  typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value));
-
-/**
- * The request's options over those of `generation_config.json`.
- *
- * @throws UnsupportedError for beam search that samples
- * @throws InputError if more sequences are asked for than there are beams
- */
-export function resolveSettings(
-  options: GenerationOptions,
-  defaults: Json,
-  endTokenIds: ReadonlySet<number>,
-): GenerationSettings {
-  const number = (given: number | undefined, key: string): number | undefined => {
-    const value = given ?? defaults[key];
-    return typeof value === 'number' ? value : undefined;
-  };
-  const { temperature, topK, topP, minP } = options;
-  const wanted = [temperature, topK, topP, minP].some((value) => value !== undefined);
-  const doSample =
-    temperature === 0 ? false : (options.doSample ?? (wanted || defaults['do_sample'] === true));
-  const numBeams = number(options.numBeams, 'num_beams') ?? 1;
-  const numReturnSequences = options.numReturnSequences ?? 1;
-  if (numBeams > 1 && doSample)
-    throw new UnsupportedError({
-      message: 'Beam search that samples is not supported.',
-      where: 'numBeams',
-      hint: 'Pass doSample: false, or numBeams: 1.',
-    });
-  if (numReturnSequences > numBeams)
-    throw new InputError({
-      message: `numReturnSequences is ${numReturnSequences}, but there are only ${numBeams} beams.`,
-      hint: 'Raise numBeams, or send the request several times with other seeds.',
-    });
-  const early = options.earlyStopping ?? defaults['early_stopping'];
-  return {
-    doSample,
-    temperature: number(temperature, 'temperature') || undefined,
-    topK: number(topK, 'top_k'),
-    topP: number(topP, 'top_p'),
-    minP: number(minP, 'min_p'),
-    repetitionPenalty: number(options.repetitionPenalty, 'repetition_penalty'),
-    noRepeatNgramSize: number(options.noRepeatNgramSize, 'no_repeat_ngram_size'),
-    logitsProcessors: options.logitsProcessors ?? [],
-    maxNewTokens: number(options.maxNewTokens, 'max_new_tokens') ?? 512,
-    seed: options.seed,
-    stop: options.stop ?? [],
-    numBeams,
-    lengthPenalty: number(options.lengthPenalty, 'length_penalty') ?? 1,
-    earlyStopping: early === 'never' ? early : early === true,
-    numReturnSequences,
-    endTokenIds,
-  };
 }

@@ -1,12 +1,13 @@
 /** A token and the text that it completed; the text may be empty. */
 export interface GenerationChunk {
   readonly text: string;
-  readonly tokenId: number;
+  /** Absent where an answer was aborted and the chunk has the text that was held back, in case a stop string began. */
+  readonly tokenId?: number | undefined;
 }
 
 /**
- * Why an answer ended: `stop` by an end token or a stop string, `length` because `maxNewTokens` or the context was
- * used up, `abort` by the signal or because the reader left the loop.
+ * Why an answer ended: `stop` by an end token or a stop string, `length` because `maxNewTokens`, `maxTime` or the
+ * context was used up, `abort` by the signal or because the reader left the loop.
  */
 export type FinishReason = 'stop' | 'length' | 'abort';
 

@@ -1,10 +1,12 @@
 import { InputError } from '@weft/errors';
 import { visualTokenIds } from '@weft/feeds';
-import { senseOf, type Json, type Model, type TokenPositions } from '@weft/spec';
+import { part, senseOf, type Model, type TokenPositions } from '@weft/spec';
 import { Answer } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
 import type { EmbedPiece, RowPictures } from './engine.js';
+import type { GenerationDefaults } from './generation-config.js';
 import type { GenerationSettings } from './generation-options.js';
+import { answerLength } from './generation-settings.js';
 import type { GenerationChunk, GenerationResult, Timings } from './generation-stream.js';
 import { buildPrompt, type Prompt, type PromptTools } from './prompt.js';
 import type { Question, QuestionInput } from './message.js';
@@ -23,8 +25,8 @@ export interface GenerationContext extends PromptTools, SequenceTools {
   readonly prefixes: PrefixQueue;
   /** Bytes of keys and values that the engine holds for other prompts. */
   readonly prefixCacheBytes: number;
-  /** `generation_config.json`. */
-  readonly generation: Json;
+  /** What the checkpoint says about generation. */
+  readonly generation: GenerationDefaults;
   readonly endTokenIds: ReadonlySet<number>;
   /** ms. */
   readonly loadTime: number;
@@ -55,6 +57,18 @@ async function timed<T>(times: Times, key: keyof Times, action: () => Promise<T>
   } finally {
     times[key] += performance.now() - started;
   }
+}
+
+/** Tokens that a model predicts. */
+export const vocabSizeOf = ({ model }: GenerationContext): number => part(model, 'backbone').shape.vocabSize;
+
+/** @throws InputError if a prompt leaves no room for an answer */
+export function requireRoom(
+  { maxPositions }: GenerationContext,
+  { ids }: Prompt,
+  settings: GenerationSettings,
+): void {
+  answerLength(settings, ids.length, maxPositions);
 }
 
 export const shapeOf = (model: Model): SequenceShape => ({
@@ -309,15 +323,19 @@ async function searchBeams(
       next: async (parents, tokenIds) => {
         signal?.throwIfAborted();
         running = await branch(running, parents);
-        return Promise.all(tokenIds.map((id, i) => running[i]!.extend({ ids: [id] }, signal)));
+        // Each has a signal of its own: one that dozens listen to looks like a leak to Node.
+        const own = () => signal && AbortSignal.any([signal]);
+        return Promise.all(tokenIds.map((id, i) => running[i]!.extend({ ids: [id] }, own())));
       },
       isStopped: (tokenIds) => {
+        if (answer.isLate) return true;
         if (settings.stop.length === 0) return false;
         const text = tokenizer.decode(tokenIds, { skipSpecialTokens: true });
         return settings.stop.some((stop) => text.includes(stop));
       },
     });
-    for (const id of beams[0]?.tokenIds ?? []) answer.take(id);
+    const { tokenIds } = beams[0]!;
+    for (const [i, id] of tokenIds.entries()) answer.take(id, i === tokenIds.length - 1);
     return beams;
   } finally {
     for (const beam of running) beam.release();
@@ -343,7 +361,7 @@ function spoken(
   tokenIds: readonly number[],
 ): string {
   const answer = new Answer(prompt.ids, settings, tokenizer, { maxPositions, emit: () => undefined });
-  for (const id of tokenIds) answer.take(id);
+  for (const [i, id] of tokenIds.entries()) answer.take(id, i === tokenIds.length - 1);
   return answer.text;
 }
 

@@ -37,11 +37,12 @@ export {
   type RenderedPart,
   type Renderer,
 } from './conversation.js';
-export type { LogitsProcessor } from './sampling.js';
+export type { LogitsProcessor, SequenceBias } from './logits-processors.js';
 export { verify, type VerifyOptions, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
 export type { ImageInput, VideoInput } from './visuals.js';
 export type { WeightPiece } from './weight-pieces.js';
+export type { Watermarking } from './watermark.js';
 export { writeModel, type ModelToWrite, type WeightToWrite } from './write-model.js';
 export { smallStorage, type SmallStorage } from './small-storage.js';
 export {

@@ -2,16 +2,12 @@ import { importPackage } from '#backend';
 import { ConfigError, InputError, NoticeList } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { modelOf } from '@weft/models';
-import type { Json, Model, PartDefinition } from '@weft/spec';
+import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
 import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
-import {
-  endTokensOf,
-  maxPositionsOf,
-  readCheckpointFiles,
-  type CheckpointFiles,
-} from './checkpoint-files.js';
+import { maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
+import { endTokensOf, readGeneration } from './generation-config.js';
 import { shapeOf } from './generator.js';
 import { LoadedModel } from './loaded-model.js';
 import { PictureStore } from './picture-store.js';
@@ -90,6 +86,8 @@ export async function loadStored(
   const notices = new NoticeList();
   const sources = { parts, importPackage, notice: notices.take };
   const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
+  const { vocabSize } = part(model, 'backbone').shape;
+  const generation = readGeneration(files, { vocabSize, notice: notices.take });
   signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
     options.tokenizer ?? tokenizerOf(files, model),
@@ -110,14 +108,14 @@ export async function loadStored(
     folder: files.folder,
     model,
     preprocessor: files.preprocessor,
-    generation: files.generation,
+    generation,
     tokenizer,
     chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
     unusedTensors: unused,
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
     maxPositions: maxPositionsOf(files.config),
-    endTokenIds: endTokensOf(files, tokenizer.eosTokenId),
+    endTokenIds: endTokensOf(generation, files, { tokenizerEnd: tokenizer.eosTokenId, vocabSize }),
     engine,
     eye,
     scheduler,

@@ -1,22 +1,20 @@
-import { InputError, UnsupportedError, type Notice } from '@weft/errors';
+import { InputError, type Notice } from '@weft/errors';
 import type { Json, Model } from '@weft/spec';
 import type { Tokenizer } from '@weft/text';
 import { abortable } from './abortable.js';
 import { Chat, type ChatOptions } from './chat.js';
 import { forward, type ForwardInputs, type Logits } from './forward.js';
-import {
-  checkOptions,
-  resolveSettings,
-  type GenerationOptions,
-  type GenerationSettings,
-} from './generation-options.js';
+import type { GenerationOptions, GenerationSettings } from './generation-options.js';
+import { checkOptions, resolveSettings } from './generation-settings.js';
 import { GenerationStream, type GenerationResult } from './generation-stream.js';
 import {
   abortedResult,
   answerPrompt,
   openPrompt,
   preparePrompt,
+  requireRoom,
   startTimes,
+  vocabSizeOf,
   type GenerationContext,
   type OpenPrompt,
   type Progress,
@@ -118,6 +116,7 @@ export class LoadedModel {
     let opened: OpenPrompt | undefined;
     try {
       const prompt = await preparePrompt(this.#parts, request, { times, signal });
+      requireRoom(this.#parts, prompt, settings);
       opened = await openPrompt(this.#parts, prompt, signal);
       return await answerPrompt(this.#parts, { prompt, settings, opened, lease }, { times, emit, signal });
     } catch (error) {
@@ -134,18 +133,12 @@ export class LoadedModel {
    * others are given up.
    *
    * @throws InputError for bad options or inputs
-   * @throws UnsupportedError for beam search
    */
   async generateBatch(
     requests: readonly GenerationRequest[],
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<GenerationResult[]> {
     const settings = requests.map((request) => this.#settings(request));
-    if (settings.some(({ numBeams }) => numBeams > 1))
-      throw new UnsupportedError({
-        message: 'Beam search of a batch is not supported.',
-        hint: 'Call generate for each request.',
-      });
     if (requests.some((request) => request.signal))
       throw new InputError({
         message: 'One request of a batch cannot be aborted on its own.',
@@ -192,7 +185,10 @@ export class LoadedModel {
   }
 
   #settings(request: GenerationRequest): GenerationSettings {
-    checkOptions(request, ['messages', 'prompt', 'images', 'videos'], 'generate');
+    checkOptions(request, ['messages', 'prompt', 'images', 'videos'], {
+      where: 'generate',
+      vocabSize: vocabSizeOf(this.#parts),
+    });
     return resolveSettings(request, this.#parts.generation, this.#parts.endTokenIds);
   }
 }

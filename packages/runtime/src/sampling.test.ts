@@ -1,16 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { SessionError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from './random.js';
-import {
-  argmax,
-  chooseToken,
-  keepTopK,
-  keepTopP,
-  processLogits,
-  warpLogits,
-  type SamplingSettings,
-} from './sampling.js';
+import { argmax, keepTopK, keepTopP } from './logits-warpers.js';
+import { seededRandom, type Random } from './random.js';
+import { chooseToken, processorsOf, type SamplingSettings } from './sampling.js';
 
 interface Sample {
   readonly settings: Partial<SamplingSettings>;
@@ -23,15 +16,31 @@ const { samples } = JSON.parse(
 ) as {
   samples: Sample[];
 };
-const sampling = { doSample: true, logitsProcessors: [] } as const;
+const sampling: SamplingSettings = {
+  doSample: true,
+  logitsProcessors: [],
+  numBeams: 1,
+  endTokenIds: new Set(),
+};
+
+/** Applies all that the settings say, then chooses. */
+function choose(
+  logits: Float32Array,
+  ids: readonly number[],
+  settings: SamplingSettings,
+  random: Random,
+): number {
+  for (const processor of processorsOf(settings, { promptIds: ids, most: 9 })) processor(logits, ids);
+  return chooseToken(logits, settings.doSample, random);
+}
 
 describe('processors and warpers', () => {
   it.each(samples.map((sample, i) => [i, JSON.stringify(sample.settings), sample] as const))(
     'give the logits of transformers, sample %i: %s',
     (_, __, { settings, ids, logits, expected }) => {
       const actual = Float32Array.from(logits);
-      processLogits(actual, ids, { ...sampling, ...settings });
-      warpLogits(actual, { ...sampling, ...settings });
+      const bounds = { promptIds: ids, most: 9 };
+      for (const processor of processorsOf({ ...sampling, ...settings }, bounds)) processor(actual, ids);
       for (const [i, value] of expected.entries()) {
         if (value === null) expect(actual[i], `token ${i}`).toBe(-Infinity);
         else expect(actual[i], `token ${i}`).toBeCloseTo(value, 5);
@@ -54,10 +63,10 @@ describe('processors and warpers', () => {
   it('run a caller’s processor after the penalties and before the temperature', () => {
     const seen: number[] = [];
     const logitsProcessors = [(logits: Float32Array) => void seen.push(logits[0]!)];
-    chooseToken(
+    choose(
       Float32Array.of(4, 1),
       [0],
-      { doSample: true, temperature: 8, repetitionPenalty: 2, logitsProcessors },
+      { ...sampling, temperature: 8, repetitionPenalty: 2, logitsProcessors },
       seededRandom(1),
     );
     expect(seen).toEqual([2]);
@@ -67,14 +76,9 @@ describe('processors and warpers', () => {
 describe('chooseToken', () => {
   it('takes the first of equal largest logits when greedy', () => {
     expect(argmax(Float32Array.of(1, 5, 5, 2))).toBe(1);
-    expect(
-      chooseToken(
-        Float32Array.of(1, 5, 5, 2),
-        [],
-        { doSample: false, logitsProcessors: [] },
-        seededRandom(1),
-      ),
-    ).toBe(1);
+    expect(choose(Float32Array.of(1, 5, 5, 2), [], { ...sampling, doSample: false }, seededRandom(1))).toBe(
+      1,
+    );
   });
 
   it('draws tokens as often as their probabilities say', () => {
@@ -83,7 +87,7 @@ describe('chooseToken', () => {
     const counts = [0, 0, 0, 0];
     const draws = 20_000;
     for (let i = 0; i < draws; i++)
-      counts[chooseToken(Float32Array.from(probabilities, Math.log), [], sampling, random)]!++;
+      counts[choose(Float32Array.from(probabilities, Math.log), [], sampling, random)]!++;
     // Four standard deviations of the largest count.
     for (const [i, count] of counts.entries())
       expect(Math.abs(count / draws - probabilities[i]!)).toBeLessThan(0.0142);
@@ -92,7 +96,7 @@ describe('chooseToken', () => {
   it('draws the same tokens for the same seed and others for another', () => {
     const run = (seed: number): number[] => {
       const random = seededRandom(seed);
-      return Array.from({ length: 40 }, () => chooseToken(new Float32Array(50), [], sampling, random));
+      return Array.from({ length: 40 }, () => choose(new Float32Array(50), [], sampling, random));
     };
     expect(run(5)).toEqual(run(5));
     expect(run(5)).not.toEqual(run(6));
@@ -100,9 +104,9 @@ describe('chooseToken', () => {
   });
 
   it('refuses logits that leave no token', () => {
-    expect(() => chooseToken(Float32Array.of(NaN, NaN), [], sampling, seededRandom(1))).toThrow(SessionError);
+    expect(() => choose(Float32Array.of(NaN, NaN), [], sampling, seededRandom(1))).toThrow(SessionError);
     expect(() =>
-      chooseToken(
+      choose(
         Float32Array.of(1, 2),
         [],
         { ...sampling, logitsProcessors: [(l) => l.fill(-Infinity)] },

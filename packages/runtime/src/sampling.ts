@@ -1,143 +1,162 @@
 import { SessionError } from '@weft/errors';
+import {
+  biasSequences,
+  decayLength,
+  forbidBefore,
+  forbidNgramsOf,
+  forbidRepeatedNgrams,
+  forbidSequences,
+  forceAt,
+  normalize,
+  penalizeNews,
+  penalizeRepetition,
+  removeInvalidValues,
+  suppress,
+  suppressAt,
+  type LogitsProcessor,
+  type SequenceBias,
+} from './logits-processors.js';
+import {
+  applyTemperature,
+  argmax,
+  cutBelow,
+  etaThreshold,
+  keepMinP,
+  keepTopH,
+  keepTopK,
+  keepTopP,
+  keepTypical,
+  softmax,
+} from './logits-warpers.js';
 import type { Random } from './random.js';
-
-/** Changes logits `[V]` in place, given the ids of prompt and answer so far. */
-export type LogitsProcessor = (logits: Float32Array, ids: readonly number[]) => void;
+import { watermark, type Watermarking } from './watermark.js';
 
 /** How the next token is chosen. A value of `undefined` leaves its step out. */
 export interface SamplingSettings {
   readonly doSample: boolean;
+  readonly sequenceBias?: readonly SequenceBias[] | undefined;
+  readonly encoderRepetitionPenalty?: number | undefined;
+  readonly repetitionPenalty?: number | undefined;
+  readonly noRepeatNgramSize?: number | undefined;
+  readonly encoderNoRepeatNgramSize?: number | undefined;
+  readonly badWordsIds?: readonly (readonly number[])[] | undefined;
+  readonly minLength?: number | undefined;
+  readonly minNewTokens?: number | undefined;
+  readonly forcedBosTokenId?: number | undefined;
+  readonly forcedEosTokenId?: readonly number[] | undefined;
+  readonly removeInvalidValues?: boolean | undefined;
+  readonly exponentialDecayLengthPenalty?: readonly [start: number, factor: number] | undefined;
+  readonly suppressTokens?: readonly number[] | undefined;
+  readonly beginSuppressTokens?: readonly number[] | undefined;
+  readonly logitsProcessors: readonly LogitsProcessor[];
   readonly temperature?: number | undefined;
+  readonly topH?: number | undefined;
   readonly topK?: number | undefined;
   readonly topP?: number | undefined;
   readonly minP?: number | undefined;
-  readonly repetitionPenalty?: number | undefined;
-  readonly noRepeatNgramSize?: number | undefined;
-  readonly logitsProcessors: readonly LogitsProcessor[];
+  readonly typicalP?: number | undefined;
+  readonly epsilonCutoff?: number | undefined;
+  readonly etaCutoff?: number | undefined;
+  readonly watermarking?: Watermarking | undefined;
+  readonly renormalizeLogits?: boolean | undefined;
+  readonly numBeams: number;
+  /** Tokens that end the answer. */
+  readonly endTokenIds: ReadonlySet<number>;
 }
 
-/** Logits of tokens that occurred are divided by the penalty if positive, else multiplied (Keskar et al. 2019). */
-export function penalizeRepetition(logits: Float32Array, ids: readonly number[], penalty: number): void {
-  for (const id of new Set(ids)) {
-    const logit = logits[id];
-    if (logit !== undefined) logits[id] = logit < 0 ? logit * penalty : logit / penalty;
-  }
-}
-
-/** Forbids tokens that would complete a run of `size` tokens that occurred before. */
-export function forbidRepeatedNgrams(logits: Float32Array, ids: readonly number[], size: number): void {
-  if (ids.length < size) return;
-  const start = ids.length + 1 - size;
-  for (let at = 0; at + size <= ids.length; at++) {
-    let same = true;
-    for (let i = 0; same && i < size - 1; i++) same = ids[at + i] === ids[start + i];
-    const banned = ids[at + size - 1]!;
-    if (same && banned < logits.length) logits[banned] = -Infinity;
-  }
-}
-
-export function applyTemperature(logits: Float32Array, temperature: number): void {
-  for (let i = 0; i < logits.length; i++) logits[i] = logits[i]! / temperature;
-}
-
-/** Keeps the `k` largest logits, and those equal to the smallest of them. */
-export function keepTopK(logits: Float32Array, k: number): void {
-  if (k >= logits.length) return;
-  const threshold = largest(logits, k);
-  for (let i = 0; i < logits.length; i++) if (logits[i]! < threshold) logits[i] = -Infinity;
-}
-
-/** Keeps the smallest set of most probable tokens whose probabilities reach `p` (Holtzman et al. 2020). */
-export function keepTopP(logits: Float32Array, p: number): void {
-  const probabilities = softmax(logits);
-  const allowed = 1 - p;
-  // Tokens below this share cannot reach `allowed` together, so only the others need sorting.
-  const share = allowed / logits.length;
-  let cumulative = 0;
-  const candidates: number[] = [];
-  for (let i = 0; i < logits.length; i++) {
-    if (probabilities[i]! > share) candidates.push(i);
-    else {
-      cumulative += probabilities[i]!;
-      logits[i] = -Infinity;
-    }
-  }
-  candidates.sort((a, b) => probabilities[a]! - probabilities[b]! || a - b);
-  candidates.pop();
-  for (const i of candidates) {
-    cumulative += probabilities[i]!;
-    if (cumulative > allowed) return;
-    logits[i] = -Infinity;
-  }
-}
-
-/** Keeps tokens that are at least `p` times as probable as the most probable one. */
-export function keepMinP(logits: Float32Array, p: number): void {
-  const most = logits[argmax(logits)]!;
-  const threshold = most + Math.log(p);
-  for (let i = 0; i < logits.length; i++) if (logits[i]! < threshold) logits[i] = -Infinity;
-}
-
-/** Index of the largest value; of equal ones the lowest. */
-export function argmax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
-}
-
-/** Probabilities of logits, in double precision. */
-export function softmax(logits: Float32Array): Float64Array {
-  const most = logits[argmax(logits)]!;
-  const result = new Float64Array(logits.length);
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += result[i] = Math.exp(logits[i]! - most);
-  for (let i = 0; i < result.length; i++) result[i]! /= sum;
-  return result;
-}
-
-/** Penalties, then the caller's own processors: what transformers applies before it looks at `do_sample`. */
-export function processLogits(
-  logits: Float32Array,
-  ids: readonly number[],
-  settings: SamplingSettings,
-): void {
-  const { repetitionPenalty = 1, noRepeatNgramSize = 0, logitsProcessors } = settings;
-  if (repetitionPenalty !== 1) penalizeRepetition(logits, ids, repetitionPenalty);
-  if (noRepeatNgramSize > 0) forbidRepeatedNgrams(logits, ids, noRepeatNgramSize);
-  for (const processor of logitsProcessors) processor(logits, ids);
-}
-
-/** Temperature, top-k, top-p, min-p, in the order of transformers. */
-export function warpLogits(
-  logits: Float32Array,
-  { temperature = 1, topK = 0, topP = 1, minP }: SamplingSettings,
-): void {
-  if (temperature !== 1) applyTemperature(logits, temperature);
-  if (topK > 0) keepTopK(logits, topK);
-  if (topP < 1) keepTopP(logits, topP);
-  if (minP !== undefined && minP > 0) keepMinP(logits, minP);
+/** What the settings are applied to. */
+export interface AnswerBounds {
+  readonly promptIds: readonly number[];
+  /** Most tokens of the answer. */
+  readonly most: number;
 }
 
 /**
- * The next token from logits `[V]`, which are changed.
+ * All that changes the logits of an answer, in the order of transformers 5.18 (`_get_logits_processor`): penalties and
+ * rules, the caller's own processors, then for sampling the temperature and what leaves tokens out, at last the
+ * watermark and the normalization.
+ */
+export function processorsOf(settings: SamplingSettings, bounds: AnswerBounds): LogitsProcessor[] {
+  const { watermarking, renormalizeLogits } = settings;
+  return [
+    ...rulesOf(settings, bounds),
+    ...settings.logitsProcessors,
+    ...(settings.doSample ? warpersOf(settings) : []),
+    ...(watermarking ? [watermark(watermarking)] : []),
+    ...(renormalizeLogits ? [normalize] : []),
+  ];
+}
+
+function rulesOf(settings: SamplingSettings, { promptIds, most }: AnswerBounds): LogitsProcessor[] {
+  const {
+    sequenceBias,
+    encoderRepetitionPenalty = 1,
+    repetitionPenalty = 1,
+    noRepeatNgramSize = 0,
+    encoderNoRepeatNgramSize = 0,
+    badWordsIds,
+    minNewTokens,
+    minLength = 0,
+    forcedBosTokenId,
+    forcedEosTokenId,
+    exponentialDecayLengthPenalty: decay,
+    suppressTokens,
+    beginSuppressTokens,
+    endTokenIds,
+  } = settings;
+  // `min_new_tokens` takes the place of `min_length`, also where it is 0.
+  const least = minNewTokens === undefined ? minLength : promptIds.length + minNewTokens;
+  // A prompt of one token may be followed by a token that is forced; suppression then begins behind it.
+  const begin = promptIds.length + (promptIds.length > 1 || forcedBosTokenId === undefined ? 0 : 1);
+  const rules: (LogitsProcessor | false | undefined)[] = [
+    sequenceBias && biasSequences(sequenceBias),
+    encoderRepetitionPenalty !== 1 && penalizeNews(encoderRepetitionPenalty, promptIds),
+    repetitionPenalty !== 1 && penalizeRepetition(repetitionPenalty),
+    noRepeatNgramSize > 0 && forbidRepeatedNgrams(noRepeatNgramSize),
+    encoderNoRepeatNgramSize > 0 && forbidNgramsOf(promptIds, encoderNoRepeatNgramSize),
+    badWordsIds && forbidSequences(badWordsIds, endTokenIds),
+    least > 0 && forbidBefore(least, endTokenIds),
+    forcedBosTokenId !== undefined && forceAt(1, [forcedBosTokenId]),
+    forcedEosTokenId && forceAt(promptIds.length + most - 1, forcedEosTokenId),
+    settings.removeInvalidValues && removeInvalidValues,
+    decay && decayLength(promptIds.length + decay[0], decay[1], endTokenIds),
+    suppressTokens && suppress(suppressTokens),
+    beginSuppressTokens && suppressAt(begin, beginSuppressTokens),
+  ];
+  return rules.filter((rule): rule is LogitsProcessor => typeof rule === 'function');
+}
+
+function warpersOf(settings: SamplingSettings): LogitsProcessor[] {
+  const { temperature = 1, topH, topK = 0, topP = 1, minP = 0, typicalP = 1 } = settings;
+  const { epsilonCutoff = 0, etaCutoff = 0, numBeams, endTokenIds } = settings;
+  // A beam needs a token that goes on beside all that end it.
+  const least = numBeams > 1 ? Math.max(1, endTokenIds.size) + 1 : 1;
+  const warpers: (LogitsProcessor | false)[] = [
+    temperature !== 1 && ((logits) => applyTemperature(logits, temperature)),
+    topH !== undefined && ((logits) => keepTopH(logits, topH)),
+    topK > 0 && ((logits) => keepTopK(logits, topK, least)),
+    topP < 1 && ((logits) => keepTopP(logits, topP, least)),
+    minP > 0 && ((logits) => keepMinP(logits, minP, least)),
+    typicalP < 1 && ((logits) => keepTypical(logits, typicalP, least)),
+    epsilonCutoff > 0 && ((logits) => cutBelow(logits, () => epsilonCutoff, least)),
+    etaCutoff > 0 && ((logits) => cutBelow(logits, etaThreshold(etaCutoff), least)),
+  ];
+  return warpers.filter((warper): warper is LogitsProcessor => typeof warper === 'function');
+}
+
+/**
+ * The next token from logits `[V]` that are processed: drawn, or the most probable one.
  *
  * @throws SessionError if no token is left, or the logits are no numbers
  */
-export function chooseToken(
-  logits: Float32Array,
-  ids: readonly number[],
-  settings: SamplingSettings,
-  random: Random,
-): number {
-  processLogits(logits, ids, settings);
-  if (settings.doSample) warpLogits(logits, settings);
+export function chooseToken(logits: Float32Array, doSample: boolean, random: Random): number {
   const best = argmax(logits);
   if (!(logits[best]! > -Infinity))
     throw new SessionError({
       message: `No token can follow: the best of ${logits.length} logits is ${logits[best]}.`,
-      hint: 'A logits processor forbids every token, or the weights hold values that are no numbers.',
+      hint: 'The settings or a logits processor forbid every token, or the weights hold values that are no numbers.',
     });
-  return settings.doSample ? draw(softmax(logits), random) : best;
+  return doSample ? draw(softmax(logits), random) : best;
 }
 
 function draw(probabilities: Float64Array, random: Random): number {
@@ -152,24 +171,4 @@ function draw(probabilities: Float64Array, random: Random): number {
   }
   // Rounding may leave a little over after the last token.
   return last;
-}
-
-/** The k-th largest value, by a heap of the k largest seen. */
-function largest(values: Float32Array, k: number): number {
-  const heap = values.slice(0, k).sort();
-  for (let i = k; i < values.length; i++) {
-    const value = values[i]!;
-    if (value <= heap[0]!) continue;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= k) break;
-      if (child + 1 < k && heap[child + 1]! < heap[child]!) child++;
-      if (heap[child]! >= value) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = value;
-  }
-  return heap[0]!;
 }

@@ -14,7 +14,7 @@ import {
 } from './forward.js';
 import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
-import { argmax } from './sampling.js';
+import { argmax } from './logits-warpers.js';
 import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
 import { processorChecks } from './verify-processor.js';
 import { uncomparedChecks, watched } from './verify-uncompared.js';

@@ -1,0 +1,12 @@
+/**
+ * JSON as Python writes and reads it: with `NaN`, `Infinity` and `-Infinity`. NaN becomes the text `NaN`, which no field
+ * takes.
+ *
+ * @throws SyntaxError
+ */
+export function parsePythonJson(text: string): unknown {
+  const names: Readonly<Record<string, string>> = { NaN: '"NaN"', Infinity: '1e999', '-Infinity': '-1e999' };
+  return JSON.parse(
+    text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/gs, (found) => names[found] ?? found),
+  );
+}
