@@ -17,6 +17,7 @@ import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { imports, packageOf } from './imports.mjs';
 import { isPartPackage, printJson, publishedName, readManifest, root } from './manifest.mjs';
+import { otherRuntimes } from './other-runtimes.mjs';
 import { packAll, tarballsIn } from './pack.mjs';
 
 /** Packages that may be installed where five are named. */
@@ -59,6 +60,18 @@ try {
       'weft',
       ...args,
     ]);
+  program(all, 'runtimes.mjs');
+  for (const { name, version, command, args } of otherRuntimes(join(desk, 'runtimes'))) {
+    // What they print of their own must stay empty: an uncaught error in a worker ends no process.
+    run(all, `${name} ${version}`, command, [...args, 'runtimes.mjs'], { isQuiet: true });
+    run(all, `${name} ${version}: weft ask`, command, [
+      ...args,
+      join('node_modules', whole[0], 'dist', 'main.js'),
+      'ask',
+      'Hello?',
+      '--max-tokens=2',
+    ]);
+  }
   const { packages } = all;
   console.log(
     `install: ${few.packages.length} packages for ${small.length} named, ${packages.length} for weft-vlm`,
@@ -130,16 +143,17 @@ function program(project, file, args = []) {
   run(project, file, process.execPath, [file, ...args]);
 }
 
-function run({ name, folder }, what, command, args) {
+function run({ name, folder }, what, command, args, { isQuiet = false } = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd: folder,
     encoding: 'utf8',
     shell: windows && command === 'npm',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  if (status !== 0) problems.push(`${name}: ${what} failed\n${error ?? ''}${stdout}${stderr}`);
-  else if (command === process.execPath) console.log(`${name}: ${stdout.trim()}`);
-  return status === 0;
+  const isRight = status === 0 && !(isQuiet && stderr.trim() !== '');
+  if (!isRight) problems.push(`${name}: ${what} failed\n${error ?? ''}${stdout}${stderr}`);
+  else if (command !== 'npm') console.log(`${name}: ${what}: ${stdout.trim()}`);
+  return isRight;
 }
 
 function shortName(name) {

@@ -331,6 +331,36 @@ def _family_config(kind, seed, config):
     return {**config, "model_type": family}
 
 
+def stretched_rope(kind, family, seed, rotary_dim, length, beyond=False):
+    """The rope fields of a type for a prompt of `length` tokens, and fields beside them. Generation crosses the length at
+    which frequencies change; with `beyond` the prompt does already."""
+    draw = random.Random(seed * 15485863 + 3)
+    border = length - 6 if beyond else length + 5
+    factors = lambda low, high: [round(draw.uniform(low, high), 3) for _ in range(rotary_dim // 2)]
+    rope = {"rope_type": kind, "rope_theta": draw.choice([50.0, 700.5, 5000.0])}
+    if kind in ("linear", "dynamic"):
+        rope["factor"] = draw.choice([2.0, 3.5])
+    if kind == "proportional":
+        rope |= {"factor": 1.5, "partial_rotary_factor": 0.6}
+    if kind == "yarn":
+        rope |= {
+            "factor": 4.0,
+            "original_max_position_embeddings": 48,
+            "beta_fast": 6.5,
+            "beta_slow": 0.75,
+            "truncate": False,
+            "mscale": 1.3,
+            "mscale_all_dim": 0.4,
+        }
+    beside = {"max_position_embeddings": border} if kind == "dynamic" else {}
+    if kind == "longrope":
+        rope |= {"short_factor": factors(0.8, 1.6), "long_factor": factors(1.8, 5.0)}
+        rope |= {} if family == "phi3" else {"original_max_position_embeddings": border}
+        beside = {"max_position_embeddings": 3 * border}
+        beside |= {"original_max_position_embeddings": border} if family == "phi3" else {}
+    return rope, beside
+
+
 # Writing
 
 
@@ -350,6 +380,8 @@ class Sample:
     videos: list = field(default_factory=list)
     expected: dict = field(default_factory=dict)
     metadata: dict = field(default_factory=dict)
+    uses_cache: bool = True
+    """Whether the continuation is generated on a cache."""
 
 
 def flat_image_features(model, inputs):
@@ -392,9 +424,18 @@ def flat_rows(features):
     return features.reshape(-1, features.shape[-1])
 
 
+def forget_lengths(model):
+    """Positions of type `dynamic` keep the frequencies of the longest text so far; this makes the model new again."""
+    for module in model.modules():
+        if hasattr(module, "max_seq_len_cached"):
+            module.max_seq_len_cached = module.original_max_seq_len
+            module.inv_freq = module.original_inv_freq.clone()
+
+
 def run(model, sample):
     """Runs the reference: logits, image features, greedy continuation, and how sure each greedy step was."""
     inputs = sample.inputs
+    forget_lengths(model)
     with torch.no_grad():
         logits = model(**inputs, use_cache=False).logits.float()
         features = flat_image_features(model, inputs)
@@ -404,13 +445,14 @@ def run(model, sample):
         settings = GenerationConfig(
             max_new_tokens=NEW_TOKENS,
             do_sample=False,
-            use_cache=True,
+            use_cache=sample.uses_cache,
             eos_token_id=None,
             pad_token_id=0,
             output_logits=True,
             return_dict_in_generate=True,
         )
         model.generation_config.eos_token_id, kept = None, model.generation_config.eos_token_id
+        forget_lengths(model)
         result = model.generate(**without_positions, generation_config=settings)
         model.generation_config.eos_token_id = kept
     generated = result.sequences[:, inputs["input_ids"].shape[1] :]
@@ -579,6 +621,7 @@ def build(folder, model_class, config, sample, seed, script, *, save, avoid, dty
     for old in folder.iterdir():
         if old.is_file():
             old.unlink()
+    forget_lengths(model)
     with torch.no_grad():
         before = model(**sample.inputs, use_cache=False).logits
     save(model.to(dtype))

@@ -5,23 +5,15 @@ when it loads, and back when it saves. `defaults.json` holds the defaults of bot
 """
 
 import json
-from types import SimpleNamespace
 
 import torch
 from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
-from transformers.core_model_loading import revert_weight_conversion
 
 from common import randomize, seed_everything
-from parts import fixture, header, write
+from parts import fixture, header, shapes_of, write, written
 
 PACKAGE = "encoder-dino"
 TINY = dict(hidden_size=10, num_hidden_layers=3, num_attention_heads=2, image_size=27, patch_size=5, layer_norm_eps=3e-5)
-
-
-def as_stored(model):
-    """What `write` and `header` ask of a model, with the names that `save_pretrained` writes."""
-    stored = revert_weight_conversion(model, model.state_dict())
-    return SimpleNamespace(config=model.config, state_dict=lambda: stored)
 
 
 def golden(name, model, seed):
@@ -41,7 +33,7 @@ def golden(name, model, seed):
         outputs[f"last_hidden_state_{name_of_size}"] = kept(result.last_hidden_state)
         if name_of_size == "same":
             outputs |= {f"hidden_states.{i}": kept(state) for i, state in enumerate(result.hidden_states)}
-    write(PACKAGE, f"{name}.safetensors", as_stored(model), inputs, outputs)
+    write(PACKAGE, f"{name}.safetensors", model, inputs, outputs)
 
 
 def defaults():
@@ -64,13 +56,16 @@ def published():
     }
     kinds = {"v2": (Dinov2Model, Dinov2Config), "v2-with-registers": (Dinov2WithRegistersModel, Dinov2WithRegistersConfig)}
     for kind, (model, config) in kinds.items():
+        # Names of both kinds of MLP.
+        for gated in (False, True):
+            written(model(config(**TINY, use_swiglu_ffn=gated)))
         for size, numbers in sizes.items():
             with torch.device("meta"):
                 made = model(config(**numbers, image_size=518, patch_size=14))
-            tensors = as_stored(made).state_dict()
-            print(f"{kind}-{size}", len(tensors), sum(tensor.numel() for tensor in tensors.values()))
+            shapes = shapes_of(made)
+            print(f"{kind}-{size}", len(shapes), sum(torch.Size(shape).numel() for shape in shapes.values()))
             if (kind, size) in (("v2", "small"), ("v2-with-registers", "giant")):
-                header(PACKAGE, f"dino{kind}-{size}.header.json", lambda: as_stored(made))
+                header(PACKAGE, f"dino{kind}-{size}.header.json", lambda: made)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransforme
 from transformers.vision_utils import get_vision_window_index
 
 from common import randomize, seed_everything
-from parts import header, write
+from parts import header, write, written
 
 
 def part(model, weights):
@@ -43,7 +43,7 @@ def qwen2_vision():
             # Its states are in the order of the windows.
             order, _ = get_vision_window_index(grids, 2, config.window_size, config.patch_size)
             states = states.reshape(-1, 4, states.shape[-1])[torch.argsort(order)].reshape(states.shape)
-        state = model.state_dict()
+        state = written(model)
         tower = {key: value for key, value in state.items() if not key.startswith("merger.")}
         inputs = {"pixel_values": patches, "image_grid_thw": grids}
         write("encoder-qwen2-vl", f"{name}.safetensors", part(model, tower), inputs, {"last_hidden_state": states})

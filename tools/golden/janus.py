@@ -65,6 +65,7 @@ def main():
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--variant", choices=VARIANTS, default="two")
     arguments.add_argument("--lean", action="store_true", help="leave out the weights of the tokenizer that draws")
+    arguments.add_argument("--depth", type=int, default=2, help="linear layers of the aligner")
     arguments.add_argument("--tied", action="store_true", help="tie the head to the embedding table")
     arguments = arguments.parse_args()
     seed, variant, out = arguments.seed, arguments.variant, arguments.out
@@ -96,6 +97,7 @@ def main():
             "projection_dim": hidden,
             "num_image_tokens": grid * grid,
             "layer_norm_eps": draw.choice([1e-6, 1e-5]),
+            "depth": arguments.depth,
         },
         vq_config={
             "base_channels": 32,

@@ -156,7 +156,7 @@ def main():
     elif variant == "shared":
         # Pictures of one sample, given as such, are not cut into tiles.
         prompt = question(processor, 2, "A star?")
-        sample = Sample(dict(processor(text=[prompt], images=[pictures[:2]], return_tensors="pt")))
+        sample = Sample(dict(processor(text=[prompt], images=[pictures[:2]], return_tensors="pt")), prompt, pictures[:2])
     else:
         images = pictures[: 1 if variant == "one" else 2]
         prompt = question(processor, len(images), "A star?")

@@ -48,12 +48,17 @@ def grid_of(width, height, side, least, most):
     return best[1:]
 
 
+def size_in(width, height, rows, columns, side, scale):
+    """The width and height of a picture at a scale, within its tiles."""
+    return tuple(
+        min(max(1, math.floor(length * scale + Fraction(1, 2))), count * side)
+        for length, count in ((width, columns), (height, rows))
+    )
+
+
 def fitted(image, rows, columns, side, scale):
     """The picture at a scale in the upper left corner of a canvas of tiles, which is filled with the mean."""
-    size = tuple(
-        min(max(1, math.floor(length * scale + Fraction(1, 2))), count * side)
-        for length, count in ((image.width, columns), (image.height, rows))
-    )
+    size = size_in(image.width, image.height, rows, columns, side, scale)
     canvas = Image.new("RGB", (columns * side, rows * side), tuple(round(mean * 255) for mean in MEAN))
     canvas.paste(image.resize(size, Image.Resampling.BICUBIC), (0, 0))
     return canvas

@@ -331,11 +331,15 @@ class Processor:
             return grids[int(scales.argmax())]
         return grids[int(np.where(scales < 1, np.float32(1e10), scales).argmin())]
 
+    @staticmethod
+    def size_in(own_height, own_width, height, width):
+        """The height and width of a picture within a canvas."""
+        scale = min(np.float32(height) / np.float32(own_height), np.float32(width) / np.float32(own_width))
+        return [int(np.float32(own_height) * scale), int(np.float32(own_width) * scale)]
+
     def fit(self, image, height, width):
         """Resized with its proportions into the middle of a black canvas, and which pixels are its own."""
-        own_height, own_width = image.shape[:2]
-        scale = min(np.float32(height) / np.float32(own_height), np.float32(width) / np.float32(own_width))
-        size = [int(np.float32(own_height) * scale), int(np.float32(own_width) * scale)]
+        size = self.size_in(*image.shape[:2], height, width)
         samples = torch.from_numpy(image.astype(np.float32) / np.float32(255)).permute(2, 0, 1)[None]
         resized = F.interpolate(samples, size=size, mode="bilinear", align_corners=False, antialias=True).clamp(0, 1)
         top, left = (height - size[0]) // 2, (width - size[1]) // 2

@@ -1,16 +1,19 @@
 """Golden values of single parts: `python tools/golden/parts.py` writes `packages/*/src/__fixtures__/`, or those of the
 families that are named.
 
-Each `*.safetensors` holds `weights.*`, `inputs.*` and `outputs.*` of a tiny randomised model of transformers, and its
-config as metadata. Each `*.header.json` holds the names and shapes of a published size, made without weights.
+Each `*.safetensors` holds `weights.*`, `inputs.*` and `outputs.*` of a tiny randomised model of transformers, and its config
+as metadata. Each `*.header.json` holds the names and shapes of a published size, made without weights. Names of weights are
+those of the files that `save_pretrained` writes.
 """
 
 import json
+import re
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPVisionConfig,
     CLIPVisionModel,
@@ -30,12 +33,15 @@ from transformers import (
     Phi3ForCausalLM,
     PhiConfig,
     PhiForCausalLM,
+    PreTrainedModel,
     Qwen2Config,
     Qwen2ForCausalLM,
     SiglipVisionConfig,
     SiglipVisionModel,
     __version__,
 )
+from transformers.core_model_loading import revert_weight_conversion
+from transformers.modeling_utils import remove_tied_weights_from_state_dict
 
 from common import randomize, seed_everything
 
@@ -68,29 +74,54 @@ def write(package, name, model, inputs, outputs):
         raise ValueError(f"{path} has {size} bytes, more than {LIMIT}.")
 
 
-def weights_of(model):
-    """The state as a checkpoint stores it: a tied head is left out, and every expert has tensors of its own."""
-    tied = bool(getattr(model.config, "tie_word_embeddings", False))
-    stored = {}
-    for key, value in model.state_dict().items():
-        if tied and key == "lm_head.weight":
-            continue
-        if key.endswith("experts.gate_up_proj"):
-            for expert, fused in enumerate(value):
-                gate, up = fused.chunk(2)
-                path = f"{key.removesuffix('.gate_up_proj')}.{expert}"
-                stored |= {f"{path}.gate_proj.weight": gate, f"{path}.up_proj.weight": up}
-        elif key.endswith("experts.down_proj"):
-            stored |= {f"{key.removesuffix('.down_proj')}.{i}.down_proj.weight": down for i, down in enumerate(value)}
-        else:
-            stored[key] = value
+# Patterns of the names that `save_pretrained` has written in this run, by the class of the model.
+WRITTEN = {}
+
+
+def pattern(name):
+    return re.sub(r"\d+", "N", name)
+
+
+def written(model):
+    """Tensors of the files that `save_pretrained` writes: their names are those of published checkpoints.
+
+    They need not be those of `state_dict()`: transformers 5 turns the names of some models into others when it loads, fuses
+    tensors, and turns them back when it saves.
+    """
+    # Saving notes more in the configuration.
+    noted = {key: getattr(model.config, key, None) for key in ("dtype", "architectures")}
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        stored = {key: value for file in sorted(Path(folder).glob("*.safetensors")) for key, value in load_file(file).items()}
+    for key, value in noted.items():
+        setattr(model.config, key, value)
+    WRITTEN.setdefault(type(model), set()).update(map(pattern, stored))
     return stored
+
+
+def weights_of(model):
+    """The weights as a checkpoint stores them. What is no model of transformers has the names that it was given."""
+    return written(model) if isinstance(model, PreTrainedModel) else dict(model.state_dict())
+
+
+def shapes_of(model):
+    """Names and shapes as a checkpoint stores them, of a model without weights, which `save_pretrained` cannot write.
+
+    The names come from the function that it uses itself, and must be among those that it wrote of a small model of the class.
+    """
+    stored = model.state_dict()
+    if isinstance(model, PreTrainedModel):
+        stored = revert_weight_conversion(model, remove_tied_weights_from_state_dict(stored, model))
+        unknown = sorted(set(map(pattern, stored)) - WRITTEN.get(type(model), set()))
+        if unknown:
+            raise ValueError(f"{type(model).__name__}: nothing was written with the names {unknown}; write a small model first.")
+    return {key: list(value.shape) for key, value in sorted(stored.items())}
 
 
 def header(package, name, make):
     with torch.device("meta"):
         model = make()
-    shapes = {key: list(value.shape) for key, value in sorted(weights_of(model).items())}
+    shapes = shapes_of(model)
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(shape)}" for key, shape in shapes.items())
     fixture(package, name).write_text("{\n" + lines + "\n}\n")
     print(package, name, len(shapes), sum(torch.Size(shape).numel() for shape in shapes.values()))

@@ -28,6 +28,7 @@ from common import (
     picture,
     rename_weights,
     split_processor_config,
+    stretched_rope,
     through_png,
     tiny_tokenizer,
 )
@@ -182,7 +183,8 @@ def published(value):
     text = value.pop("text_config")
     rope = text.pop("rope_parameters")
     text["rope_theta"] = rope["rope_theta"]
-    text["rope_scaling"] = {"type": "mrope", "mrope_section": rope["mrope_section"]}
+    kind = rope.pop("rope_type")
+    text["rope_scaling"] = {"type": "mrope" if kind == "default" else kind} | {k: v for k, v in rope.items() if k != "rope_theta"}
     text.pop("model_type")
     value |= {name: field for name, field in text.items() if name not in value}
     vision = value["vision_config"]
@@ -206,6 +208,7 @@ def main(arguments=None):
     parser.add_argument("--patch", type=int, choices=[4, 6, 14], default=4, help="side of a patch")
     parser.add_argument("--uneven", action="store_true", help="windows that are no whole blocks wide: the rest is left out")
     parser.add_argument("--small", action="store_true", help="few heads, as in the committed fixtures")
+    parser.add_argument("--rope", choices=["yarn", "dynamic"], help="stretching of the text's positions")
     arguments = parser.parse_args(arguments)
     seed, variant, out = arguments.seed, arguments.variant, arguments.out
     newer, size = arguments.model == "qwen2_5_vl", arguments.patch
@@ -292,6 +295,11 @@ def main(arguments=None):
             holder, inputs["input_ids"], mm_token_type_ids=inputs["mm_token_type_ids"], attention_mask=inputs["attention_mask"], **named
         )
         sample.expected["position_ids"] = positions
+        if arguments.rope:
+            dim = text["hidden_size"] // text["num_attention_heads"]
+            rope, beside = stretched_rope(arguments.rope, "qwen2", seed, dim, int(positions.max()) + 1)
+            sections = {"mrope_section": text["rope_parameters"]["mrope_section"]}
+            config = config_class(**config.to_dict() | {"text_config": text | beside | {"rope_parameters": rope | sections}})
 
         def save(model):
             model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -314,7 +322,7 @@ def main(arguments=None):
                 config,
                 sample,
                 seed,
-                f"qwen2_vl.py --model {arguments.model} --variant {variant} --patch {size}{' --small' if arguments.small else ''}{' --uneven' if arguments.uneven else ''}",
+                f"qwen2_vl.py --model {arguments.model} --variant {variant} --patch {size}{' --small' if arguments.small else ''}{' --uneven' if arguments.uneven else ''}{f' --rope {arguments.rope}' if arguments.rope else ''}",
                 save=save,
                 avoid={tokenizer.eos_token_id, tokenizer.pad_token_id, *ids.values()},
                 dtype=torch.bfloat16 if variant == "bf16" else torch.float32,

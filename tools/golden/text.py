@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from common import FAMILIES, Sample, build, edit_json, legacy_rope, positions_of, text_config, tiny_tokenizer
+from common import FAMILIES, Sample, build, edit_json, legacy_rope, positions_of, stretched_rope, text_config, tiny_tokenizer
 
 VARIANTS = ["llama", "llama3", "llama-bias", "llama-tied", "qwen2", "qwen2-tied", "bf16", "sharded", "hub", "batch-left"] + FAMILIES
 
@@ -54,6 +54,8 @@ def main():
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--variant", choices=VARIANTS, default="llama")
     arguments.add_argument("--text", choices=FAMILIES, help="the family, for variants that only say how a folder is written")
+    arguments.add_argument("--rope", choices=["linear", "dynamic", "yarn", "longrope", "proportional"], help="type of the positions")
+    arguments.add_argument("--beyond", action="store_true", help="the prompt is longer already than that where frequencies change")
     arguments = arguments.parse_args()
     seed, variant = arguments.seed, arguments.variant
 
@@ -72,6 +74,13 @@ def main():
     if variant.endswith("tied"):
         changes["tie_word_embeddings"] = True
     settings = text_config(seed, vocab_size + 5, family or tokens, **changes)
+    if arguments.rope:
+        head = settings.get("head_dim") or settings["hidden_size"] // settings["num_attention_heads"]
+        share = settings["rope_parameters"].get("partial_rotary_factor")
+        length = len(tokenizer(PROMPT)["input_ids"])
+        turning = head if share is None else int(head * share)
+        rope, beside = stretched_rope(arguments.rope, settings["model_type"], seed, turning, length, arguments.beyond)
+        settings |= {"rope_parameters": rope | ({} if share is None else {"partial_rotary_factor": share})} | beside
     config = AutoConfig.for_model(**settings)
     model_class = AutoModelForCausalLM._model_mapping[type(config)]
 
@@ -83,6 +92,9 @@ def main():
     else:
         encoded = tokenizer(PROMPT, return_tensors="pt")
         sample = Sample({"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}, PROMPT)
+
+    # On its cache the class forgets the text when it becomes long; what it means to do is to read it anew.
+    sample.uses_cache = not (family == "phi3" and arguments.rope == "longrope")
 
     def save(model):
         model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -104,7 +116,10 @@ def main():
             config,
             sample,
             seed,
-            f"text.py --variant {variant}" + (f" --text {arguments.text}" if arguments.text else ""),
+            f"text.py --variant {variant}"
+            + (f" --text {arguments.text}" if arguments.text else "")
+            + (f" --rope {arguments.rope}" if arguments.rope else "")
+            + (" --beyond" if arguments.beyond else ""),
             save=save,
             avoid={tokenizer.eos_token_id, tokenizer.pad_token_id},
             dtype=torch.bfloat16 if variant == "bf16" else torch.float32,

@@ -23,9 +23,9 @@ import {
   rmsNorm,
   type Mlp,
 } from '@weft/nn';
-import { resolvePreset, type Backbone, type PartDefinition, type Source } from '@weft/spec';
+import { checkConfig, resolvePreset, type Backbone, type PartDefinition, type Source } from '@weft/spec';
 import { ariaPresets, ariaSection, readAriaConfig, type AriaConfig } from './config.js';
-import { splitAriaExperts } from './split-experts.js';
+import { storedAriaExperts, splitAriaExperts } from './split-experts.js';
 
 const source: Source = {
   paper: 'https://arxiv.org/abs/2410.05993',
@@ -103,11 +103,39 @@ function sharedAndRouted(c: AriaConfig): Mlp {
 export const ariaPart: PartDefinition<'backbone', AriaConfig> = {
   id: 'backbone-aria',
   kind: 'backbone',
-  create: (config) => aria(config),
+  create: (config) => aria(checkConfig(ariaPart, config)),
+  fields: {
+    numExperts: 'count',
+    numExpertsPerTok: 'count',
+    numSharedExperts: 'amount',
+    hiddenSize: 'count',
+    vocabSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numKeyValueHeads: 'count',
+    headDim: 'count',
+    intermediateSize: 'count',
+    hiddenAct: 'activation',
+    extraTokens: { optional: 'amount' },
+    rmsNormEps: 'positive',
+    qkvBias: 'flag',
+    outputBias: 'flag',
+    mlpBias: 'flag',
+    extraTable: { optional: 'flag' },
+    tieWordEmbeddings: 'flag',
+    slidingWindow: { optional: 'count' },
+    layerTypes: { optional: { list: { oneOf: ['full_attention', 'sliding_attention'] } } },
+    ropeTheta: 'positive',
+    rotaryDim: 'count',
+    ropeScaling: { optional: 'object' },
+    mropeSection: { optional: { list: 'amount' } },
+    ropeInterleaved: { optional: 'flag' },
+  },
   presets: ariaPresets,
   source,
   types: ['aria_text'],
   read: readAriaConfig,
   write: ariaSection,
   split: splitAriaExperts,
+  stored: storedAriaExperts,
 };

@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { decoderSection, readDecoderStack, type DecoderConfig } from '@weft/nn';
-import { configReader, type Json } from '@weft/spec';
+import { configReader, type Json, type TakeNotice } from '@weft/spec';
 
 /** Aria's decoder: a Llama whose MLP is a mixture of experts. */
 export interface AriaConfig extends Omit<DecoderConfig, 'experts'> {
@@ -40,7 +40,7 @@ export const ariaPresets = {
  *
  * @throws ConfigError if a field is not of its type, or a token is to pass more experts than there are
  */
-export function readAriaConfig(section: Json): AriaConfig {
+export function readAriaConfig(section: Json, notice?: TakeNotice): AriaConfig {
   const read = configReader(section, 'text_config');
   const attentionBias = read.boolean('attention_bias', false);
   const numExperts = read.number('moe_num_experts', 8);
@@ -51,14 +51,19 @@ export function readAriaConfig(section: Json): AriaConfig {
       hint: 'moe_topk is at least 1 and at most moe_num_experts.',
     });
   return {
-    ...readDecoderStack(section, {
-      hiddenSize: 4096,
-      intermediateSize: 4096,
-      numHiddenLayers: 32,
-      numAttentionHeads: 32,
-      vocabSize: 32000,
-      hiddenAct: 'silu',
-    }),
+    ...readDecoderStack(
+      section,
+      {
+        hiddenSize: 4096,
+        intermediateSize: 4096,
+        numHiddenLayers: 32,
+        numAttentionHeads: 32,
+        vocabSize: 32000,
+        hiddenAct: 'silu',
+        maxPositionEmbeddings: 2048,
+      },
+      notice,
+    ),
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
     qkvBias: attentionBias,
     outputBias: attentionBias,

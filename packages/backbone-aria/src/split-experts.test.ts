@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { splitAriaExperts } from './split-experts.js';
+import { splitAriaExperts, storedAriaExperts } from './split-experts.js';
 
 describe('splitAriaExperts', () => {
   it.each([
@@ -31,5 +31,23 @@ describe('splitAriaExperts', () => {
     ])
       expect(splitAriaExperts(name, [2, 4, 5])).toBeUndefined();
     expect(splitAriaExperts('mlp.experts.down_proj', [4, 5])).toBeUndefined();
+  });
+});
+
+describe('storedAriaExperts', () => {
+  it('puts each piece back where it was taken from, and leaves others alone', () => {
+    for (const [name, shape] of [
+      ['model.layers.3.mlp.experts.fc1.weight', [3, 4, 10]],
+      ['language_model.model.layers.0.mlp.experts.fc2.weight', [2, 5, 4]],
+    ] as const)
+      expect(splitAriaExperts(name, shape)!.map((piece) => storedAriaExperts(piece.name))).toEqual(
+        Array.from({ length: shape[0] }, (_, index) => ({ name, index })),
+      );
+    for (const name of [
+      'model.layers.0.mlp.shared_experts.gate_proj.weight',
+      'model.layers.0.mlp.router.weight',
+      'model.layers.0.mlp.experts.fc1.weight',
+    ])
+      expect(storedAriaExperts(name)).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { expertSlices } from '@weft/nn';
-import type { TensorSlice } from '@weft/spec';
+import type { StoredPlace, TensorSlice } from '@weft/spec';
 
 /**
  * The tensors of single experts within the two that a layer of Aria has for all of them: `mlp.experts.fc1.weight`
@@ -15,4 +15,10 @@ export function splitAriaExperts(name: string, shape: readonly number[]): readon
   if (!found) return undefined;
   const which = found[2] ?? (found[4] === 'down_proj' ? 'fc2' : 'fc1');
   return expertSlices(found[1] ?? found[3]!, [which], shape);
+}
+
+/** The tensor of all experts that files have in the place of one expert's; transformers reads no others. */
+export function storedAriaExperts(name: string): StoredPlace | undefined {
+  const [, path, expert, which] = /^(.*mlp\.experts)\.(\d+)\.(fc[12])\.weight$/.exec(name) ?? [];
+  return path === undefined ? undefined : { name: `${path}.${which}.weight`, index: Number(expert) };
 }

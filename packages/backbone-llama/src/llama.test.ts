@@ -62,6 +62,17 @@ testBackbone({
     'biases of the MLP': () => llama({ ...tiny, mlpBias: true }),
     'channels that turn in pairs': () => llama({ ...tiny, ropeInterleaved: true }),
     'scaled frequencies': () => llama({ ...tiny, ropeScaling: { type: 'linear', factor: 4 } }),
+    'frequencies of short texts': () =>
+      llama({
+        ...tiny,
+        ropeScaling: {
+          type: 'longrope',
+          shortFactor: [1, 2, 3],
+          longFactor: [4, 5, 6],
+          attentionFactor: 1.5,
+          originalMaxPositionEmbeddings: 500,
+        },
+      }),
   },
   create: () => llama('llama-3.1-8b'),
   checkpoint: fixture('llama-3.1-8b.header.json'),
@@ -128,9 +139,21 @@ describe('llama', () => {
   });
 
   it('refuses rope scaling that it does not know', () => {
-    expect(() => readLlamaConfig({ rope_scaling: { rope_type: 'yarn', factor: 4 } })).toThrow(
-      /rope scaling of type 'yarn' is not known/,
+    expect(() => readLlamaConfig({ rope_scaling: { rope_type: 'su', factor: 4 } })).toThrow(
+      /rope scaling of type 'su' is not known/,
     );
+  });
+
+  it('takes the length that its classes were trained with where a file says none', () => {
+    const yarn = { rope_parameters: { rope_type: 'yarn', factor: 4 } };
+    expect(readLlamaConfig(yarn).ropeScaling).toMatchObject({ originalMaxPositionEmbeddings: 2048 });
+    expect(readLlamaConfig({ model_type: 'mistral', ...yarn }).ropeScaling).toMatchObject({
+      originalMaxPositionEmbeddings: 131072,
+    });
+  });
+
+  it('has no text section for heads of which a part turns, as its classes turn whole ones', () => {
+    expect(llamaSection({ ...tiny, headDim: 8, rotaryDim: 6 })).toBeUndefined();
   });
 
   it.each(Object.entries(llamaPresets))(

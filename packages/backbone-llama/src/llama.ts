@@ -1,11 +1,13 @@
 import { decoder, decoderSection, readDecoderStack, splitExperts, type DecoderConfig } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Backbone,
   type Json,
   type PartDefinition,
   type Source,
+  type TakeNotice,
 } from '@weft/spec';
 
 /** Llama 2 and 3, Vicuna, Mistral, SmolLM, DeepSeek-LLM, Yi: one architecture, other sizes. */
@@ -198,21 +200,26 @@ export function llama(
 }
 
 /** Reads the text section of a `config.json` of model type `llama` or `mistral`. */
-export function readLlamaConfig(section: Json): LlamaConfig {
+export function readLlamaConfig(section: Json, notice?: TakeNotice): LlamaConfig {
   const read = configReader(section, 'text_config');
   const mistral = read.raw('model_type') === 'mistral';
   const attentionBias = read.boolean('attention_bias', false);
   const window = read.raw('sliding_window') ?? (mistral && !('sliding_window' in section) ? 4096 : null);
   return {
-    ...readDecoderStack(section, {
-      hiddenSize: 4096,
-      intermediateSize: mistral ? 14336 : 11008,
-      numHiddenLayers: 32,
-      numAttentionHeads: 32,
-      ...(mistral ? { numKeyValueHeads: 8 } : {}),
-      vocabSize: 32000,
-      hiddenAct: 'silu',
-    }),
+    ...readDecoderStack(
+      section,
+      {
+        hiddenSize: 4096,
+        intermediateSize: mistral ? 14336 : 11008,
+        numHiddenLayers: 32,
+        numAttentionHeads: 32,
+        ...(mistral ? { numKeyValueHeads: 8 } : {}),
+        vocabSize: 32000,
+        hiddenAct: 'silu',
+        maxPositionEmbeddings: mistral ? 131072 : 2048,
+      },
+      notice,
+    ),
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
     qkvBias: attentionBias,
     outputBias: attentionBias,
@@ -236,7 +243,36 @@ export function llamaSection(c: LlamaConfig): Json | undefined {
 export const llamaPart: PartDefinition<'backbone', LlamaConfig> = {
   id: 'backbone-llama',
   kind: 'backbone',
-  create: (config) => llama(config),
+  create: (config) => llama(checkConfig(llamaPart, config)),
+  fields: {
+    rmsNormEps: 'positive',
+    qkvBias: 'flag',
+    outputBias: 'flag',
+    mlpBias: 'flag',
+    experts: {
+      optional: {
+        section: { numExperts: 'count', numExpertsPerTok: 'count', normTopkProb: 'flag', every: 'count' },
+      },
+    },
+    extraTable: { optional: 'flag' },
+    tieWordEmbeddings: 'flag',
+    slidingWindow: { optional: 'count' },
+    layerTypes: { optional: { list: { oneOf: ['full_attention', 'sliding_attention'] } } },
+    hiddenSize: 'count',
+    vocabSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numKeyValueHeads: 'count',
+    headDim: 'count',
+    intermediateSize: 'count',
+    hiddenAct: 'activation',
+    extraTokens: { optional: 'amount' },
+    ropeTheta: 'positive',
+    rotaryDim: 'count',
+    ropeScaling: { optional: 'object' },
+    mropeSection: { optional: { list: 'amount' } },
+    ropeInterleaved: { optional: 'flag' },
+  },
   presets: llamaPresets,
   source,
   types: ['llama', 'mistral'],

@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { decoderSection, readDecoderStack, type DecoderSectionConfig, type ExpertsConfig } from '@weft/nn';
-import { configReader, type Json } from '@weft/spec';
+import { configReader, type Json, type TakeNotice } from '@weft/spec';
 
 /** OLMo 1 and 2 and OLMoE: one family, told apart by its norms and its MLPs. */
 export interface OlmoConfig extends DecoderSectionConfig {
@@ -88,7 +88,7 @@ export const olmoPresets = {
  *
  * @throws ConfigError if the model type is another one, or a field is not of its type
  */
-export function readOlmoConfig(section: Json): OlmoConfig {
+export function readOlmoConfig(section: Json, notice?: TakeNotice): OlmoConfig {
   const read = configReader(section, 'text_config');
   const type = read.string('model_type');
   if (!['olmo', 'olmo2', 'olmoe'].includes(type))
@@ -100,14 +100,19 @@ export function readOlmoConfig(section: Json): OlmoConfig {
   const isMixture = type === 'olmoe';
   const clip = type === 'olmo2' ? undefined : read.raw('clip_qkv');
   return {
-    ...readDecoderStack(section, {
-      hiddenSize: isMixture ? 2048 : 4096,
-      intermediateSize: isMixture ? 2048 : 11008,
-      numHiddenLayers: isMixture ? 16 : 32,
-      numAttentionHeads: isMixture ? 16 : 32,
-      vocabSize: 50304,
-      hiddenAct: 'silu',
-    }),
+    ...readDecoderStack(
+      section,
+      {
+        hiddenSize: isMixture ? 2048 : 4096,
+        intermediateSize: isMixture ? 2048 : 11008,
+        numHiddenLayers: isMixture ? 16 : 32,
+        numAttentionHeads: isMixture ? 16 : 32,
+        vocabSize: 50304,
+        hiddenAct: 'silu',
+        maxPositionEmbeddings: isMixture ? 4096 : 2048,
+      },
+      notice,
+    ),
     normType: isFirst ? 'layer' : 'rms',
     normEps: isFirst ? 1e-5 : read.number('rms_norm_eps', 1e-5),
     normPlacement: type === 'olmo2' ? 'after' : 'before',

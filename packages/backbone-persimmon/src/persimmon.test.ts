@@ -70,7 +70,13 @@ describe('persimmon', () => {
   it('is read back from the text section that it writes', () => {
     const { 'persimmon-8b': preset } = persimmonPresets;
     expect(readPersimmonConfig(persimmonSection(preset)!)).toEqual(preset);
-    expect(readPersimmonConfig(persimmonSection({ ...tiny, rotaryDim: 7 })!).rotaryDim).toBe(7);
+    const ofHeads = (headDim: number, rotaryDim: number) => {
+      const hiddenSize = headDim * tiny.numAttentionHeads;
+      return readPersimmonConfig(persimmonSection({ ...tiny, hiddenSize, headDim, rotaryDim })!).rotaryDim;
+    };
+    expect(ofHeads(10, 10)).toBe(10);
+    // 26 / 46 * 46 is just below 26.
+    expect(ofHeads(46, 26)).toBe(26);
   });
 
   it('has no text section for heads that share keys', () => {

@@ -14,6 +14,7 @@ import {
   type SelfAttention,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Backbone,
@@ -21,6 +22,7 @@ import {
   type Json,
   type PartDefinition,
   type Source,
+  type TakeNotice,
 } from '@weft/spec';
 
 /** Persimmon, the decoder of Fuyu. Every head has its own keys and values. */
@@ -110,20 +112,25 @@ function attention(c: PersimmonConfig, index: number): SelfAttention {
 }
 
 /** Reads the text section of a `config.json` of model type `persimmon`. */
-export function readPersimmonConfig(section: Json): PersimmonConfig {
+export function readPersimmonConfig(section: Json, notice?: TakeNotice): PersimmonConfig {
   const read = configReader(section, 'text_config');
   // The class knows neither grouped heads nor heads of another size.
   const known = { ...section, head_dim: undefined, num_key_value_heads: undefined };
   return {
-    ...readDecoderStack(known, {
-      hiddenSize: 4096,
-      intermediateSize: 16384,
-      numHiddenLayers: 36,
-      numAttentionHeads: 64,
-      vocabSize: 262144,
-      hiddenAct: 'relu2',
-      partialRotaryFactor: 0.5,
-    }),
+    ...readDecoderStack(
+      known,
+      {
+        hiddenSize: 4096,
+        intermediateSize: 16384,
+        numHiddenLayers: 36,
+        numAttentionHeads: 64,
+        vocabSize: 262144,
+        hiddenAct: 'relu2',
+        partialRotaryFactor: 0.5,
+        maxPositionEmbeddings: 16384,
+      },
+      notice,
+    ),
     layerNormEps: read.number('layer_norm_eps', 1e-5),
     qkLayernorm: read.boolean('qk_layernorm', true),
   };
@@ -135,7 +142,7 @@ export function persimmonSection(c: PersimmonConfig): Json | undefined {
     c.numKeyValueHeads === c.numAttentionHeads &&
     c.headDim * c.numAttentionHeads === c.hiddenSize &&
     c.slidingWindow === undefined;
-  const stack = decoderSection(c);
+  const stack = decoderSection(c, { turnsPart: true });
   if (!fits || !stack) return undefined;
   const { head_dim, num_key_value_heads, rope_parameters, ...known } = stack;
   return {
@@ -151,7 +158,29 @@ export function persimmonSection(c: PersimmonConfig): Json | undefined {
 export const persimmonPart: PartDefinition<'backbone', PersimmonConfig> = {
   id: 'backbone-persimmon',
   kind: 'backbone',
-  create: (config) => persimmon(config),
+  create: (config) => persimmon(checkConfig(persimmonPart, config)),
+  fields: {
+    layerNormEps: 'positive',
+    qkLayernorm: 'flag',
+    hiddenAct: 'activation',
+    extraTable: { optional: 'flag' },
+    tieWordEmbeddings: 'flag',
+    slidingWindow: { optional: 'count' },
+    layerTypes: { optional: { list: { oneOf: ['full_attention', 'sliding_attention'] } } },
+    hiddenSize: 'count',
+    vocabSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numKeyValueHeads: 'count',
+    headDim: 'count',
+    intermediateSize: 'count',
+    extraTokens: { optional: 'amount' },
+    ropeTheta: 'positive',
+    rotaryDim: 'count',
+    ropeScaling: { optional: 'object' },
+    mropeSection: { optional: { list: 'amount' } },
+    ropeInterleaved: { optional: 'flag' },
+  },
   presets: persimmonPresets,
   source,
   types: ['persimmon'],

@@ -14,6 +14,7 @@ import {
   type SelfAttention,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Backbone,
@@ -22,6 +23,7 @@ import {
   type Json,
   type PartDefinition,
   type Source,
+  type TakeNotice,
 } from '@weft/spec';
 
 /** Phi 1, 1.5 and 2. */
@@ -116,18 +118,23 @@ function attention(c: PhiConfig, index: number): SelfAttention {
 }
 
 /** Reads the text section of a `config.json` of model type `phi`. */
-export function readPhiConfig(section: Json): PhiConfig {
+export function readPhiConfig(section: Json, notice?: TakeNotice): PhiConfig {
   const read = configReader(section, 'text_config');
   return {
-    ...readDecoderStack(section, {
-      hiddenSize: 2048,
-      intermediateSize: 8192,
-      numHiddenLayers: 24,
-      numAttentionHeads: 32,
-      vocabSize: 51200,
-      hiddenAct: 'gelu_new',
-      partialRotaryFactor: 0.5,
-    }),
+    ...readDecoderStack(
+      section,
+      {
+        hiddenSize: 2048,
+        intermediateSize: 8192,
+        numHiddenLayers: 24,
+        numAttentionHeads: 32,
+        vocabSize: 51200,
+        hiddenAct: 'gelu_new',
+        partialRotaryFactor: 0.5,
+        maxPositionEmbeddings: 2048,
+      },
+      notice,
+    ),
     layerNormEps: read.number('layer_norm_eps', 1e-5),
     qkLayernorm: read.boolean('qk_layernorm', false),
   };
@@ -135,7 +142,7 @@ export function readPhiConfig(section: Json): PhiConfig {
 
 /** The text section of a `config.json`, or `undefined` if transformers' Phi has no such windows. */
 export function phiSection(c: PhiConfig): Json | undefined {
-  const stack = decoderSection(c);
+  const stack = decoderSection(c, { turnsPart: true });
   if (!stack || c.slidingWindow !== undefined) return undefined;
   return {
     model_type: 'phi',
@@ -150,7 +157,29 @@ export function phiSection(c: PhiConfig): Json | undefined {
 export const phiPart: PartDefinition<'backbone', PhiConfig> = {
   id: 'backbone-phi',
   kind: 'backbone',
-  create: (config) => phi(config),
+  create: (config) => phi(checkConfig(phiPart, config)),
+  fields: {
+    layerNormEps: 'positive',
+    qkLayernorm: 'flag',
+    hiddenAct: 'activation',
+    extraTable: { optional: 'flag' },
+    tieWordEmbeddings: 'flag',
+    slidingWindow: { optional: 'count' },
+    layerTypes: { optional: { list: { oneOf: ['full_attention', 'sliding_attention'] } } },
+    hiddenSize: 'count',
+    vocabSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numKeyValueHeads: 'count',
+    headDim: 'count',
+    intermediateSize: 'count',
+    extraTokens: { optional: 'amount' },
+    ropeTheta: 'positive',
+    rotaryDim: 'count',
+    ropeScaling: { optional: 'object' },
+    mropeSection: { optional: { list: 'amount' } },
+    ropeInterleaved: { optional: 'flag' },
+  },
   presets: phiPresets,
   source,
   types: ['phi'],

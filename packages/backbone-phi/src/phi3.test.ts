@@ -67,11 +67,42 @@ describe('phi3', () => {
     expect(readPhi3Config(phi3Section(preset)!)).toEqual(preset);
   });
 
-  it('refuses the frequencies of the long variants', () => {
-    const scaling = { type: 'longrope', short_factor: [1], long_factor: [2] };
-    expect(() => readPhi3Config({ rope_scaling: scaling })).toThrow(
-      /rope scaling of type 'longrope' is not known/,
+  it.each(['longrope', 'su', 'yarn'])(
+    "reads the frequencies of the long variants, which files call '%s'",
+    (type) => {
+      const factors = Array.from({ length: 48 }, (_, i) => 1 + i / 8);
+      const scaling = { type, short_factor: factors, long_factor: factors.map((one) => 2 * one) };
+      const section = { max_position_embeddings: 131072, rope_scaling: scaling };
+      expect(readPhi3Config(section).ropeScaling).toMatchObject({
+        type: 'longrope',
+        shortFactor: factors,
+        attentionFactor: Math.sqrt(1 + Math.log(32) / Math.log(4096)),
+        // That of the class, which counts before any of the rope section.
+        originalMaxPositionEmbeddings: 4096,
+        readsAnew: true,
+      });
+      expect(
+        readPhi3Config({ ...section, original_max_position_embeddings: 2048 }).ropeScaling,
+      ).toMatchObject({
+        originalMaxPositionEmbeddings: 2048,
+      });
+      const config = readPhi3Config({ ...section, original_max_position_embeddings: 2048 });
+      expect(readPhi3Config(phi3Section(config)!)).toEqual(config);
+    },
+  );
+
+  it('turns one channel more where an odd number is to turn', () => {
+    const { headDim, rotaryDim } = readPhi3Config({ partial_rotary_factor: 0.475 });
+    expect([headDim, rotaryDim]).toEqual([96, 45]);
+  });
+
+  it('refuses other stretched positions, as its class does, and factors that do not fit', () => {
+    expect(() => readPhi3Config({ rope_scaling: { type: 'linear', factor: 2 } })).toThrow(
+      /'linear' is not known in this family/,
     );
+    expect(() =>
+      readPhi3Config({ rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [2] } }),
+    ).toThrow(/'short_factor' is \[1\], expected a list of 48 numbers/);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   type SelfAttention,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Backbone,
@@ -22,6 +23,7 @@ import {
   type Json,
   type PartDefinition,
   type Source,
+  type TakeNotice,
 } from '@weft/spec';
 
 /** Phi 3: Llama's decoder with fused projections. */
@@ -125,20 +127,33 @@ function fusedMlp({ hiddenSize, intermediateSize, hiddenAct }: Phi3Config): Mlp 
 /**
  * Reads the text section of a `config.json` of model type `phi3`.
  *
- * @throws ConfigError for the long variants, whose frequencies depend on the length of the text (`longrope`)
+ * @throws ConfigError if a field is not of its type, or the positions are of a type that Phi 3 cannot have
  */
-export function readPhi3Config(section: Json): Phi3Config {
+export function readPhi3Config(section: Json, notice?: TakeNotice): Phi3Config {
   const read = configReader(section, 'text_config');
   const window = read.raw('sliding_window');
-  return {
-    ...readDecoderStack(section, {
+  const stack = readDecoderStack(
+    section,
+    {
       hiddenSize: 3072,
       intermediateSize: 8192,
       numHiddenLayers: 32,
       numAttentionHeads: 32,
       vocabSize: 32064,
       hiddenAct: 'silu',
-    }),
+      maxPositionEmbeddings: 4096,
+      originalMaxPositionEmbeddings: 4096,
+      partialRotaryFactor: 1,
+      roundsUp: true,
+      ropeTypes: ['default', 'longrope'],
+      ropeTypeNames: { su: 'longrope', yarn: 'longrope' },
+    },
+    notice,
+  );
+  const { ropeScaling } = stack;
+  return {
+    ...stack,
+    ...(ropeScaling?.type === 'longrope' ? { ropeScaling: { ...ropeScaling, readsAnew: true } } : {}),
     rmsNormEps: read.number('rms_norm_eps', 1e-5),
     slidingWindow: typeof window === 'number' ? window : undefined,
   };
@@ -146,11 +161,14 @@ export function readPhi3Config(section: Json): Phi3Config {
 
 /** The text section of a `config.json`, or `undefined` if transformers' Phi 3 has no such layers. */
 export function phi3Section(c: Phi3Config): Json | undefined {
-  const stack = decoderSection(c);
-  if (!stack || c.layerTypes) return undefined;
+  const stack = decoderSection(c, { turnsPart: true });
+  const { ropeScaling } = c;
+  if (!stack || c.layerTypes || (ropeScaling && ropeScaling.type !== 'longrope')) return undefined;
   return {
     model_type: 'phi3',
     ...stack,
+    // The class has a length of its own, which counts before that of the section.
+    ...(ropeScaling ? { original_max_position_embeddings: ropeScaling.originalMaxPositionEmbeddings } : {}),
     rms_norm_eps: c.rmsNormEps,
     sliding_window: c.slidingWindow ?? null,
   };
@@ -160,7 +178,28 @@ export function phi3Section(c: Phi3Config): Json | undefined {
 export const phi3Part: PartDefinition<'backbone', Phi3Config> = {
   id: 'backbone-phi3',
   kind: 'backbone',
-  create: (config) => phi3(config),
+  create: (config) => phi3(checkConfig(phi3Part, config)),
+  fields: {
+    rmsNormEps: 'positive',
+    hiddenAct: 'activation',
+    extraTable: { optional: 'flag' },
+    tieWordEmbeddings: 'flag',
+    slidingWindow: { optional: 'count' },
+    layerTypes: { optional: { list: { oneOf: ['full_attention', 'sliding_attention'] } } },
+    hiddenSize: 'count',
+    vocabSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numKeyValueHeads: 'count',
+    headDim: 'count',
+    intermediateSize: 'count',
+    extraTokens: { optional: 'amount' },
+    ropeTheta: 'positive',
+    rotaryDim: 'count',
+    ropeScaling: { optional: 'object' },
+    mropeSection: { optional: { list: 'amount' } },
+    ropeInterleaved: { optional: 'flag' },
+  },
   presets: phi3Presets,
   source,
   types: ['phi3'],

@@ -7,12 +7,14 @@ import {
   type LayerType,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Backbone,
   type Json,
   type PartDefinition,
   type Source,
+  type TakeNotice,
 } from '@weft/spec';
 
 /** Qwen2 and Qwen2.5: Llama's decoder with biases on q, k and v. */
@@ -102,17 +104,22 @@ export function qwen2(
 }
 
 /** Reads the text section of a `config.json` of model type `qwen2`. */
-export function readQwen2Config(section: Json): Qwen2Config {
+export function readQwen2Config(section: Json, notice?: TakeNotice): Qwen2Config {
   const read = configReader(section, 'text_config');
-  const stack = readDecoderStack(section, {
-    hiddenSize: 4096,
-    intermediateSize: 22016,
-    numHiddenLayers: 32,
-    numAttentionHeads: 32,
-    numKeyValueHeads: 32,
-    vocabSize: 151936,
-    hiddenAct: 'silu',
-  });
+  const stack = readDecoderStack(
+    section,
+    {
+      hiddenSize: 4096,
+      intermediateSize: 22016,
+      numHiddenLayers: 32,
+      numAttentionHeads: 32,
+      numKeyValueHeads: 32,
+      vocabSize: 151936,
+      hiddenAct: 'silu',
+      maxPositionEmbeddings: 32768,
+    },
+    notice,
+  );
   return {
     ...stack,
     rmsNormEps: read.number('rms_norm_eps', 1e-6),
@@ -166,7 +173,36 @@ export function qwen2Section(c: Qwen2Config): Json | undefined {
 export const qwen2Part: PartDefinition<'backbone', Qwen2Config> = {
   id: 'backbone-qwen2',
   kind: 'backbone',
-  create: (config) => qwen2(config),
+  create: (config) => qwen2(checkConfig(qwen2Part, config)),
+  fields: {
+    rmsNormEps: 'positive',
+    qkvBias: 'flag',
+    outputBias: 'flag',
+    mlpBias: 'flag',
+    experts: {
+      optional: {
+        section: { numExperts: 'count', numExpertsPerTok: 'count', normTopkProb: 'flag', every: 'count' },
+      },
+    },
+    extraTable: { optional: 'flag' },
+    tieWordEmbeddings: 'flag',
+    slidingWindow: { optional: 'count' },
+    layerTypes: { optional: { list: { oneOf: ['full_attention', 'sliding_attention'] } } },
+    hiddenSize: 'count',
+    vocabSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numKeyValueHeads: 'count',
+    headDim: 'count',
+    intermediateSize: 'count',
+    hiddenAct: 'activation',
+    extraTokens: { optional: 'amount' },
+    ropeTheta: 'positive',
+    rotaryDim: 'count',
+    ropeScaling: { optional: 'object' },
+    mropeSection: { optional: { list: 'amount' } },
+    ropeInterleaved: { optional: 'flag' },
+  },
   presets: qwen2Presets,
   source,
   types: ['qwen2'],

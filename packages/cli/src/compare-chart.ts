@@ -1,4 +1,6 @@
+import { printableLine } from '@weft/errors';
 import type { FusionAnswer, FusionCase } from '@weft/models';
+import { scaleLinear } from 'd3-scale';
 import type { Comparison } from './comparison.js';
 import { methods as described } from './draw-model.js';
 
@@ -21,9 +23,9 @@ const colours: Readonly<Record<FusionAnswer['method'], readonly [tokens: string,
   B: ['#a63603', '#fdae6b'],
   H: ['#006d2c', '#a1d99b'],
 };
-const [plotHeight, left, right, top, bottom] = [240, 56, 12, 96, 64];
-/** Wide enough for the words below a group of bars. */
-const groupWidth = (groups: number): number => Math.max(96, 272 / groups);
+const [plotHeight, right, top, bottom] = [240, 20, 96, 64];
+/** Pixels that a text takes at most, 12 high; fonts differ. */
+const textWidth = (text: string): number => 7.5 * text.length;
 
 /** The comparison as an SVG picture: tokens, operations and memory, a group of bars for each picture and prompt. */
 export function comparisonChart(comparison: Comparison): string {
@@ -44,40 +46,54 @@ export function comparisonChart(comparison: Comparison): string {
   ];
   const labels = methods[0]!.cases.map(({ image, textTokens }) => [
     `${image.width} × ${image.height}`,
-    `${textTokens} of text`,
+    `${textTokens.toLocaleString('en-US')} of text`,
   ]);
-  const panelWidth = left + labels.length * groupWidth(labels.length) + right;
-  const [width, height] = [panels.length * panelWidth, top + plotHeight + bottom];
+  const scales = panels.map(scaleOf);
+  const left =
+    14 + largestOf(scales.flatMap((scale) => scale.ticks(6).map((tick) => textWidth(tickText(tick)))));
+  // Wide enough for the words below a group of bars.
+  const groupWidth = Math.max(272 / labels.length, 16 + largestOf(labels.flat().map(textWidth)));
+  const panelWidth = left + labels.length * groupWidth + right;
+  const title = printableLine(
+    `${encoder}, ${connector}, ${backbone}; cross-attention before every ${every} layers`,
+  );
+  const width = largestOf([920, panels.length * panelWidth, left + 1.25 * textWidth(title) + right]);
+  const height = top + plotHeight + bottom;
   const legend = methods.map(({ method }, i) => {
     const x = left + i * 220;
     return `<rect x="${x}" y="44" width="12" height="12" fill="${colours[method][0]}"/><text x="${x + 18}" y="54">${method}: ${described[method].title}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#444">
 <rect width="${width}" height="${height}" fill="#fff"/>
-<text x="${left}" y="26" font-size="15" fill="#000">${escape(`${encoder}, ${connector}, ${backbone}; cross-attention before every ${every} layers`)}</text>
+<text x="${left}" y="26" font-size="15" fill="#000">${escape(title)}</text>
 ${legend.join('\n')}
 <text x="${left + methods.length * 220}" y="54">light: pictures seen aside, by cross-attention</text>
-${panels.map((panel, i) => `<g transform="translate(${i * panelWidth} ${top})">\n${panelPicture(panel, labels)}\n</g>`).join('\n')}
+${panels.map((panel, i) => `<g transform="translate(${i * panelWidth} ${top})">\n${panelPicture(panel, labels, { scale: scales[i]!, left, groupWidth })}\n</g>`).join('\n')}
 </svg>
 `;
 }
 
 /** A panel whose plot begins at the origin. */
-function panelPicture({ title, groups }: Panel, labels: readonly (readonly string[])[]): string {
-  const largest = Math.max(...groups.flat().map(({ tokens, aside }) => tokens + aside));
-  const step = stepOf(largest);
-  const lines = Math.ceil(largest / step);
-  const y = (value: number): number => plotHeight * (1 - value / (lines * step));
-  const each = groupWidth(groups.length);
+function panelPicture(
+  { title, groups }: Panel,
+  labels: readonly (readonly string[])[],
+  {
+    scale: y,
+    left,
+    groupWidth: each,
+  }: { readonly scale: Scale; readonly left: number; readonly groupWidth: number },
+): string {
   const barWidth = Math.min(36, each / (groups[0]!.length + 1));
   const block = (x: number, from: number, to: number, fill: string): string =>
     to > from
       ? `<rect x="${x.toFixed(1)}" y="${y(to).toFixed(1)}" width="${(barWidth * 0.9).toFixed(1)}" height="${(y(from) - y(to)).toFixed(1)}" fill="${fill}"/>`
       : '';
-  const ticks = Array.from({ length: lines + 1 }, (_, i) => i * step).map(
-    (value) =>
-      `<path d="M${left} ${y(value).toFixed(1)}h${each * groups.length}" stroke="#ddd"/><text x="${left - 6}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${value.toLocaleString('en-US')}</text>`,
-  );
+  const ticks = y
+    .ticks(6)
+    .map(
+      (value) =>
+        `<path d="M${left} ${y(value).toFixed(1)}h${each * groups.length}" stroke="#ddd"/><text x="${left - 6}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${tickText(value)}</text>`,
+    );
   const bars = groups.flatMap((group, i) => {
     const middle = left + (i + 0.5) * each;
     const words = labels[i]!.map(
@@ -94,10 +110,18 @@ function panelPicture({ title, groups }: Panel, labels: readonly (readonly strin
   return [`<text x="${left}" y="-12" fill="#000">${title}</text>`, ...ticks, ...bars].join('\n');
 }
 
-/** A round distance between lines, of which three to ten fit below the largest value. */
-function stepOf(largest: number): number {
-  const power = 10 ** Math.floor(Math.log10(largest));
-  return power * ([0.2, 0.5].find((share) => largest / (share * power) <= 8) ?? 1);
-}
+type Scale = ReturnType<typeof scaleOf>;
+
+/** From values to pixels from the top of the plot, up to a round value above the largest one. */
+const scaleOf = ({ groups }: Panel) =>
+  scaleLinear(
+    [0, largestOf(groups.flat().map(({ tokens, aside }) => tokens + aside)) || 1],
+    [plotHeight, 0],
+  ).nice(6);
+
+const tickText = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 6 });
+
+const largestOf = (values: readonly number[]): number =>
+  values.reduce((largest, value) => Math.max(largest, value), 0);
 
 const escape = (text: string): string => text.replace(/[<>&"]/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -11,7 +11,7 @@ import { writeFileAtomic } from '@weft/weights';
 import { comparisonChart } from './compare-chart.js';
 import type { CompareFlags, Comparison } from './comparison.js';
 import { methods as described } from './draw-model.js';
-import { bytesText, grouped, styleOf, table, type TerminalStream } from './terminal.js';
+import { bytesText, grouped, jsonText, styleOf, table, type TerminalStream } from './terminal.js';
 
 /**
  * What `weft compare` writes.
@@ -21,7 +21,7 @@ import { bytesText, grouped, styleOf, table, type TerminalStream } from './termi
 export async function compare(flags: CompareFlags, stream: TerminalStream): Promise<string> {
   const comparison = await comparisonOf(flags);
   if (flags.svg !== undefined) await writeFileAtomic(flags.svg, comparisonChart(comparison));
-  return flags.json ? `${JSON.stringify(comparison, null, 2)}\n` : `${comparisonText(comparison, stream)}\n`;
+  return flags.json ? jsonText(comparison, 2) : `${comparisonText(comparison, stream)}\n`;
 }
 
 async function comparisonOf({

@@ -1,9 +1,10 @@
 import { ConfigError } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { configOf, initialValues, modelOf, partOf, type PartName } from '@weft/models';
+import { configOf, initialValues, modelOf, type PartName } from '@weft/models';
 import {
   importPackage,
   maxPositionsOf,
+  openPart,
   partWeights,
   readCheckpointFiles,
   writeModel,
@@ -112,8 +113,7 @@ async function partSection(
   { from, id, config }: PartConfig,
 ): Promise<{ readonly id: string; readonly config: Json; readonly package?: string }> {
   if (from === undefined) return { id: id!, config };
-  const files = await readCheckpointFiles(from);
-  const found = (await partOf(files.config, part, { preprocessor: files.preprocessor, importPackage })).part;
+  const found = (await openPart(from, part)).part.part;
   if (id !== undefined && id !== found.id)
     throw new ConfigError({
       message: `The ${part} of the folder is ${found.id}, not ${id}.`,

@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, shown } from '@weft/errors';
 
 /** Reads fields of a JSON value by hand, with messages that name the place of a field. */
 export class ConfigReader {
@@ -78,7 +78,7 @@ export class ConfigReader {
 
 const wrong = (what: string, value: unknown, wanted: string, file: string): ConfigError =>
   new ConfigError({
-    message: `${what} is ${value === undefined ? 'missing' : JSON.stringify(value).slice(0, 80)}, expected ${wanted}.`,
+    message: `${what} is ${shown(value, 80)}, expected ${wanted}.`,
     where: file,
     hint: 'weft train --help shows a configuration.',
   });
@@ -86,6 +86,7 @@ const wrong = (what: string, value: unknown, wanted: string, file: string): Conf
 export const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 export const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.length > 0 && value.every(isText);
+export const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
 export const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 1;
 export const isNatural = (value: unknown): value is number =>

@@ -1,10 +1,11 @@
 import { createInterface, type Interface } from 'node:readline';
+import { printable, printableLine } from '@weft/errors';
 import { decodeImage, type Raster } from '@weft/image';
 import type { Chat } from '@weft/runtime';
 import { commandsText } from './chat-commands.js';
 import { reportFailure, UsageError } from './failure.js';
 import type { Context } from './context.js';
-import { printable, styleOf } from './terminal.js';
+import { styleOf } from './terminal.js';
 
 /** A conversation with the reader of standard input, line by line. */
 export class Conversation {
@@ -45,7 +46,7 @@ export class Conversation {
    */
   async run(name: string): Promise<void> {
     if (this.#isTerminal)
-      process.stderr.write(`${styleOf(process.stderr).dim(`${name}. ${commandsText}`)}\n`);
+      process.stderr.write(`${styleOf(process.stderr).dim(`${printableLine(name)}. ${commandsText}`)}\n`);
     this.#prompt();
     for await (const line of this.#lines) {
       if (this.context.signal.aborted || (await this.#take(line.trim())) === 'exit') break;

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { printableLine } from '@weft/errors';
 import { decodeImage, drawMarks, encodePng, resize, type Mark, type Raster } from '@weft/image';
 import {
   findPlaces,
@@ -11,7 +12,6 @@ import {
 } from '@weft/text';
 import { writeFileAtomic } from '@weft/weights';
 import { UsageError } from './failure.js';
-import { printable } from './terminal.js';
 
 /** Longer side up to which pictures are enlarged before they are drawn on, pixels: labels need room. */
 const roomySide = 480;
@@ -67,7 +67,7 @@ export async function drawAnswer(
   const pointed = findPointings(answer, { size: picture });
   const places = [...found.flatMap(drawnPlace), ...pointed.flatMap(drawnPoints)];
   const refused = found.flatMap(({ start, end, result }) =>
-    result.place ? [] : [`${printable(answer.slice(start, end))} ${reasons[result.problem]}`],
+    result.place ? [] : [`${printableLine(answer.slice(start, end))} ${reasons[result.problem]}`],
   );
   if (places.length > 0) await writeFileAtomic(file, await encodePng(drawPlaces(picture, places)));
   return { places, refused };
@@ -124,6 +124,8 @@ export function drawingText({ places, refused }: Drawing, file: string): string 
   };
   const drawn = [...count('box', 'boxes'), ...count('point', 'points')].join(' and ');
   const lines =
-    places.length > 0 ? [`${drawn} drawn in ${file}`] : ['The answer names no place; nothing is drawn.'];
+    places.length > 0
+      ? [`${drawn} drawn in ${printableLine(file)}`]
+      : ['The answer names no place; nothing is drawn.'];
   return [...lines, ...refused.map((text) => `Not drawn: ${text}.`)].join('\n');
 }

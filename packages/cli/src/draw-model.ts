@@ -1,5 +1,6 @@
 import type { ImageDescription, ModelDescription, PartDescription } from './describe-model.js';
-import { grouped, printable, styleOf, table, widthOf, type Style, type TerminalStream } from './terminal.js';
+import { printableLine } from '@weft/errors';
+import { grouped, styleOf, table, widthOf, type Style, type TerminalStream } from './terminal.js';
 
 const width = 66;
 /** Columns of the arrows: of the image, and of the text. */
@@ -31,7 +32,7 @@ export function drawModel(description: ModelDescription, stream: TerminalStream)
       : 'the head is the token table';
   const rows = Object.entries(parameters).filter(([part, count]) => part !== 'total' && count > 0);
   return [
-    `${style.bold(printable(name))} (${printable(title)}), ${grouped(parameters.total)} parameters`,
+    `${style.bold(printableLine(name))} (${printableLine(title)}), ${grouped(parameters.total)} parameters`,
     '',
     ...(image ? drawSight(description, image, style) : [label('prompt'), ...arrow('ids [1, L]', style)]),
     ...box('backbone', parts.backbone, [configText(parts.backbone.config), head], style),
@@ -107,7 +108,7 @@ function box(
   return [
     border('┌┐', inputs, '▼'),
     line(
-      `${bold(kind.padEnd(9))} ${cyan(part.id)}`,
+      `${bold(kind.padEnd(9))} ${cyan(printableLine(part.id))}`,
       part.parameters === undefined ? '' : grouped(part.parameters),
     ),
     ...details
@@ -141,7 +142,7 @@ const facts: readonly (readonly [
 ];
 
 const configText = (config: Readonly<Record<string, unknown>>): string =>
-  printable(
+  printableLine(
     facts.flatMap(([key, text]) => (key in config ? (text(config[key], config) ?? []) : [])).join(', '),
   );
 

@@ -1,13 +1,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { ConfigError } from '@weft/errors';
-import { modelOf, presetModel, presetNames } from '@weft/models';
+import { ConfigError, NoticeList, printableLine, withFileErrors, type Notice } from '@weft/errors';
+import { checkConfigBounds, modelOf, presetModel, presetNames } from '@weft/models';
 import { importPackage, readCheckpointFiles, type UnusedTensor } from '@weft/runtime';
 import type { Model } from '@weft/spec';
 import { describeModel, type ImageSize, type ModelDescription } from './describe-model.js';
 import { drawModel } from './draw-model.js';
 import { openFolder } from './open-folder.js';
-import { bytesText, grouped, printable, styleOf, table, type TerminalStream } from './terminal.js';
+import { bytesText, grouped, jsonText, styleOf, table, type TerminalStream } from './terminal.js';
 
 /** What a checkpoint folder holds besides the model's description. */
 interface FolderDescription {
@@ -19,6 +19,8 @@ interface FolderDescription {
   /** Number of values of each type. */
   readonly dtypes: Readonly<Record<string, number>>;
   readonly unusedTensors: readonly UnusedTensor[];
+  /** What the files say and the model does not apply. */
+  readonly notices: readonly Notice[];
 }
 
 export interface InspectOptions {
@@ -42,7 +44,7 @@ export async function inspectModel(given: string, { image, json, stream }: Inspe
   const { description, folder } = isFolder
     ? await describeFolder(path, given === 'tiny' ? given : basename(resolve(path)), image)
     : { description: describeModel(given, await presetOf(given), image), folder: undefined };
-  if (json) return `${JSON.stringify({ ...description, ...folder }, null, 2)}\n`;
+  if (json) return jsonText({ ...description, ...folder }, 2);
   return `${drawModel(description, stream)}\n${folder ? `\n${folderText(folder, stream)}\n` : ''}`;
 }
 
@@ -61,13 +63,17 @@ async function describeFolder(
   image: ImageSize | undefined,
 ): Promise<{ readonly description: ModelDescription; readonly folder: FolderDescription }> {
   const root = resolve(path);
-  const hasWeights = (await readdir(root)).some((file) => file.endsWith('.safetensors'));
+  const hasWeights = (await withFileErrors(root, () => readdir(root))).some((file) =>
+    file.endsWith('.safetensors'),
+  );
   if (!hasWeights) {
-    const { config, preprocessor } = await readCheckpointFiles(root);
-    const description = describeModel(name, await modelOf(config, { preprocessor, importPackage }), image);
-    return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [] } };
+    const { config, preprocessor, recipe } = await readCheckpointFiles(root);
+    checkConfigBounds({ 'config.json': config, 'preprocessor_config.json': preprocessor });
+    const description = describeModel(name, await modelOf(config, { ...recipe, importPackage }), image);
+    return { description, folder: { folder: root, files: null, dtypes: {}, unusedTensors: [], notices: [] } };
   }
-  const { model, checkpoint, unused } = await openFolder(root);
+  const notices = new NoticeList();
+  const { model, checkpoint, unused } = await openFolder(root, { notice: notices.take });
   const entries = [...checkpoint.tensors.values()];
   const dtypes: Record<string, number> = {};
   for (const { dtype, shape } of entries)
@@ -75,27 +81,33 @@ async function describeFolder(
   const files = await Promise.all(
     checkpoint.files.map(async (file) => ({
       name: basename(file),
-      bytes: (await stat(file)).size,
+      bytes: (await withFileErrors(file, () => stat(file))).size,
       tensors: entries.filter((entry) => entry.file === file).length,
     })),
   );
   return {
     description: describeModel(name, model, image),
-    folder: { folder: root, files, dtypes, unusedTensors: unused },
+    folder: {
+      folder: root,
+      files,
+      dtypes,
+      unusedTensors: unused.map(({ name, reason }) => ({ name, reason })),
+      notices: notices.all,
+    },
   };
 }
 
 function folderText(
-  { folder, files, dtypes, unusedTensors }: FolderDescription,
+  { folder, files, dtypes, unusedTensors, notices }: FolderDescription,
   stream: TerminalStream,
 ): string {
   const { bold } = styleOf(stream);
-  if (!files) return `${bold(printable(folder))}\nNo weights: the folder has no safetensors files.`;
+  if (!files) return `${bold(printableLine(folder))}\nNo weights: the folder has no safetensors files.`;
   return [
-    bold(printable(folder)),
+    bold(printableLine(folder)),
     table([
       ['file', 'size', 'tensors'],
-      ...files.map(({ name, bytes, tensors }) => [printable(name), bytesText(bytes), String(tensors)]),
+      ...files.map(({ name, bytes, tensors }) => [printableLine(name), bytesText(bytes), String(tensors)]),
     ]),
     `Values: ${Object.entries(dtypes)
       .map(([dtype, count]) => `${grouped(count)} ${dtype}`)
@@ -103,6 +115,8 @@ function folderText(
     unusedTensors.length === 0
       ? 'Every tensor has its place in the model.'
       : 'Tensors that the model does not use:',
-    ...unusedTensors.map(({ name, reason }) => `  ${printable(name)}: ${reason}`),
+    ...unusedTensors.map(({ name, reason }) => `  ${printableLine(name)}: ${printableLine(reason)}`),
+    ...(notices.length > 0 ? ['Not applied as the files say it:'] : []),
+    ...notices.map(({ where, message }) => `  ${printableLine(where)}: ${printableLine(message)}`),
   ].join('\n');
 }

@@ -1,51 +1,7 @@
-import { namedParameters } from '@weft/graph';
-import { modelOf } from '@weft/models';
-import {
-  importPackage,
-  readCheckpointFiles,
-  readEntry,
-  type CheckpointFiles,
-  type UnusedTensor,
-} from '@weft/runtime';
-import type { Model } from '@weft/spec';
-import {
-  matchWeights,
-  openCheckpoint,
-  toFloat32,
-  wholeTensor,
-  type Checkpoint,
-  type WeightEntry,
-} from '@weft/weights';
+import { openFolder, readEntry, type OpenFolder } from '@weft/runtime';
+import { toFloat32, wholeTensor } from '@weft/weights';
 
-/** A checkpoint folder as it lies on the disk: nothing is computed and no weight is read yet. */
-export interface OpenFolder {
-  readonly files: CheckpointFiles;
-  readonly model: Model;
-  /** Its files and headers; it is closed. */
-  readonly checkpoint: Checkpoint;
-  /** The tensor of each parameter, or the tensors; a piece of a stored tensor where a checkpoint joins several. */
-  readonly entries: ReadonlyMap<string, WeightEntry>;
-  readonly unused: readonly UnusedTensor[];
-}
-
-/**
- * Opens a checkpoint folder and finds a tensor for every parameter.
- *
- * @throws ConfigError if a file is missing or no recipe knows the model
- * @throws WeightError if the weights do not fit the model, tensor by tensor
- */
-export async function openFolder(folder: string): Promise<OpenFolder> {
-  const files = await readCheckpointFiles(folder);
-  const model = await modelOf(files.config, { preprocessor: files.preprocessor, importPackage });
-  const checkpoint = await openCheckpoint(files.folder);
-  await checkpoint.close();
-  const matched = matchWeights({
-    expected: namedParameters(model.module),
-    file: checkpoint,
-    ...model.checkpoint,
-  });
-  return { files, model, checkpoint, ...matched };
-}
+export { openFolder, type OpenFolder };
 
 /**
  * All weights of a model as float32, by the paths of its parameters.

@@ -1,3 +1,4 @@
+import { availableParallelism, cpus } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { DtypeOption, GenerationOptions } from '@weft/runtime';
 import type { ImageSize } from './describe-model.js';
@@ -24,6 +25,18 @@ const parser =
 /** A whole number from a command line. */
 export const wholeNumber = (least: number): ((text: string) => number) =>
   parser((value) => Number.isSafeInteger(value) && value >= least, `a whole number of at least ${least}`);
+
+/** Processors of this machine: the most threads that can be of use. */
+export const processors = (): number => Math.max(cpus().length, availableParallelism());
+
+/** A number of threads from a command line. */
+export function threadCount(text: string): number {
+  const most = processors();
+  return parser(
+    (value) => Number.isSafeInteger(value) && value >= 1 && value <= most,
+    `a whole number from 1 to ${most}, the processors of this machine`,
+  )(text);
+}
 
 /** The size of a picture from a command line: `640x480`. */
 export function pictureSize(text: string): ImageSize {
@@ -64,7 +77,11 @@ export function addGenerationOptions(command: Command): Command {
     )
     .option('--seed <n>', 'the same seed draws the same answer', wholeNumber(0))
     .option('--dtype <form>', `${weightFormHelp}; as in the files unless given`, weightForm)
-    .option('--threads <n>', 'threads to compute with; the physical cores unless given', wholeNumber(1));
+    .option(
+      '--threads <n>',
+      'threads to compute with, at most as many as there are processors; the physical cores unless given',
+      threadCount,
+    );
 }
 
 /** The options in the words of the runtime. */

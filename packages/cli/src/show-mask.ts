@@ -1,7 +1,8 @@
+import { printableJson } from '@weft/errors';
 import type { ConversationTools } from '@weft/runtime';
 import { senseOf } from '@weft/spec';
 import { ignored, type TrainingExample } from '@weft/train';
-import { printable, styleOf, type TerminalStream } from './terminal.js';
+import { styleOf, type TerminalStream } from './terminal.js';
 
 /**
  * A training example as text, a line for each run of tokens that is learnt or not; image tokens are counted.
@@ -27,7 +28,7 @@ export function maskText(
       );
       i = end;
     }
-    return printable(JSON.stringify(parts.join('')));
+    return printableJson(JSON.stringify(parts.join('')));
   };
   const lines = [
     `${inputIds.length} tokens, ${labels.filter((label) => label !== ignored).length} of them are learnt:`,

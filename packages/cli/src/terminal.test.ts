@@ -1,6 +1,7 @@
+import { ConfigError } from '@weft/errors';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { failureText, UsageError } from './failure.js';
-import { bytesText, printable, statusLine, styleOf, table } from './terminal.js';
+import { bytesText, jsonText, statusLine, styleOf, table } from './terminal.js';
 
 function terminal(isTTY: boolean) {
   const written: string[] = [];
@@ -46,8 +47,27 @@ describe('the terminal', () => {
     expect(pipe.written).toEqual([]);
   });
 
-  it('takes control sequences out of what models and files say', () => {
-    expect(printable('a\x1b[2Jb\tc\nd\x07\x9b')).toBe('a[2Jb\tc\nd');
+  it('writes JSON in which no character acts, and which holds the same value', () => {
+    const value = { 'a\x9b2J': ['\x1b[2J\u202e', 'b\tc\nd'] };
+    const text = jsonText(value, 2);
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
+    expect(JSON.parse(text)).toEqual(value);
+  });
+
+  it('lets no line of a file look like a message of its own', () => {
+    const error = new ConfigError({
+      message: 'There is no tensor a\nerror: all is lost\r\x1b[2K',
+      where: 'b\nnote: c',
+      hint: 'Look.',
+    });
+    expect(failureText(error, false).split('\n')).toEqual([
+      'There is no tensor a',
+      '  error: all is lost\\r\\u001b[2K',
+      '  at b',
+      '  note: c',
+      '  Look.',
+    ]);
+    expect(failureText(new Error('x\x1b]0;y\x07'), false)).toMatch(/^x\\u001b\]0;y\\u0007\n {2}This/);
   });
 
   it('writes bytes in the unit that fits', () => {

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { printableJson, printableLine } from '@weft/errors';
 
 /** What the functions here look at in a stream. */
 export type TerminalStream = Pick<WriteStream, 'write'> &
@@ -30,7 +31,7 @@ export function styleOf(stream: TerminalStream): Style {
 /** Columns padded to one width, those of numbers to the right; the first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),
+    rows.reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), 0),
   );
   const isNumeric = widths.map((_, column) =>
     rows.slice(1).every((row) => /^([\d,.]+(e[+-]?\d+)?|-|)$/.test(row[column] ?? '')),
@@ -52,9 +53,9 @@ export function table(rows: readonly (readonly string[])[]): string {
 /** Columns that a text takes up, colours left out. */
 export const widthOf = (text: string): number => [...text.replace(/\p{Cc}\[[\d;]*m/gu, '')].length;
 
-/** Text of a model or a file without the control characters that a terminal would obey. */
-export const printable = (text: string): string =>
-  text.replace(/\p{Cc}/gu, (character) => ('\n\t'.includes(character) ? character : ''));
+/** What `--json` prints: one JSON value on lines of its own, in which no character acts on a terminal. */
+export const jsonText = (value: unknown, indent?: number): string =>
+  `${printableJson(JSON.stringify(value, null, indent))}\n`;
 
 /** What is under way, on one line that goes away again. */
 export interface StatusLine {
@@ -68,7 +69,8 @@ export function statusLine(stream: TerminalStream): StatusLine {
   if (!stream.isTTY) return { show: () => undefined, clear: () => undefined };
   const { dim } = styleOf(stream);
   return {
-    show(text, share) {
+    show(given, share) {
+      const text = printableLine(given);
       const size = 24;
       const done = Math.round(size * Math.min(1, Math.max(0, share ?? 0)));
       const bar = share === undefined ? '' : `[${'#'.repeat(done)}${'-'.repeat(size - done)}] `;

@@ -1,15 +1,27 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { ConfigError } from '@weft/errors';
+import { ConfigError, fileError, parseJson, reasonOf } from '@weft/errors';
 import type { Json } from '@weft/spec';
 import type { RateRule, Stage } from '@weft/train';
+import { processors } from './options.js';
 import { readCompose, type ComposeConfig } from './compose-config.js';
-import { ConfigReader, isCount, isNatural, isRate, isShare, isText, isTexts } from './config-reader.js';
+import {
+  ConfigReader,
+  isBoolean,
+  isCount,
+  isNatural,
+  isRate,
+  isShare,
+  isText,
+  isTexts,
+} from './config-reader.js';
 
 /** Samples of a run; paths are absolute. */
 export interface DataConfig {
   readonly file: string;
   readonly images?: string | undefined;
+  /** Whether images may lie outside of their folder. */
+  readonly allowOutside?: true;
 }
 
 /** The types that weights are stored in. */
@@ -38,9 +50,14 @@ export interface TrainConfig {
  * Reads a training configuration. Paths in it are relative to its folder.
  *
  * @param out replaces the configuration's own, relative to the working directory
+ * @param allowOutside allows images of all data outside of their folders
  * @throws ConfigError naming the field that is missing, wrong or unknown
  */
-export async function readTrainConfig(file: string, out: string | undefined): Promise<TrainConfig> {
+export async function readTrainConfig(
+  file: string,
+  out: string | undefined,
+  allowOutside = false,
+): Promise<TrainConfig> {
   const path = resolve(file);
   const json = await readJson(path);
   const root = new ConfigReader(json, '', path);
@@ -50,6 +67,9 @@ export async function readTrainConfig(file: string, out: string | undefined): Pr
     return {
       file: toPath(reader.value('file', isText, 'a JSON Lines file')),
       ...(images === undefined ? {} : { images: toPath(images) }),
+      ...(reader.optional('allowOutside', isBoolean, 'true or false') || allowOutside
+        ? { allowOutside: true }
+        : {}),
     };
   };
   const closed = <T>(reader: ConfigReader, read: (reader: ConfigReader) => T): T => {
@@ -82,14 +102,14 @@ export async function readTrainConfig(file: string, out: string | undefined): Pr
         }))
       : undefined,
     saveEvery: root.optional('saveEvery', isCount, 'a number of updates'),
-    threads: root.optional('threads', isCount, 'a number of threads'),
+    threads: root.optional(
+      'threads',
+      isThreads,
+      `a whole number from 1 to ${processors()}, the processors of this machine`,
+    ),
     maxLength: root.optional('maxLength', isCount, 'a number of tokens'),
     dtype: root.optional('dtype', isStoredType, 'float32, float16 or bfloat16') ?? 'float32',
-    identity: Object.fromEntries(
-      Object.entries(json as Json).filter(([key]) =>
-        ['model', 'data', 'stages', 'seed', 'maxLength'].includes(key),
-      ),
-    ),
+    identity: identityOf(json as Json),
   };
   root.raw('out');
   root.done();
@@ -110,6 +130,18 @@ function readModel(root: ConfigReader, toPath: (given: string) => string): strin
   return compose;
 }
 
+/** The fields that make a run the same run. Where images may lie does not change what is learnt. */
+function identityOf(json: Json): Json {
+  const known = ['model', 'data', 'stages', 'seed', 'maxLength'];
+  const fields = Object.entries(json).filter(([key]) => known.includes(key));
+  const text = JSON.stringify(Object.fromEntries(fields), (key, value: unknown) =>
+    key === 'allowOutside' ? undefined : value,
+  );
+  return JSON.parse(text) as Json;
+}
+
+const isThreads = (value: unknown): value is number => isCount(value) && value <= processors();
+
 const isStoredType = (value: unknown): value is StoredType =>
   value === 'float32' || value === 'float16' || value === 'bfloat16';
 
@@ -119,17 +151,17 @@ async function readJson(path: string): Promise<unknown> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new ConfigError({
-      message: `The configuration cannot be read: ${(cause as Error).message}.`,
+      message: `The configuration cannot be read: ${reasonOf(fileError(cause, path))}.`,
       where: path,
       hint: 'Pass a JSON file; weft train --help shows one.',
       cause,
     });
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new ConfigError({
-      message: `The configuration is not valid JSON: ${(cause as Error).message}.`,
+      message: `The configuration is not valid JSON: ${reasonOf(cause)}.`,
       where: path,
       hint: 'JSON has no comments and no comma after the last entry.',
       cause,

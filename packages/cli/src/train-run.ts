@@ -1,12 +1,13 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { ConfigError } from '@weft/errors';
+import { ConfigError, fileError, NoticeList, parseJson, printableLine, reasonOf } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { maxPositionsOf, writeModel, type ConversationTools } from '@weft/runtime';
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
 import {
   describeStage,
+  differenceText,
+  firstDifference,
   fit,
   jsonlDataset,
   trainingProgress,
@@ -14,10 +15,11 @@ import {
   type Metric,
   type StageRun,
 } from '@weft/train';
-import { fromFloat32, writeFileAtomic, type FloatDtype } from '@weft/weights';
+import { fromFloat32, makeFolder, writeFileAtomic, type FloatDtype } from '@weft/weights';
 import { composeFolder } from './compose-folder.js';
 import { openFolder, readWeights, type OpenFolder } from './open-folder.js';
 import type { Context } from './context.js';
+import { reportNotices } from './failure.js';
 import { maskText } from './show-mask.js';
 import { statusLine, styleOf } from './terminal.js';
 import type { DataConfig, StoredType, TrainConfig } from './train-config.js';
@@ -28,12 +30,14 @@ export async function train(config: TrainConfig, { signal }: Context): Promise<v
   const hasBegun = await checkFolder(config);
   const source =
     typeof config.model === 'string' ? config.model : await composed(config, config.model, hasBegun);
-  const folder = await openFolder(source);
+  const notices = new NoticeList();
+  const folder = await openFolder(source, { notice: notices.take });
+  reportNotices(notices.all, process.stderr);
   const { model } = folder;
   const { tools, runs, evaluation } = await openData(config, folder);
   await showPlan(runs, tools);
 
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   await writeFileAtomic(join(out, identityFile), `${JSON.stringify(config.identity, null, 2)}\n`);
   const weights = await readAll(folder);
   const progress = trainingProgress(process.stderr);
@@ -54,13 +58,16 @@ export async function train(config: TrainConfig, { signal }: Context): Promise<v
     await writeTrained(folder, trained, config);
   } catch (error) {
     if (signal.aborted)
-      process.stderr.write(`\nStopped. The same command goes on from the last state in ${out}.\n`);
+      process.stderr.write(
+        `\nStopped. The same command goes on from the last state in ${printableLine(out)}.\n`,
+      );
     throw error;
   }
-  const end = last ? `Loss at the end ${last.loss.toFixed(4)}.` : 'The run was over already.';
-  process.stdout.write(`${end} The model, metrics.jsonl and loss.svg are in ${out}\n`);
+  const heldOut = last?.evaluation === undefined ? '' : `, ${last.evaluation.toFixed(4)} on held-out samples`;
+  const end = last ? `Loss at the end ${last.loss.toFixed(4)}${heldOut}.` : 'The run was over already.';
+  process.stdout.write(`${end} The model, metrics.jsonl and loss.svg are in ${printableLine(out)}\n`);
   process.stdout.write(
-    `  weft ${model.senses.length > 0 ? 'ask PICTURE' : 'ask'} "QUESTION" --model ${shownPath(out)}\n`,
+    `  weft ${model.senses.length > 0 ? 'ask PICTURE' : 'ask'} "QUESTION" --model ${printableLine(shownPath(out))}\n`,
   );
 }
 
@@ -69,9 +76,9 @@ async function openData(config: TrainConfig, folder: OpenFolder) {
   const { maxLength = maxPositionsOf(folder.files.config) } = config;
   const tools = { ...(await conversationTools(folder)), maxLength };
   const known = new Map<string, Promise<Dataset>>();
-  const dataOf = ({ file, images }: DataConfig): Promise<Dataset> => {
-    const key = JSON.stringify([file, images]);
-    const data = known.get(key) ?? jsonlDataset(file, { ...tools, images });
+  const dataOf = ({ file, images, allowOutside }: DataConfig): Promise<Dataset> => {
+    const key = JSON.stringify([file, images, allowOutside]);
+    const data = known.get(key) ?? jsonlDataset(file, { ...tools, images, allowOutside });
     known.set(key, data);
     return data;
   };
@@ -89,7 +96,7 @@ async function showPlan(runs: readonly StageRun[], tools: ConversationTools): Pr
   const { bold } = styleOf(process.stdout);
   for (const { stage } of runs)
     process.stdout.write(
-      `${bold(`Stage ${stage.name}`)}, ${stage.steps} updates\n${describeStage(tools.model, stage)}\n\n`,
+      `${bold(`Stage ${printableLine(stage.name)}`)}, ${stage.steps} updates\n${describeStage(tools.model, stage)}\n\n`,
     );
   const first = maskText(await runs[0]!.data.example(0), tools, process.stdout);
   process.stdout.write(`${bold('First sample')}\n${first}\n\n`);
@@ -119,14 +126,30 @@ async function checkFolder({ out, model, identity }: TrainConfig): Promise<boole
   const hasBegun = await exists(join(out, 'run.json'));
   if (!hasBegun && (await exists(join(out, 'config.json'))))
     throw new ConfigError({ message: 'The folder holds a model already.', where: out, hint });
-  const known = hasBegun ? await readFile(join(out, identityFile), 'utf8').catch(() => 'null') : undefined;
-  if (known !== undefined && !isDeepStrictEqual(JSON.parse(known), identity))
+  if (!hasBegun) return false;
+  const where = join(out, identityFile);
+  const difference = firstDifference(await readIdentity(where, hint), identity);
+  if (difference)
     throw new ConfigError({
-      message: 'The folder holds a run with another model, other stages, data or another seed.',
-      where: join(out, identityFile),
+      message: `The folder holds a run with another model, other stages, data or another seed: ${differenceText(difference)}.`,
+      where,
       hint,
     });
-  return hasBegun;
+  return true;
+}
+
+/** What the run of a folder was begun with. @throws ConfigError if the file cannot be read */
+async function readIdentity(path: string, hint: string): Promise<unknown> {
+  try {
+    return parseJson(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new ConfigError({
+      message: `What run the folder holds cannot be read: ${reasonOf(fileError(cause, path))}.`,
+      where: path,
+      hint,
+      cause,
+    });
+  }
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -151,7 +174,9 @@ async function conversationTools({ model, files }: OpenFolder): Promise<Conversa
   return {
     model,
     tokenizer: await loadTokenizer(files.folder, { placeholders }),
-    chatTemplate: model.prompt.chatTemplate ?? (await loadChatTemplate(files.folder)),
+    chatTemplate:
+      model.prompt.chatTemplate ??
+      (await loadChatTemplate(files.folder, { hasProcessor: model.senses.length > 0 })),
   };
 }
 

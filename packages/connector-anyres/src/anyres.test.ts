@@ -1,6 +1,14 @@
-import { ConfigError, InputError } from '@weft/errors';
+import { ConfigError } from '@weft/errors';
 import { namedParameters, trace, type TensorData } from '@weft/graph';
-import { randomTensor, testComputation, testDefinition, testSource } from '@weft/testing';
+import {
+  randomTensor,
+  testComputation,
+  testDefinition,
+  testGoldenSizes,
+  testSource,
+  type GoldenSizes,
+} from '@weft/testing';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { anyresArranger, anyresPart } from './anyres.js';
 import { planAnyres, type AnyresConfig } from './plan.js';
@@ -49,12 +57,49 @@ describe('planAnyres', () => {
     },
   );
 
-  it('refuses a picture of which no feature would be left, and names it', () => {
-    expect(() => planAnyres({ width: 4000, height: 1 }, next, [24, 24], 2)).toThrow(InputError);
-    expect(() => planAnyres({ width: 4000, height: 1 }, next, [24, 24], 2)).toThrow(
-      /Picture 2 is 4000 x 1 pixels/,
-    );
+  it.each([
+    [1537, 1537],
+    [1681, 1680],
+    [1920, 1920],
+  ])('shrinks the features of %i x %i pixels by the floor of the exact quotient', (width, height) => {
+    expect(planAnyres({ width, height }, onevision, [27, 27])).toMatchObject({ map: [80, 80], tokens: 7209 });
   });
+
+  it.each([
+    [4000, 1, [0, 48], 576],
+    [1, 4000, [24, 0], 576 + 24],
+    [700, 13, [2, 72], 576 + 2 * 73],
+  ])(
+    'keeps the whole of a picture of %i x %i, and what is left of its tiles',
+    (width, height, map, tokens) => {
+      expect(planAnyres({ width, height }, next, [24, 24])).toMatchObject({ map, tokens });
+    },
+  );
+
+  it('sees pictures of a conversation of several as a whole, if that is the rule', () => {
+    const rule = { ...onevision, wholeIfSeveral: true };
+    const whole = { resolution: null, tiles: [0, 0], map: [0, 0], tokens: 27 * 27 + 1 };
+    for (const total of [2, 3, 9])
+      expect(planAnyres({ width: 900, height: 500 }, rule, [27, 27], total)).toMatchObject(whole);
+    for (const [config, total] of [
+      [rule, 1],
+      [onevision, 2],
+      [next, 5],
+    ] as const)
+      expect(planAnyres({ width: 900, height: 500 }, config, [27, 27], total).resolution).not.toBeNull();
+  });
+
+  const golden = JSON.parse(
+    readFileSync(new URL('./__fixtures__/sizes.json', import.meta.url), 'utf8'),
+  ) as readonly GoldenSizes[];
+  for (const one of golden) {
+    const [config, grid] =
+      one.name === 'llava-next' ? [next, [24, 24] as const] : [onevision, [27, 27] as const];
+    testGoldenSizes(one, (size) => {
+      const { tiles, map, tokens } = planAnyres(size, config, grid);
+      return [...tiles, ...map, tokens];
+    });
+  }
 });
 
 const small: AnyresConfig = {
@@ -163,6 +208,26 @@ describe('anyresArranger', () => {
     expect(new Set(row_weights!.data as Float32Array)).toEqual(new Set([1]));
   });
 
+  it('makes pictures single views that are not patched, whatever their number', () => {
+    const need_patching: TensorData = { dtype: 'int64', shape: [2], data: BigInt64Array.from([0n, 1n]) };
+    const { row_index, pixel_values } = traced(small).model.arranger.prepare({
+      pixel_values: views(4, 1, 1, 1),
+      image_sizes: sizesOf([8, 8], [4, 8]),
+      need_patching,
+    })!;
+    expect(pixel_values!.shape).toEqual([4, 1, 1, 1]);
+    expect(Array.from(row_index!.data as BigInt64Array, Number)).toEqual([
+      1, 2, 3, 4, 0, 5, 6, 7, 8, 9, 10, 13, 14, 0, 11, 12, 15, 16, 0,
+    ]);
+    expect(() =>
+      traced(small).model.arranger.prepare({
+        pixel_values: views(4, 1, 1, 1),
+        image_sizes: sizesOf([8, 8]),
+        need_patching,
+      }),
+    ).toThrow(/need_patching has 2 pictures, but image_sizes has 1/);
+  });
+
   it('blends neighbours where a picture has too many features, with weights that add up to one', () => {
     const { row_index, row_weights } = traced(shrinking).model.arranger.prepare({
       pixel_values: views(5, 1, 1, 1),
@@ -186,6 +251,7 @@ describe('anyresArranger', () => {
 
   it('refuses resolutions that are not in whole tiles, and encoders without a square grid', () => {
     expect(() => anyresArranger({ ...small, pinpoints: [[4, 6]] })).toThrow(ConfigError);
+    expect(() => anyresArranger({ ...small, pinpoints: [] })).toThrow(/no resolution/);
     expect(() => anyresArranger(small)({ textSize: 3, grid: null })).toThrow(/no fixed grid/);
   });
 });
@@ -197,4 +263,7 @@ const feedsOf = (tensors: Readonly<Record<string, TensorData | undefined>>) =>
     ),
   );
 
-testDefinition(anyresPart, { configs: [small, shrinking], context });
+testDefinition(anyresPart, {
+  configs: [small, shrinking, { ...shrinking, wholeIfSeveral: true }],
+  context,
+});

@@ -10,8 +10,14 @@ import {
   type TensorData,
   type Value,
 } from '@weft/graph';
-import type { ArrangerFactory, PatchGrid, PartDefinition, Source } from '@weft/spec';
-import { planAnyres, type AnyresConfig, type AnyresPlan } from './plan.js';
+import {
+  checkConfig,
+  type ArrangerFactory,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
+import { noResolution, planAnyres, wholePlan, type AnyresConfig, type AnyresPlan } from './plan.js';
 import { indexRows } from './row-index.js';
 
 const source: Source = {
@@ -25,12 +31,14 @@ const source: Source = {
  * the connector's rows; which rows, the size of each picture decides.
  *
  * Graph inputs: int64 `row_index` `[tokens]`; where features may be shrunk `[tokens, taps]`, with float32
- * `row_weights` `[tokens, taps, 1]`. `prepare` makes them of `pixel_values`, `image_sizes` and, on request,
- * `batch_num_images`: pictures that share a sample are single views.
+ * `row_weights` `[tokens, taps, 1]`. `prepare` makes them of `pixel_values`, `image_sizes` and, on request, of
+ * `batch_num_images`, the pictures of each sample, of which those that share one are single views, or `need_patching`,
+ * which says of each picture whether it is cut (1) or such a view (0).
  *
- * @throws ConfigError if a resolution is not a multiple of the tile
+ * @throws ConfigError if there is no resolution, or one is not a multiple of the tile
  */
 export function anyresArranger(c: AnyresConfig): ArrangerFactory {
+  if (c.pinpoints.length === 0) throw noResolution();
   for (const [height, width] of c.pinpoints)
     if (!(height > 0 && width > 0) || height % c.tileSize !== 0 || width % c.tileSize !== 0)
       throw new ConfigError({
@@ -69,8 +77,8 @@ export function anyresArranger(c: AnyresConfig): ArrangerFactory {
                 row_weights: { dtype: 'float32' as const, shape: ['tokens', 'taps', 1] },
               }
             : { row_index: { dtype: 'int64' as const, shape: ['tokens'] } },
-          plan: (size: { readonly width: number; readonly height: number }, index: number) =>
-            planAnyres(size, c, grid, index),
+          plan: (size: { readonly width: number; readonly height: number }, total: number) =>
+            planAnyres(size, c, grid, total),
           prepare: (given: Readonly<Record<string, TensorData>>) => prepare(given, c, grid),
         }),
       },
@@ -94,10 +102,9 @@ function prepare(
     throw new InputError({
       message: `image_sizes is [${sizes.shape.join(', ')}], expected [pictures, 2]: heights and widths.`,
     });
-  const sharing = sharesSample(given['batch_num_images'], sizes.shape[0]!);
-  const plans = sharing.map((isSingleView, i) => {
+  const plans = whichAreCut(given, sizes.shape[0]!).map((isCut, i) => {
     const [height, width] = [Number(sizes.data[2 * i]!), Number(sizes.data[2 * i + 1]!)];
-    return isSingleView ? null : planAnyres({ width, height }, c, grid, i);
+    return isCut ? planAnyres({ width, height }, c, grid) : wholePlan(grid);
   });
   const { tokens, taps, indices, weights } = indexRows(plans, grid);
   const pixel_values = viewsOf(pixels, plans);
@@ -110,22 +117,28 @@ function prepare(
   };
 }
 
-/** For each picture whether others are in its sample. */
-function sharesSample(counts: TensorData | undefined, pictures: number): boolean[] {
-  if (!counts) return Array.from({ length: pictures }, () => false);
-  const sharing = Array.from(counts.data as BigInt64Array, Number).flatMap((count) =>
-    Array.from({ length: count }, () => count > 1),
-  );
-  if (sharing.length !== pictures)
+/** For each picture whether it is cut in tiles. */
+function whichAreCut(
+  { need_patching: own, batch_num_images: counts }: Readonly<Record<string, TensorData>>,
+  pictures: number,
+): boolean[] {
+  const found = own
+    ? Array.from(own.data as BigInt64Array, (one) => Number(one) !== 0)
+    : counts
+      ? Array.from(counts.data as BigInt64Array, Number).flatMap((count) =>
+          Array.from({ length: count }, () => count === 1),
+        )
+      : Array.from({ length: pictures }, () => true);
+  if (found.length !== pictures)
     throw new InputError({
-      message: `batch_num_images adds up to ${sharing.length} pictures, but image_sizes has ${pictures}.`,
+      message: `${own ? 'need_patching has' : 'batch_num_images adds up to'} ${found.length} pictures, but image_sizes has ${pictures}.`,
     });
-  return sharing;
+  return found;
 }
 
 /** The views of all pictures, `[tiles, 3, H, W]`, from those or from `[M, V, 3, H, W]`, filled up with others. */
-function viewsOf({ dtype, shape, data }: TensorData, plans: readonly (AnyresPlan | null)[]): TensorData {
-  const counts = plans.map((plan) => 1 + (plan ? plan.tiles[0] * plan.tiles[1] : 0));
+function viewsOf({ dtype, shape, data }: TensorData, plans: readonly AnyresPlan[]): TensorData {
+  const counts = plans.map(({ tiles }) => 1 + tiles[0] * tiles[1]);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const view = shape.slice(-3);
   const fits =
@@ -153,7 +166,13 @@ function viewsOf({ dtype, shape, data }: TensorData, plans: readonly (AnyresPlan
 export const anyresPart: PartDefinition<'arranger', AnyresConfig> = {
   id: 'arranger-anyres',
   kind: 'arranger',
-  create: anyresArranger,
+  create: (config) => anyresArranger(checkConfig(anyresPart, config)),
+  fields: {
+    pinpoints: { list: { list: 'count', length: 2 } },
+    tileSize: 'count',
+    mostTiles: { nullable: 'count' },
+    wholeIfSeveral: { optional: 'flag' },
+  },
   presets: {},
   source,
 };

@@ -1,5 +1,5 @@
-import { InputError } from '@weft/errors';
-import { bestResolution, type ArrangedPicture, type PatchGrid } from '@weft/spec';
+import { ConfigError } from '@weft/errors';
+import { bestResolution, floorDivide, type ArrangedPicture, type PatchGrid } from '@weft/spec';
 
 /** How pictures of any resolution are cut, and how the features of their tiles lie. */
 export interface AnyresConfig {
@@ -12,6 +12,8 @@ export interface AnyresConfig {
    * fifth too many (1.1 to each side). `null` keeps all, as LLaVA-NeXT does.
    */
   readonly mostTiles: number | null;
+  /** Whether pictures of a conversation that has several are seen as a whole only, as OneVision sees them. */
+  readonly wholeIfSeveral?: boolean | undefined;
 }
 
 /** How one picture is cut, and which of its features the language model reads. */
@@ -25,31 +27,45 @@ export interface AnyresPlan extends ArrangedPicture {
   };
 }
 
+/** A picture that is seen as a whole only; a newline ends it. */
+export const wholePlan = (grid: PatchGrid): AnyresPlan => ({
+  resolution: null,
+  tiles: [0, 0],
+  kept: { top: 0, left: 0, height: 0, width: 0 },
+  map: [0, 0],
+  tokens: grid[0] * grid[1] + 1,
+});
+
+export const noResolution = (): ConfigError =>
+  new ConfigError({
+    message: 'There is no resolution to fit pictures into.',
+    where: 'image_grid_pinpoints',
+    hint: 'List heights and widths in pixels, in whole tiles.',
+  });
+
 /**
- * LLaVA-NeXT's and LLaVA-OneVision's plan for a picture.
+ * LLaVA-NeXT's and LLaVA-OneVision's plan for a picture. One that is too elongated for its tiles to have a feature that is
+ * not padding has those of the whole, and perhaps newlines.
  *
  * @param grid features of one tile
- * @param index number of the picture, for messages
- * @throws InputError if the picture is so elongated that no feature of its tiles would be left
+ * @param total pictures of the conversation
+ * @throws ConfigError if there is no resolution to fit it into
  */
 export function planAnyres(
   { width, height }: { readonly width: number; readonly height: number },
-  { pinpoints, tileSize, mostTiles }: AnyresConfig,
+  { pinpoints, tileSize, mostTiles, wholeIfSeveral }: AnyresConfig,
   grid: PatchGrid,
-  index = 0,
+  total = 1,
 ): AnyresPlan {
+  if (wholeIfSeveral && total > 1) return wholePlan(grid);
   const resolution = bestResolution(width, height, pinpoints);
-  const tiles = resolution && ([resolution[0] / tileSize, resolution[1] / tileSize] as const);
-  const kept = tiles && withoutPadding(width, height, tiles[0] * grid[0], tiles[1] * grid[1]);
-  if (!kept || kept.height < 1 || kept.width < 1)
-    throw new InputError({
-      message: `Picture ${index} is ${width} x ${height} pixels: ${resolution ? `fitted into ${resolution[1]} x ${resolution[0]} pixels its shorter side would vanish` : 'it would vanish in every resolution'}.`,
-      hint: 'Crop it, or cut it into several pictures.',
-    });
+  if (!resolution) throw noResolution();
+  const tiles = [resolution[0] / tileSize, resolution[1] / tileSize] as const;
+  const kept = withoutPadding(width, height, tiles[0] * grid[0], tiles[1] * grid[1]);
   const ratio = mostTiles === null ? 1 : Math.sqrt((kept.height * kept.width) / (mostTiles * grid[0] ** 2));
   const map =
     ratio > 1.1
-      ? ([Math.floor(kept.height / ratio), Math.floor(kept.width / ratio)] as const)
+      ? ([floorDivide(kept.height, ratio), floorDivide(kept.width, ratio)] as const)
       : ([kept.height, kept.width] as const);
   return { resolution, tiles, kept, map, tokens: grid[0] * grid[1] + map[0] * (map[1] + 1) };
 }

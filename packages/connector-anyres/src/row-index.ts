@@ -16,16 +16,15 @@ type Taps = readonly (readonly [at: number, weight: number])[];
 
 /**
  * The rows of several pictures, one after another: of each the whole view, then the features of its tiles row by row,
- * each row ended by the newline.
+ * each row ended by the newline. One that is seen as a whole only ends with it too.
  *
- * @param plans of the pictures; `null` for one that is a single view, which only the newline follows
  * @param grid features of one tile
  */
-export function indexRows(plans: readonly (AnyresPlan | null)[], grid: PatchGrid): RowIndex {
+export function indexRows(plans: readonly AnyresPlan[], grid: PatchGrid): RowIndex {
   const [gridRows, gridColumns] = grid;
   const perTile = gridRows * gridColumns;
-  const tokens = plans.reduce((sum, plan) => sum + (plan?.tokens ?? perTile + 1), 0);
-  const taps = plans.some((plan) => plan && isShrunk(plan)) ? 4 : 1;
+  const tokens = plans.reduce((sum, plan) => sum + plan.tokens, 0);
+  const taps = plans.some(isShrunk) ? 4 : 1;
   const indices = new BigInt64Array(tokens * taps);
   const weights = new Float32Array(tokens * taps);
   let [token, first] = [0, 1];
@@ -39,7 +38,7 @@ export function indexRows(plans: readonly (AnyresPlan | null)[], grid: PatchGrid
   const newline: Taps = [[0, 1]];
   for (const plan of plans) {
     for (let i = 0; i < perTile; i++) put([[first + i, 1]]);
-    if (!plan) {
+    if (plan.resolution === null) {
       put(newline);
       first += perTile;
       continue;

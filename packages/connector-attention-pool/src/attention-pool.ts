@@ -22,7 +22,14 @@ import {
   type Value,
 } from '@weft/graph';
 import { linear, mergeHeads, splitHeads } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 export interface AttentionPoolOptions {
   /** Channels of the pooled features. Molmo has those of one layer of its encoder, 1024. */
@@ -164,7 +171,14 @@ const gatedProjector = (
 export const attentionPoolPart: PartDefinition<'connector', AttentionPoolOptions> = {
   id: 'connector-attention-pool',
   kind: 'connector',
-  create: attentionPoolConnector,
+  create: (config) => attentionPoolConnector(checkConfig(attentionPoolPart, config)),
+  fields: {
+    hiddenSize: { optional: 'count' },
+    numHeads: { optional: 'count' },
+    intermediateSize: { optional: 'count' },
+    poolSize: { optional: { list: 'count', length: 2 } },
+    padEmbed: { optional: 'flag' },
+  },
   presets: {},
   source,
 };

@@ -1,6 +1,12 @@
 import { InputError, ShapeError } from '@weft/errors';
 import { gather, module, type TensorData, type Value } from '@weft/graph';
-import type { ArrangerFactory, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ArrangerFactory,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 type Tensors = Readonly<Record<string, TensorData>>;
 
@@ -157,7 +163,8 @@ function joinPatches({ shape, data }: TensorData, [rows, columns]: PatchGrid): T
 export const cropArrangerPart: PartDefinition<'arranger', CropArrangerOptions> = {
   id: 'arranger-crops',
   kind: 'arranger',
-  create: cropArranger,
+  create: (config) => cropArranger(checkConfig(cropArrangerPart, config)),
+  fields: { masks: 'flag' },
   presets: {},
   source,
 };

@@ -2,6 +2,7 @@ import { ConfigError, ShapeError } from '@weft/errors';
 import { add, concat, expand, module, Parameter, reshape, silu, type Value } from '@weft/graph';
 import { layerNorm, linear, type Linear } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   type ConnectorFactory,
   type ImageFeatures,
@@ -172,7 +173,16 @@ export function cAbstractorSection(options: CAbstractorOptions): Json {
 export const cAbstractorPart: PartDefinition<'connector', CAbstractorOptions> = {
   id: 'connector-c-abstractor',
   kind: 'connector',
-  create: cAbstractorConnector,
+  create: (config) => cAbstractorConnector(checkConfig(cAbstractorPart, config)),
+  fields: {
+    numQueryTokens: { optional: 'count' },
+    hiddenSize: { optional: 'count' },
+    depth: { optional: 'layers' },
+    mlpDepth: { optional: 'layers' },
+    posEmb: { optional: 'flag' },
+    numEosTokens: { optional: 'amount' },
+    prenorm: { optional: 'flag' },
+  },
   presets: {},
   source,
   read: readCAbstractorConfig,

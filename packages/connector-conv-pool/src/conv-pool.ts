@@ -1,7 +1,14 @@
 import { ShapeError } from '@weft/errors';
 import { conv, module, Parameter, reshape, transpose, type AnyModule, type Value } from '@weft/graph';
 import { activation, linear, type ActivationName } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 export interface ConvPoolOptions {
   /** Side of the squares of patches that become one token. */
@@ -96,7 +103,12 @@ const squareConv = (size: number, kernel: number): AnyModule & ((x: Value, paddi
 export const convPoolPart: PartDefinition<'connector', ConvPoolOptions> = {
   id: 'connector-conv-pool',
   kind: 'connector',
-  create: convPoolConnector,
+  create: (config) => convPoolConnector(checkConfig(convPoolPart, config)),
+  fields: {
+    kernelSize: { optional: 'count' },
+    fill: { optional: { oneOf: ['none', 'columns', 'both'] } },
+    hiddenAct: { optional: 'activation' },
+  },
   presets: {},
   source,
 };

@@ -1,6 +1,13 @@
 import { module, reshape } from '@weft/graph';
 import { linear } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 export interface LinearConnectorOptions {
   readonly bias?: boolean;
@@ -38,7 +45,8 @@ export function linearConnector({ bias = true }: LinearConnectorOptions = {}): C
 export const linearPart: PartDefinition<'connector', LinearConnectorOptions> = {
   id: 'connector-linear',
   kind: 'connector',
-  create: linearConnector,
+  create: (config) => linearConnector(checkConfig(linearPart, config)),
+  fields: { bias: { optional: 'flag' } },
   presets: {},
   source,
 };

@@ -1,3 +1,4 @@
+import { namedParameters } from '@weft/graph';
 import { testConnector, testDefinition } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import { mlpConnector, mlpPart } from './mlp.js';
@@ -10,6 +11,8 @@ testConnector({
   variants: {
     'no biases': mlpConnector({ bias: false }),
     'another activation': mlpConnector({ hiddenAct: 'silu' }),
+    'three layers': mlpConnector({ depth: 3 }),
+    'one layer': mlpConnector({ depth: 1 }),
   },
   context,
   names: { ...matrices, 'linear_1.bias': [5], 'linear_2.bias': [5] },
@@ -30,6 +33,19 @@ describe('mlpConnector with another activation and without biases', () => {
 describe('mlpConnector', () => {
   it('gives one token to each patch', () => {
     expect(mlpConnector()(context).countTokens([24, 24])).toBe(576);
+  });
+
+  it('has as many layers as it is told, all but the first as wide as the text', () => {
+    const shapes = (depth: number) =>
+      [...namedParameters(mlpConnector({ depth, bias: false })(context))].map(([name, { shape }]) => [
+        name,
+        shape,
+      ]);
+    const first = ['linear_1.weight', [5, 7]];
+    const others = [2, 3, 4].map((number) => [`linear_${number}.weight`, [5, 5]]);
+    for (const depth of [1, 2, 3, 4]) expect(shapes(depth)).toEqual([first, ...others.slice(0, depth - 1)]);
+    for (const depth of [0, -1, 1.5, Number.NaN])
+      expect(() => mlpConnector({ depth })).toThrow(/linear layers/);
   });
 
   it('names the activations that it knows, before any model is built', () => {

@@ -1,7 +1,14 @@
 import { ShapeError } from '@weft/errors';
 import { countElements, gelu, module, reshape, transpose, type Value } from '@weft/graph';
 import { layerNorm, linear, rmsNorm } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 export interface PatchMergerOptions {
   /** Patches of a square of this side become one token. */
@@ -85,7 +92,12 @@ function inBlocks({ hiddenStates, grid, blockSize }: ImageFeatures, size: number
 export const patchMergerPart: PartDefinition<'connector', PatchMergerOptions> = {
   id: 'connector-patch-merger',
   kind: 'connector',
-  create: patchMergerConnector,
+  create: (config) => patchMergerConnector(checkConfig(patchMergerPart, config)),
+  fields: {
+    mergeSize: 'count',
+    norm: { optional: { oneOf: ['layer', 'rms'] } },
+    eps: { optional: 'positive' },
+  },
   presets: patchMergerPresets,
   source,
 };

@@ -1,7 +1,14 @@
 import { ShapeError } from '@weft/errors';
 import { module, reshape, transpose, type Value } from '@weft/graph';
 import { linear } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 export interface PixelShuffleOptions {
   /** Side of the blocks of patches that become one token. */
@@ -77,7 +84,8 @@ export function pixelShuffle(x: Value, grid: PatchGrid | null, s: number): Value
 export const pixelShufflePart: PartDefinition<'connector', PixelShuffleOptions> = {
   id: 'connector-pixel-shuffle',
   kind: 'connector',
-  create: pixelShuffleConnector,
+  create: (config) => pixelShuffleConnector(checkConfig(pixelShufflePart, config)),
+  fields: { scaleFactor: 'count' },
   presets: pixelShufflePresets,
   source,
 };

@@ -1,6 +1,13 @@
 import { module, reshape, type Value } from '@weft/graph';
 import { activation, layerNorm, linear, type ActivationName } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PatchGrid, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 import { blocksOf, pixelShuffle } from './pixel-shuffle.js';
 
 export interface ShuffleMlpOptions {
@@ -70,7 +77,14 @@ export function shuffleMlpConnector(options: ShuffleMlpOptions): ConnectorFactor
 export const shuffleMlpPart: PartDefinition<'connector', ShuffleMlpOptions> = {
   id: 'connector-shuffle-mlp',
   kind: 'connector',
-  create: shuffleMlpConnector,
+  create: (config) => shuffleMlpConnector(checkConfig(shuffleMlpPart, config)),
+  fields: {
+    scaleFactor: 'count',
+    intermediateSize: { optional: { nullable: 'count' } },
+    bias: { optional: 'flag' },
+    hiddenAct: { optional: 'activation' },
+    normEps: { optional: 'positive' },
+  },
   presets: shuffleMlpPresets,
   source,
 };

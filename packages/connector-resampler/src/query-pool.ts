@@ -11,13 +11,14 @@ import {
   type Value,
 } from '@weft/graph';
 import { activation, layerNorm, linear, mergeHeads, splitHeads } from '@weft/nn';
-import type {
-  ConnectorFactory,
-  ImageFeatures,
-  PatchGrid,
-  PartDefinition,
-  Source,
-  VisualLayout,
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PatchGrid,
+  type PartDefinition,
+  type Source,
+  type VisualLayout,
 } from '@weft/spec';
 
 export interface QueryPoolOptions {
@@ -149,7 +150,8 @@ const packedAttention = (size: number, heads: number) =>
 export const queryPoolPart: PartDefinition<'connector', QueryPoolOptions> = {
   id: 'connector-query-pool',
   kind: 'connector',
-  create: queryPoolConnector,
+  create: (config) => queryPoolConnector(checkConfig(queryPoolPart, config)),
+  fields: { queriesOfPatches: { optional: { record: 'count' } }, numHeads: { optional: 'count' } },
   presets: {},
   source,
 };

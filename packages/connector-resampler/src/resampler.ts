@@ -13,7 +13,13 @@ import {
   type Value,
 } from '@weft/graph';
 import { layerNorm, linear, mergeHeads, splitHeads } from '@weft/nn';
-import type { ConnectorFactory, ImageFeatures, PartDefinition, Source } from '@weft/spec';
+import {
+  checkConfig,
+  type ConnectorFactory,
+  type ImageFeatures,
+  type PartDefinition,
+  type Source,
+} from '@weft/spec';
 
 export interface ResamplerOptions {
   /** Tokens of a tile, whatever its size. Flamingo has 64. */
@@ -123,7 +129,14 @@ const latentMlp = (size: number, inner: number): AnyModule & ((x: Value) => Valu
 export const resamplerPart: PartDefinition<'connector', ResamplerOptions> = {
   id: 'connector-resampler',
   kind: 'connector',
-  create: resamplerConnector,
+  create: (config) => resamplerConnector(checkConfig(resamplerPart, config)),
+  fields: {
+    numLatents: { optional: 'count' },
+    depth: { optional: 'layers' },
+    numHeads: { optional: 'count' },
+    headDim: { optional: 'count' },
+    mlpRatio: { optional: 'positive' },
+  },
   presets: {},
   source,
 };

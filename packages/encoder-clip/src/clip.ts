@@ -10,7 +10,14 @@ import {
   type PatchWeight,
   type VisionTransformerConfig,
 } from '@weft/nn';
-import { resolvePreset, type Json, type PartDefinition, type Source, type VisionEncoder } from '@weft/spec';
+import {
+  checkConfig,
+  resolvePreset,
+  type Json,
+  type PartDefinition,
+  type Source,
+  type VisionEncoder,
+} from '@weft/spec';
 
 export type ClipConfig = VisionTransformerConfig;
 
@@ -85,6 +92,7 @@ export function clip(
   options: ClipOptions = {},
 ): VisionEncoder {
   const c = resolvePreset<ClipConfig>('encoder-clip', clipPresets, config);
+  checkConfig(clipPart, { ...c, ...options });
   const { featureLayers = [-1], classToken = 'drop', postNorm = true, patchWeight = 'convolution' } = options;
   const side = Math.floor(c.imageSize / c.patchSize);
   const patches = side * side;
@@ -161,6 +169,21 @@ export const clipPart: PartDefinition<'encoder', ClipConfig & ClipOptions> = {
   id: 'encoder-clip',
   kind: 'encoder',
   create: (config) => clip(config, config),
+  fields: {
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numChannels: 'count',
+    imageSize: 'count',
+    patchSize: 'count',
+    layerNormEps: 'positive',
+    hiddenSize: 'count',
+    intermediateSize: 'count',
+    hiddenAct: 'activation',
+    featureLayers: { optional: { list: 'whole' } },
+    classToken: { optional: { oneOf: ['drop', 'keep'] } },
+    postNorm: { optional: 'flag' },
+    patchWeight: { optional: { oneOf: ['convolution', 'matrix'] } },
+  },
   presets: clipPresets,
   source,
   types: ['clip_vision_model', 'clip'],

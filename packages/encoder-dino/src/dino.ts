@@ -26,6 +26,7 @@ import {
   type VisionTransformerConfig,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Json,
@@ -123,6 +124,7 @@ export function dino(
   options: DinoOptions = {},
 ): VisionEncoder {
   const c = resolvePreset<DinoConfig>('encoder-dino', dinoPresets, config);
+  checkConfig(dinoPart, { ...c, ...options });
   const { featureLayers = [-1], classToken = 'drop', postNorm = false, inputSize = c.imageSize } = options;
   const tableSide = Math.floor(c.imageSize / c.patchSize);
   const side = Math.floor(inputSize / c.patchSize);
@@ -314,6 +316,26 @@ export const dinoPart: PartDefinition<'encoder', DinoConfig & DinoOptions> = {
   id: 'encoder-dino',
   kind: 'encoder',
   create: (config) => dino(config, config),
+  fields: {
+    mlpRatio: 'positive',
+    useSwigluFfn: 'flag',
+    qkvBias: 'flag',
+    numRegisterTokens: 'amount',
+    useMaskToken: 'flag',
+    antialias: 'flag',
+    hiddenSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    hiddenAct: 'activation',
+    numChannels: 'count',
+    imageSize: 'count',
+    patchSize: 'count',
+    layerNormEps: 'positive',
+    featureLayers: { optional: { list: 'whole' } },
+    classToken: { optional: { oneOf: ['drop', 'keep'] } },
+    postNorm: { optional: 'flag' },
+    inputSize: { optional: 'count' },
+  },
   presets: dinoPresets,
   source,
   types: ['dinov2', 'dinov2_with_registers'],

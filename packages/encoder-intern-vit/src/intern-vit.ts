@@ -29,6 +29,7 @@ import {
   type VisionTransformerConfig,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Json,
@@ -110,6 +111,7 @@ export function internVit(
   options: InternVitOptions = {},
 ): VisionEncoder {
   const c = resolvePreset<InternVitConfig>('encoder-intern-vit', internVitPresets, config);
+  checkConfig(internVitPart, { ...c, ...options });
   const { featureLayers = [-1], classToken = 'drop' } = options;
   const side = Math.floor(c.imageSize / c.patchSize);
   const patches = side * side;
@@ -292,6 +294,23 @@ export const internVitPart: PartDefinition<'encoder', InternVitConfig & InternVi
   id: 'encoder-intern-vit',
   kind: 'encoder',
   create: (config) => internVit(config, config),
+  fields: {
+    norm: { oneOf: ['layer', 'rms'] },
+    qkvBias: 'flag',
+    qkNorm: 'flag',
+    numDummyHeads: { optional: 'amount' },
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numChannels: 'count',
+    imageSize: 'count',
+    patchSize: 'count',
+    layerNormEps: 'positive',
+    hiddenSize: 'count',
+    intermediateSize: 'count',
+    hiddenAct: 'activation',
+    featureLayers: { optional: { list: 'whole' } },
+    classToken: { optional: { oneOf: ['drop', 'keep'] } },
+  },
   presets: internVitPresets,
   source,
   types: ['internvl_vision', 'intern_vit_6b'],

@@ -1,3 +1,4 @@
+import { ConfigError } from '@weft/errors';
 import { ShapeError } from '@weft/errors';
 import {
   add,
@@ -39,6 +40,7 @@ import {
   type ActivationName,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Json,
@@ -138,6 +140,13 @@ export function mllamaVision(
   { capture = 'before' }: MllamaVisionOptions = {},
 ): VisionEncoder {
   const c = resolvePreset<MllamaVisionConfig>('encoder-mllama', mllamaVisionPresets, config);
+  checkConfig(mllamaVisionPart, { ...c, capture });
+  const beyond = c.intermediateLayersIndices.find((index) => index >= c.numHiddenLayers);
+  if (beyond !== undefined)
+    throw new ConfigError({
+      message: `encoder-mllama: intermediateLayersIndices has layer ${beyond}, but there are ${c.numHiddenLayers}.`,
+      hint: 'Layers count from 0.',
+    });
   const { hiddenSize, maxNumTiles: tiles } = c;
   const tokens = Math.floor(c.imageSize / c.patchSize) ** 2 + 1;
   const padded = Math.ceil(tokens / alignment) * alignment;
@@ -393,7 +402,23 @@ export function mllamaVisionSection(c: MllamaVisionConfig & MllamaVisionOptions)
 export const mllamaVisionPart: PartDefinition<'encoder', MllamaVisionConfig & MllamaVisionOptions> = {
   id: 'encoder-mllama',
   kind: 'encoder',
-  create: (config) => mllamaVision(config, config),
+  create: (config) => mllamaVision(checkConfig(mllamaVisionPart, config), config),
+  fields: {
+    hiddenSize: 'count',
+    intermediateSize: 'count',
+    numHiddenLayers: 'layers',
+    numGlobalLayers: 'layers',
+    numAttentionHeads: 'count',
+    numChannels: 'count',
+    imageSize: 'count',
+    patchSize: 'count',
+    maxNumTiles: 'count',
+    supportedAspectRatios: { list: { list: 'count', length: 2 } },
+    intermediateLayersIndices: { list: 'amount' },
+    hiddenAct: 'activation',
+    normEps: 'positive',
+    capture: { optional: { oneOf: ['before', 'after'] } },
+  },
   presets: mllamaVisionPresets,
   source,
   types: ['mllama_vision_model'],

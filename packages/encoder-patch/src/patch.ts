@@ -9,7 +9,7 @@ import {
   transpose,
   type Value,
 } from '@weft/graph';
-import type { PartDefinition, Source, VisionEncoder } from '@weft/spec';
+import { checkConfig, type PartDefinition, type Source, type VisionEncoder } from '@weft/spec';
 
 export interface PatchEncoderConfig {
   /** Side of a patch, pixels. */
@@ -80,7 +80,8 @@ function expectSizes(x: Value, sizes: readonly number[]): Value {
 export const rawPatchesPart: PartDefinition<'encoder', PatchEncoderConfig> = {
   id: 'encoder-patch',
   kind: 'encoder',
-  create: (config) => rawPatches(config),
+  create: (config) => rawPatches(checkConfig(rawPatchesPart, config)),
+  fields: { patchSize: 'count', numChannels: 'count', imageSize: { nullable: { list: 'count', length: 2 } } },
   presets: {},
   source,
 };

@@ -15,6 +15,7 @@ import {
   type RotaryAngles,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Json,
@@ -213,7 +214,20 @@ export function pixtralVisionSection(c: PixtralVisionConfig & PixtralVisionOptio
 export const pixtralVisionPart: PartDefinition<'encoder', PixtralVisionConfig & PixtralVisionOptions> = {
   id: 'encoder-pixtral',
   kind: 'encoder',
-  create: (config) => pixtralVision(config, config),
+  create: (config) => pixtralVision(checkConfig(pixtralVisionPart, config), config),
+  fields: {
+    hiddenSize: 'count',
+    intermediateSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numChannels: 'count',
+    patchSize: 'count',
+    imageSize: 'count',
+    hiddenAct: 'activation',
+    ropeTheta: 'positive',
+    featureLayers: { optional: { list: 'whole' } },
+    ropeInterleaved: { optional: 'flag' },
+  },
   presets: pixtralVisionPresets,
   source,
   types: ['pixtral'],

@@ -34,6 +34,7 @@ import {
   type RotaryAngles,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Json,
@@ -131,6 +132,7 @@ interface Neighbourhood extends RotaryAngles {
  */
 export function qwen2Vision(config: keyof typeof qwen2VisionPresets | Qwen2VisionConfig): VisionEncoder {
   const c = resolvePreset<Qwen2VisionConfig>('encoder-qwen2-vl', qwen2VisionPresets, config);
+  checkConfig(qwen2VisionPart, c);
   const kernel = [c.numChannels, c.temporalPatchSize, c.patchSize, c.patchSize];
   const patchLength = kernel.reduce((product, size) => product * size);
   const block = c.spatialMergeSize ** 2;
@@ -354,6 +356,22 @@ export const qwen2VisionPart: PartDefinition<'encoder', Qwen2VisionConfig> = {
   id: 'encoder-qwen2-vl',
   kind: 'encoder',
   create: (config) => qwen2Vision(config),
+  fields: {
+    hiddenSize: 'count',
+    intermediateSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numChannels: 'count',
+    patchSize: 'count',
+    temporalPatchSize: 'count',
+    spatialMergeSize: 'count',
+    hiddenAct: 'activation',
+    ropeTheta: 'positive',
+    norm: { oneOf: ['layer', 'rms'] },
+    mlp: { oneOf: ['plain', 'gated'] },
+    windowSize: { nullable: 'count' },
+    fullAttentionLayers: { list: 'amount' },
+  },
   presets: qwen2VisionPresets,
   source,
   types: ['qwen2_vl_vision', 'qwen2_5_vl_vision'],

@@ -8,7 +8,7 @@ import {
   visionSection,
   visionTransformerLayer,
 } from '@weft/nn';
-import type { Json, PartDefinition, Source, VisionEncoder } from '@weft/spec';
+import { checkConfig, type Json, type PartDefinition, type Source, type VisionEncoder } from '@weft/spec';
 import { prepareTiles } from './prepare-tiles.js';
 import type { SiglipConfig } from './siglip.js';
 
@@ -104,7 +104,19 @@ export const anyShapeSiglipSection = (c: AnyShapeSiglipConfig & AnyShapeSiglipOp
 export const anyShapeSiglipPart: PartDefinition<'encoder', AnyShapeSiglipConfig & AnyShapeSiglipOptions> = {
   id: 'encoder-siglip-any-shape',
   kind: 'encoder',
-  create: (config) => anyShapeSiglip(config, config),
+  create: (config) => anyShapeSiglip(checkConfig(anyShapeSiglipPart, config), config),
+  fields: {
+    hiddenSize: 'count',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    intermediateSize: 'count',
+    hiddenAct: 'activation',
+    numChannels: 'count',
+    imageSize: 'count',
+    patchSize: 'count',
+    layerNormEps: 'positive',
+    featureLayers: { optional: { list: 'whole' } },
+  },
   presets: {},
   source,
   types: ['idefics3_vision'],

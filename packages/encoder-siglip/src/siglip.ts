@@ -28,6 +28,7 @@ import {
   type VisionTransformerConfig,
 } from '@weft/nn';
 import {
+  checkConfig,
   configReader,
   resolvePreset,
   type Json,
@@ -223,7 +224,22 @@ export function siglipSection(c: SiglipConfig & SiglipOptions): Json | undefined
 export const siglipPart: PartDefinition<'encoder', SiglipConfig & SiglipOptions> = {
   id: 'encoder-siglip',
   kind: 'encoder',
-  create: (config) => siglip(config, config),
+  create: (config) => siglip(checkConfig(siglipPart, config), config),
+  fields: {
+    visionUseHead: 'flag',
+    numHiddenLayers: 'layers',
+    numAttentionHeads: 'count',
+    numChannels: 'count',
+    imageSize: 'count',
+    patchSize: 'count',
+    layerNormEps: 'positive',
+    hiddenSize: 'count',
+    intermediateSize: 'count',
+    hiddenAct: 'activation',
+    featureLayers: { optional: { list: 'whole' } },
+    postNorm: { optional: 'flag' },
+    inputSize: { optional: 'count' },
+  },
   presets: siglipPresets,
   source,
   types: ['siglip_vision_model', 'siglip'],

@@ -21,8 +21,9 @@ export interface GivenPicture {
 export function picturesByRow(model: Model, inputs: Tensors, batch: number): GivenPicture[][] {
   const cross = senseOf(model, 'image')!.cross!;
   const runs = sightRuns(model, inputs).map((run) => run.inputs);
+  const counts = part(model, 'encoder').prepare ? undefined : inputs['num_tiles'];
   if (runs.length === 0) return Array.from({ length: batch }, () => []);
-  if (!part(model, 'encoder').prepare) return tilesByRow(cross, runs[0]!, inputs['num_tiles'], batch);
+  if (!part(model, 'encoder').prepare) return tilesByRow(cross, runs[0]!, counts, batch);
   const perRow = runs.length / batch;
   if (!Number.isInteger(perRow))
     throw new InputError({

@@ -13,4 +13,5 @@ export {
   type SightRun,
   type Tensors,
 } from './runs.js';
+export { requireAllRead, watched, type Watched } from './watched.js';
 export { seenMask, type RowSight, type SeeingRow } from './sight.js';

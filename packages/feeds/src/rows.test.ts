@@ -20,6 +20,16 @@ describe('rows of a step', () => {
     expect(grid.seenMask).toBeUndefined();
   });
 
+  it('have a length of their own: that of the text, or one more than the largest position on any axis', () => {
+    const rows: TokenRow[] = [
+      { ids: [7, 8], positions: [[4, 5]], textLength: 300 },
+      { ids: [3], positions: [[11], [2], [12]] },
+    ];
+    const grid = layOutRows([...rows, undefined], shape);
+    expect(grid.lengths.shape).toEqual([3]);
+    expect(numbers(grid.lengths)).toEqual([300, 13, 1]);
+  });
+
   it('have a position on each axis of the rule', () => {
     const grid = layOutRows(
       [

@@ -6,6 +6,11 @@ export interface TokenRow {
   readonly ids: readonly number[];
   /** For each axis the position of every token; one axis unless the model has a rule for positions. */
   readonly positions: readonly (readonly number[])[];
+  /**
+   * Tokens of the text that these are a piece of, up to its last new one: what frequencies of positions may depend on.
+   * Counted from the largest of the positions unless given.
+   */
+  readonly textLength?: number | undefined;
   /** Which of the tokens image embeddings take the place of, ascending. */
   readonly places?: readonly number[] | undefined;
   /** The embeddings of `places` in order, in pieces of `[n, D]` each. */
@@ -24,6 +29,8 @@ export interface RowGrid {
   readonly inputIds: TensorData;
   /** int64 `[B, L]`, or `[axes, B, L]` where the model has a rule for positions. */
   readonly positionIds: TensorData;
+  /** int64 `[B]`: `textLength` of each row; 1 for one of padding only. */
+  readonly lengths: TensorData;
   /** `[B, L]`: 1 for tokens, 0 for padding. */
   readonly mask: BigInt64Array;
   /** int64 `[M]`: flat positions whose logits are wanted, row by row. */
@@ -88,6 +95,7 @@ export function layOutRows(rows: readonly (TokenRow | undefined)[], { hiddenSize
     length,
     inputIds: int64(inputIds, grid),
     positionIds: int64(positionIds, axes === undefined ? grid : [axes, ...grid]),
+    lengths: int64(BigInt64Array.from(rows, lengthOf), [batch]),
     mask,
     logitPositions: int64(BigInt64Array.from(logitPositions, BigInt), [logitPositions.length]),
     imagePositions: int64(BigInt64Array.from(imagePositions, BigInt), [imagePositions.length]),
@@ -99,6 +107,9 @@ export function layOutRows(rows: readonly (TokenRow | undefined)[], { hiddenSize
     seenMask: maskOf(rows, length),
   };
 }
+
+const lengthOf = (row: TokenRow | undefined): bigint =>
+  BigInt(row?.textLength ?? 1 + (row?.positions.flat() ?? []).reduce((most, at) => Math.max(most, at), 0));
 
 /** What the tokens see, in rows that end together; the graph wants one tile at least, even where no row has any. */
 function maskOf(rows: readonly (TokenRow | undefined)[], length: number): TensorData | undefined {

@@ -21,11 +21,18 @@ describe('sightRuns', () => {
     expect(sightRuns({ ...model, senses: [] }, { pixel_values: tiles(1) })).toEqual([]);
   });
 
-  it('leaves out views of zeros that fill up samples, and takes a single tile without an axis of tiles', () => {
+  it('leaves out views of zeros where they fill up samples, and nowhere else', () => {
     const listed = { ...tiles(1, 0, 2, 3), shape: [2, 2, 3, 2, 2] };
-    expect(sightRuns(model, { pixel_values: listed })).toEqual([
+    const filling = modelWith({ grid: [1, 1], zeroViews: 'padding' });
+    expect(sightRuns(filling, { pixel_values: listed })).toEqual([
       { inputs: { pixel_values: tiles(1, 2, 3) } },
     ]);
+    expect(sightRuns(model, { pixel_values: listed })).toEqual([
+      { inputs: { pixel_values: tiles(1, 0, 2, 3) } },
+    ]);
+  });
+
+  it('takes a single tile without an axis of tiles', () => {
     const single = { ...tiles(4), shape: [3, 2, 2] };
     expect(sightRuns(model, { pixel_values: single })).toEqual([{ inputs: { pixel_values: tiles(4) } }]);
   });
@@ -36,6 +43,47 @@ describe('sightRuns', () => {
     expect(() => sightRuns(model, { pixel_values: wide })).toThrow(
       /pixel_values is \[1, 3, 2, 4\], but the encoder takes \[tiles, 3, 2, 2\]/,
     );
+  });
+
+  describe('with a mask of pixels', () => {
+    const filling = modelWith({ grid: [1, 1], zeroViews: 'padding' });
+    const pixel_values = { ...tiles(1, 0, 2, 3), shape: [2, 2, 3, 2, 2] };
+    const mask = (...views: readonly (readonly number[])[]): TensorData => ({
+      dtype: 'int64',
+      shape: [2, 2, 2, 2],
+      data: BigInt64Array.from(views.flat(), BigInt),
+    });
+    const [all, none, half] = [
+      [1, 1, 1, 1],
+      [0, 0, 0, 0],
+      [1, 1, 0, 0],
+    ];
+
+    it('reads views that are whole, or padding', () => {
+      const whole = { pixel_values, pixel_attention_mask: mask(all, none, all, all) };
+      expect(sightRuns(filling, whole)).toEqual([{ inputs: { pixel_values: tiles(1, 2, 3) } }]);
+      const filler = { pixel_values, pixel_attention_mask: mask(all, half, all, all) };
+      expect(sightRuns(filling, filler)).toEqual(sightRuns(filling, whole));
+    });
+
+    it('reads views of which every patch has a pixel that counts, as the reference does', () => {
+      const coarse = modelWith({ grid: [1, 1], zeroViews: 'padding', patchSize: 2 });
+      const sparse = { pixel_values, pixel_attention_mask: mask(half, none, [0, 0, 0, 1], all) };
+      expect(sightRuns(coarse, sparse)).toHaveLength(1);
+    });
+
+    it('refuses views of which a patch is left out, and names the first', () => {
+      for (const [views, name] of [
+        [[half, none, all, all], /patches of view 0/],
+        [[all, none, all, half], /patches of view 3/],
+        [[all, none, none, half], /patches of view 2/],
+      ] as const)
+        expect(() => sightRuns(filling, { pixel_values, pixel_attention_mask: mask(...views) })).toThrow(
+          name,
+        );
+      const flat = { ...mask(all, all, all, all), shape: [4, 2, 2] };
+      expect(() => sightRuns(filling, { pixel_values, pixel_attention_mask: flat })).toThrow(/does not fit/);
+    });
   });
 
   it('adds what the arranger makes of the tensors', () => {

@@ -5,8 +5,10 @@ import {
   senseOf,
   sensePartsOf,
   type EncoderRun,
+  type ImageProcessor,
   type Model,
   type SenseParts,
+  type VisionEncoder,
   type VisualLayout,
 } from '@weft/spec';
 
@@ -31,7 +33,8 @@ export function sightRuns(model: Model, inputs: Tensors): readonly SightRun[] {
       .prepare(inputs)
       .map((run) => ({ ...run, inputs: { ...run.inputs, ...connector.prepare?.(run.layout) } }));
   const arranged = arranger?.prepare(inputs);
-  const expected = expectedInputs(parts, arranged ?? inputs);
+  const expected = expectedInputs(parts, arranged ?? inputs, sense.processor);
+  if (!arranger && sense.processor.zeroViews === 'padding') requireWholeViews(inputs, encoder);
   if (arranged) return [{ inputs: { ...arranged, ...expected } }];
   return expected ? [{ inputs: expected }] : [];
 }
@@ -97,7 +100,11 @@ export function inTokenOrder(
 export const tokensOf = (model: Model, layout: VisualLayout | undefined): number =>
   layout ? layout.frames * part(model, 'connector').countTokens([layout.rows, layout.columns]) : 1;
 
-function expectedInputs({ encoder, connector }: SenseParts, inputs: Tensors): Tensors | undefined {
+function expectedInputs(
+  { encoder, connector }: SenseParts,
+  inputs: Tensors,
+  processor: ViewRule,
+): Tensors | undefined {
   const wanted = Object.entries({ ...encoder.inputs, ...connector.inputs });
   const found = wanted.filter(([name]) => name in inputs);
   if (found.length === 0) return undefined;
@@ -106,17 +113,22 @@ function expectedInputs({ encoder, connector }: SenseParts, inputs: Tensors): Te
       message: `The encoder takes ${wanted.map(([name]) => name).join(', ')}, but only ${found.map(([name]) => name).join(', ')} was given.`,
       where: 'forward',
     });
-  return Object.fromEntries(found.map(([name, type]) => [name, fittedTo(type, name, inputs[name]!)]));
+  return Object.fromEntries(
+    found.map(([name, type]) => [name, fittedTo(type, name, inputs[name]!, processor)]),
+  );
 }
+
+/** What a processor says of views of zeros. */
+type ViewRule = Pick<ImageProcessor, 'zeroViews'>;
 
 /**
  * A forward input as the graph takes it. Pictures that transformers lists by sample, `[B, V, 3, H, W]`, become
- * `[tiles, 3, H, W]`, without the views of zeros that fill up samples.
+ * `[tiles, 3, H, W]`, without the views of zeros that fill up samples where the processor makes such.
  *
  * @throws InputError if tiles have another size than the graph takes
  */
-export function fittedTo({ shape }: TensorType, name: string, given: TensorData): TensorData {
-  const tensor = withTiles(withoutPadding(given, shape.length), shape.length);
+export function fittedTo({ shape }: TensorType, name: string, given: TensorData, rule: ViewRule): TensorData {
+  const tensor = withTiles(listed(given, shape.length, rule), shape.length);
   const fits =
     shape.length === tensor.shape.length &&
     shape.every((size, i) => typeof size === 'string' || size === tensor.shape[i]);
@@ -133,16 +145,62 @@ export function fittedTo({ shape }: TensorType, name: string, given: TensorData)
 const withTiles = (tensor: TensorData, rank: number): TensorData =>
   tensor.shape.length === rank - 1 ? { ...tensor, shape: [1, ...tensor.shape] } : tensor;
 
-/** A tensor with one axis too many has samples and views; views of zeros are padding. */
-function withoutPadding(tensor: TensorData, rank: number): TensorData {
+/** A tensor with one axis too many has samples and views, of which some may be padding. */
+function listed(tensor: TensorData, rank: number, rule: ViewRule): TensorData {
   const { shape, data, dtype } = tensor;
   if (shape.length !== rank + 1) return tensor;
   const [samples = 0, views = 0, ...rest] = shape;
-  const size = rest.reduce((product, side) => product * side, 1);
-  const kept = Array.from({ length: samples * views }, (_, i) =>
-    data.subarray(i * size, (i + 1) * size),
-  ).filter((view) => view.some((value) => value !== 0)) as Float32Array[];
+  if (rule.zeroViews !== 'padding') return { dtype, shape: [samples * views, ...rest], data } as TensorData;
+  const kept = viewsOf(tensor, samples * views).filter(isSeen) as Float32Array[];
+  const size = data.length / (samples * views);
   const joined = new (data.constructor as Float32ArrayConstructor)(kept.length * size);
   for (const [i, view] of kept.entries()) joined.set(view, i * size);
   return { dtype, shape: [kept.length, ...rest], data: joined };
+}
+
+const viewsOf = ({ data }: TensorData, count: number): TensorData['data'][] => {
+  const size = data.length / count;
+  return Array.from({ length: count }, (_, i) => data.subarray(i * size, (i + 1) * size));
+};
+
+const isSeen = (view: TensorData['data']): boolean => view.some((value) => Number(value) !== 0);
+
+/**
+ * Reads `pixel_attention_mask` `[B, V, H, W]`: in every view that is not padding each patch must have a pixel that counts.
+ * The reference leaves other patches out, and moves the positions of the rest.
+ *
+ * @throws InputError naming the view of which a part is left out
+ */
+function requireWholeViews(
+  { pixel_attention_mask: mask, pixel_values: pixels }: Tensors,
+  { pixels: { patchSize } }: Pick<VisionEncoder, 'pixels'>,
+): void {
+  if (!mask || !pixels) return;
+  const [height = 0, width = 0] = mask.shape.slice(-2);
+  const lead = mask.shape.slice(0, -2);
+  if ([...lead, 3, height, width].join() !== pixels.shape.join())
+    throw new InputError({
+      message: `pixel_attention_mask is [${mask.shape.join(', ')}], which does not fit pixel_values [${pixels.shape.join(', ')}].`,
+      where: 'forward',
+      hint: 'Both must come from one run of the processor.',
+    });
+  const count = lead.reduce((product, side) => product * side, 1);
+  const views = viewsOf(pixels, count);
+  for (const [i, own] of viewsOf(mask, count).entries())
+    if (isSeen(views[i]!) && !showsAllPatches(own, width, patchSize))
+      throw new InputError({
+        message: `pixel_attention_mask leaves out patches of view ${i}, but views are seen whole here.`,
+        where: 'forward',
+        hint: 'Give views that pictures fill, as the processor makes them with do_image_splitting on or off.',
+      });
+}
+
+function showsAllPatches(mask: TensorData['data'], width: number, patchSize: number): boolean {
+  const [across, down] = [Math.floor(width / patchSize), Math.floor(mask.length / width / patchSize)];
+  const seen = new Uint8Array(across * down);
+  for (const [i, one] of mask.entries()) {
+    const [row, column] = [Math.floor(i / width / patchSize), Math.floor((i % width) / patchSize)];
+    if (Number(one) !== 0 && row < down && column < across) seen[row * across + column] = 1;
+  }
+  return seen.every((one) => one === 1);
 }

@@ -11,17 +11,21 @@ export function modelWith({
   grid = null,
   hasArranger = false,
   hasVideo = true,
+  zeroViews,
+  patchSize = 1,
   positions,
 }: {
   readonly grid?: readonly [number, number] | null;
   readonly hasArranger?: boolean;
   readonly hasVideo?: boolean;
+  readonly zeroViews?: 'padding';
+  readonly patchSize?: number;
   readonly positions?: PositionRule;
 } = {}): Model {
   const facts = <F extends object>(kind: string, own: F) => module(kind, {}, {}, { facts: () => own });
   const types = { pixel_values: { dtype: 'float32', shape: ['tiles', 3, 2, 2] } };
   const parts = {
-    encoder: facts('Encoder', { id: 'encoder', grid, inputs: types }),
+    encoder: facts('Encoder', { id: 'encoder', grid, pixels: { patchSize }, inputs: types }),
     connector: facts('Connector', {
       id: 'connector',
       countTokens: ([rows, columns]: readonly [number, number]) => rows * columns,
@@ -43,7 +47,7 @@ export function modelWith({
     ...(hasArranger ? { arranger: 'arranger' } : {}),
   };
   const senses = [
-    { kind: 'image', placeholder: '<image>', tokenId: imageId, ...places },
+    { kind: 'image', placeholder: '<image>', tokenId: imageId, processor: { zeroViews }, ...places },
     ...(hasVideo ? [{ kind: 'video', placeholder: '<video>', tokenId: videoId, ...places }] : []),
   ];
   return { name: 'fed', module: module('Model', parts, {}), senses, positions } as unknown as Model;

@@ -1,6 +1,6 @@
 import { ConfigError } from '@weft/errors';
 import { usualUnseen, visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
-import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
+import { checkConfig, type Fusion, type PartDefinition, type Source, type TextInputs } from '@weft/spec';
 
 export interface CrossAttentionFusionOptions extends CrossAttentionOptions {
   /**
@@ -22,7 +22,7 @@ const source: Source = {
  * @param options places of the layers (`at` or `every`), their names and sizes
  */
 export function crossAttention(options: CrossAttentionFusionOptions): Fusion {
-  const { visibility = 'last', ...layers } = options;
+  const { visibility = 'last', ...layers } = checkConfig(crossAttentionPart, options);
   return {
     id: 'fusion-cross-attention',
     source,
@@ -49,6 +49,20 @@ export const crossAttentionPart: PartDefinition<'fusion', CrossAttentionFusionOp
   id: 'fusion-cross-attention',
   kind: 'fusion',
   create: crossAttention,
+  fields: {
+    visibility: { optional: { oneOf: ['last', 'all'] } },
+    at: { optional: { list: 'amount' } },
+    every: { optional: 'count' },
+    naming: { optional: { oneOf: ['separate', 'merged'] } },
+    numAttentionHeads: { optional: 'count' },
+    numKeyValueHeads: { optional: 'count' },
+    headDim: { optional: 'count' },
+    eps: { optional: 'positive' },
+    unseen: { optional: { oneOf: ['attention-and-mlp', 'mlp'] } },
+    hiddenSize: { optional: 'count' },
+    intermediateSize: { optional: 'count' },
+    hiddenAct: { optional: 'activation' },
+  },
   presets: {},
   source,
 };

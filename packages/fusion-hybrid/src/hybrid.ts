@@ -1,6 +1,6 @@
 import { placeAtToken } from '@weft/graph';
 import { usualUnseen, visionContext, withCrossAttention, type CrossAttentionOptions } from '@weft/nn';
-import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
+import { checkConfig, type Fusion, type PartDefinition, type Source, type TextInputs } from '@weft/spec';
 
 export interface HybridFusionOptions extends CrossAttentionOptions {
   /**
@@ -23,7 +23,7 @@ const source: Source = {
  * @param options places of the layers (`at` or `every`), their names and sizes
  */
 export function hybrid(options: HybridFusionOptions): Fusion {
-  const { visibility = 'all', ...layers } = options;
+  const { visibility = 'all', ...layers } = checkConfig(hybridPart, options);
   return {
     id: 'fusion-hybrid',
     source,
@@ -44,6 +44,20 @@ export const hybridPart: PartDefinition<'fusion', HybridFusionOptions> = {
   id: 'fusion-hybrid',
   kind: 'fusion',
   create: hybrid,
+  fields: {
+    visibility: { optional: { oneOf: ['last', 'all'] } },
+    at: { optional: { list: 'amount' } },
+    every: { optional: 'count' },
+    naming: { optional: { oneOf: ['separate', 'merged'] } },
+    numAttentionHeads: { optional: 'count' },
+    numKeyValueHeads: { optional: 'count' },
+    headDim: { optional: 'count' },
+    eps: { optional: 'positive' },
+    unseen: { optional: { oneOf: ['attention-and-mlp', 'mlp'] } },
+    hiddenSize: { optional: 'count' },
+    intermediateSize: { optional: 'count' },
+    hiddenAct: { optional: 'activation' },
+  },
   presets: {},
   source,
 };

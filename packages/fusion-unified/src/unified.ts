@@ -1,5 +1,5 @@
 import { placeAtToken } from '@weft/graph';
-import type { Fusion, PartDefinition, Source, TextInputs } from '@weft/spec';
+import { checkConfig, type Fusion, type PartDefinition, type Source, type TextInputs } from '@weft/spec';
 
 export interface UnifiedFusionOptions {
   /** `replace` overwrites the placeholder's embedding (LLaVA, Qwen2-VL, …); `add` adds to it (Molmo). */
@@ -12,7 +12,8 @@ const source: Source = {
 };
 
 /** Method A: image embeddings stand among the token embeddings, and the decoder is an ordinary one. */
-export function unifiedFusion({ mode = 'replace' }: UnifiedFusionOptions = {}): Fusion {
+export function unifiedFusion(options: UnifiedFusionOptions = {}): Fusion {
+  const { mode = 'replace' } = checkConfig(unifiedPart, options);
   return {
     id: 'fusion-unified',
     source,
@@ -30,6 +31,7 @@ export const unifiedPart: PartDefinition<'fusion', UnifiedFusionOptions> = {
   id: 'fusion-unified',
   kind: 'fusion',
   create: unifiedFusion,
+  fields: { mode: { optional: { oneOf: ['replace', 'add'] } } },
   presets: {},
   source,
 };

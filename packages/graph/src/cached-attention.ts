@@ -37,7 +37,8 @@ export interface CachedAttentionInputs {
 }
 
 /**
- * Attention of new tokens to earlier ones, whose keys and values lie in a cache, and to each other.
+ * Attention of new tokens to earlier ones, whose keys and values lie in a cache, and to each other. A query whose keys are
+ * all blocked gets the mean of all values, see `attend`.
  *
  * @returns `[B, L, N, Hv]`
  * @throws ShapeError if the tensors do not belong together

@@ -99,6 +99,7 @@ export {
   type Dims,
   type Operand,
 } from './ops.js';
+export { blockedScore, blockingBias, joinBlocks, withBias, withBlocks } from './blocking.js';
 export { Parameter, type Initializer } from './parameter.js';
 export type { AnyModule, Part, Parts } from './part.js';
 export { currentPath, joinPath, withPath } from './path.js';

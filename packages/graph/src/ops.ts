@@ -12,6 +12,7 @@ import {
 } from './dim.js';
 import { fail } from './fail.js';
 import type { OnnxAttribute, PrimitiveAttributes, TypedArray } from './op-table.js';
+import { halfBits } from './half.js';
 import type { DType, TensorType } from './tensor-type.js';
 import { makeNode, Value } from './value.js';
 
@@ -55,8 +56,8 @@ export function dimsOf<const R extends number>(x: Value, rank: R): Dims<R> {
 }
 
 /**
- * A constant tensor. Numbers are converted to the element type, those of typed arrays of another type too; float16 takes bit
- * patterns.
+ * A constant tensor. Numbers are converted to the element type, those of typed arrays of another type too. A
+ * `Uint16Array` for float16 holds bit patterns.
  *
  * @throws ShapeError if the shape has another number of elements
  */
@@ -71,7 +72,9 @@ export function constant(
       ? list
       : dtype === 'int64'
         ? BigInt64Array.from(list as readonly number[], BigInt)
-        : arrays[dtype as 'float32'].from(list as readonly number[], Number);
+        : dtype === 'float16'
+          ? Uint16Array.from(list as readonly number[], halfBits)
+          : arrays[dtype as 'float32'].from(list as readonly number[], Number);
   const dims = shape ?? (typeof data === 'number' ? [] : [array.length]);
   if (countElements(dims) !== array.length)
     fail(`A constant ${printShape(dims)} was given ${array.length} numbers.`);

@@ -1,3 +1,4 @@
+import { blockedScore, joinBlocks, withBias, withBlocks } from './blocking.js';
 import { cacheBias, fromCache } from './cached-attention.js';
 import { addDims, multiplyDims, type Dim } from './dim.js';
 import type { Graph, RewriteRule } from './graph.js';
@@ -76,11 +77,10 @@ export const reference: {
       stacked,
     );
     let scores = o.matmul(queries, o.transpose(k!, [0, 2, 1, 3]), { transposeB: true, alpha: scale });
-    const biases = [
-      bias && splitHeads(bias, numberOf(keyHeads), group),
-      mask === 'causal' && causalBias(length!, keys!, q!, window),
-    ];
-    for (const term of biases) if (term) scores = o.add(o.reshape(scores, split), term);
+    const causal = mask === 'causal' ? causalBias(length!, keys!, q!, window) : undefined;
+    const own = bias && splitHeads(bias, numberOf(keyHeads), group);
+    const term = own ? (causal ? joinBlocks(causal, own) : withBlocks(own)) : causal;
+    if (term) scores = withBias(o.reshape(scores, split), term);
     const weights = o.reshape(softmax(scores), [...stacked.slice(0, 3), keys!]);
     const context = o.reshape(o.matmul(weights, o.transpose(v!, [0, 2, 1, 3])), [
       batch!,
@@ -99,7 +99,7 @@ export const reference: {
       o.concat([fromCache(pastValues!, layout), v!], 1),
     ];
     const visible = cacheBias(attentionMask!, q!.shape[1]!, attributes);
-    return [attend(q!, keys, values, { scale, bias: bias ? o.add(visible, bias) : visible })];
+    return [attend(q!, keys, values, { scale, bias: bias ? joinBlocks(visible, bias) : visible })];
   },
   HeldAttention: ({ attributes: { scale, layout } }, [q, keys, values, bias]) => [
     attend(q!, fromCache(keys!, layout), fromCache(values!, layout), { scale, bias }),
@@ -223,11 +223,7 @@ function causalBias(length: Dim, keys: Dim, like: Value, window?: number): Value
   const key = o.iota(keys);
   let visible = o.lessOrEqual(key, query);
   if (window !== undefined) visible = o.and(visible, o.less(o.sub(query, key), window));
-  return o.where(
-    visible,
-    o.constant(0, like.dtype),
-    o.constant(like.dtype === 'float16' ? -65504 : o.mostNegative, like.dtype),
-  );
+  return o.where(visible, o.constant(0, like.dtype), o.constant(blockedScore(like.dtype), like.dtype));
 }
 
 /**

@@ -102,6 +102,11 @@ export function rope(
  * @param q `[B, L, N, H]`
  * @param k `[B, S, K, H]`
  * @param v `[B, S, K, Hv]`
+ * A key is blocked that the mask hides, or whose bias is at most {@link blockingBias}, -Infinity among them. It has no
+ * weight beside keys that are open; a query whose keys are all blocked gets the mean of all values, those of hidden keys
+ * too, in every target and type. That is what eager attention of transformers gives with its masks of most negative
+ * numbers, by which models rely on padding that stays finite.
+ *
  * @param options facts of the mathematics; `bias` is added to the scores and broadcasts to `[B, N, L, S]`
  * @returns `[B, L, N, Hv]`
  */

@@ -47,11 +47,8 @@ export function crop(picture: Raster, box: Box): Raster {
  * @see transformers, `image_transforms.center_crop`
  */
 export function centerCrop(picture: Raster, size: Size): Raster {
-  const { width, height } = size;
-  const left = Math.floor((picture.width - width) / 2);
-  const top = Math.floor((picture.height - height) / 2);
-  requireSize('centerCrop', width, height);
-  return crop(picture, { left, top, width, height });
+  requireSize('centerCrop', size.width, size.height);
+  return crop(picture, centerBox(picture, size));
 }
 
 /**
@@ -62,8 +59,7 @@ export function centerCrop(picture: Raster, size: Size): Raster {
 export function pad(picture: Raster, padding: Padding): Raster {
   const { left, top, right, bottom, fill } = padding;
   requireRaster('pad', picture);
-  requireWhole('pad', { left, top, right, bottom }, 0);
-  requireColour('pad', fill);
+  requirePadding('pad', padding);
   const width = picture.width + left + right;
   const height = picture.height + top + bottom;
   requireSize('pad', width, height);
@@ -80,16 +76,27 @@ export function pad(picture: Raster, padding: Padding): Raster {
  * @throws InputError when the colour is not three samples of 0 to 255
  */
 export function padToSquare(picture: Raster, fill: Rgb): Raster {
-  const side = Math.max(picture.width, picture.height);
-  const left = Math.floor((side - picture.width) / 2);
-  const top = Math.floor((side - picture.height) / 2);
-  const right = side - picture.width - left;
-  const bottom = side - picture.height - top;
-  return pad(picture, { left, top, right, bottom, fill });
+  return pad(picture, squareBorder(picture, fill));
 }
 
+/** The borders that {@link padToSquare} adds to a picture of this size. */
+export function squareBorder({ width, height }: Size, fill: Rgb): Padding {
+  const side = Math.max(width, height);
+  const left = Math.floor((side - width) / 2);
+  const top = Math.floor((side - height) / 2);
+  return { left, top, right: side - width - left, bottom: side - height - top, fill };
+}
+
+/** The part that {@link centerCrop} cuts out of a picture of this size. */
+export const centerBox = (picture: Size, { width, height }: Size): Box => ({
+  left: Math.floor((picture.width - width) / 2),
+  top: Math.floor((picture.height - height) / 2),
+  width,
+  height,
+});
+
 /** Copies `source` onto `target` with its corner at (`left`, `top`), as far as it falls inside. */
-function copyInto(target: Raster, source: Raster, left: number, top: number): void {
+export function copyInto(target: Raster, source: Raster, left: number, top: number): void {
   const fromX = Math.max(0, -left);
   const toX = Math.min(source.width, target.width - left);
   const fromY = Math.max(0, -top);
@@ -102,7 +109,7 @@ function copyInto(target: Raster, source: Raster, left: number, top: number): vo
   }
 }
 
-function paint(samples: Uint8Array, [red, green, blue]: Rgb): void {
+export function paint(samples: Uint8Array, [red, green, blue]: Rgb): void {
   if (red === green && green === blue) {
     samples.fill(red);
     return;
@@ -114,7 +121,13 @@ function paint(samples: Uint8Array, [red, green, blue]: Rgb): void {
   }
 }
 
-function requireWhole(who: string, values: Readonly<Record<string, number>>, least = -Infinity): void {
+/** @throws InputError when a border is negative or not a whole number, or the colour is not three samples */
+export function requirePadding(who: string, { fill, left, top, right, bottom }: Padding): void {
+  requireWhole(who, { left, top, right, bottom }, 0);
+  requireColour(who, fill);
+}
+
+export function requireWhole(who: string, values: Readonly<Record<string, number>>, least = -Infinity): void {
   for (const [name, value] of Object.entries(values))
     if (!Number.isInteger(value) || value < least)
       throw new InputError({
@@ -123,7 +136,7 @@ function requireWhole(who: string, values: Readonly<Record<string, number>>, lea
       });
 }
 
-function requireColour(who: string, fill: Rgb): void {
+export function requireColour(who: string, fill: Rgb): void {
   if (fill.length !== 3 || !fill.every((sample) => Number.isInteger(sample) && sample >= 0 && sample <= 255))
     throw new InputError({
       message: `${who} needs a colour of three whole numbers from 0 to 255, found [${fill.join(', ')}].`,

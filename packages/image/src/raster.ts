@@ -33,13 +33,18 @@ export function raster(width: number, height: number, data?: Uint8Array): Raster
 /** Largest number of samples one picture may have: indices must stay 32-bit for fast loops. */
 const maxSamples = 2 ** 31 - 1;
 
-/** @throws InputError when a side is not a positive whole number or the picture is larger than 2 GiB */
-export function requireSize(who: string, width: number, height: number): void {
+/** @throws InputError when a side is not a positive whole number */
+export function requireSides(who: string, width: number, height: number): void {
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1)
     throw new InputError({
       message: `${who} needs a width and a height that are whole numbers of at least 1 pixel, found ${width}x${height}.`,
       hint: 'Round the sides, and keep them at 1 or more.',
     });
+}
+
+/** @throws InputError when a side is not a positive whole number or the picture is larger than 2 GiB */
+export function requireSize(who: string, width: number, height: number): void {
+  requireSides(who, width, height);
   if (width * height * 3 > maxSamples)
     throw new InputError({
       message: `${who} of ${width}x${height} pixels is larger than 2 GiB.`,

@@ -27,21 +27,15 @@ interface Windows {
 export function resizeFloat(picture: Raster, { width, height }: Size): Float32Array {
   requireRaster('resizeFloat', picture);
   requireSize('resizeFloat', width, height);
-  const samples = new Float32Array(picture.data.length);
-  for (let i = 0; i < samples.length; i++) samples[i] = picture.data[i]! / 255;
-  const across =
-    width === picture.width
-      ? samples
-      : // Each row is a line of pixels, three samples apart.
-        alongLines(samples, windowsOf(picture.width, width), {
-          lines: picture.height,
-          from: picture.width,
-          size: width,
-          step: 3,
-        });
+  // Each row is a line of pixels, three samples apart.
+  const across = alongLines(
+    { data: picture.data, table: Float32Array.from({ length: 256 }, (_, byte) => byte / 255) },
+    width === picture.width ? ownWindows(width) : windowsOf(picture.width, width),
+    { lines: picture.height, from: picture.width, size: width, step: 3 },
+  );
   return height === picture.height
     ? across
-    : alongLines(across, windowsOf(picture.height, height), {
+    : alongLines({ data: across }, windowsOf(picture.height, height), {
         lines: 1,
         from: picture.height,
         size: height,
@@ -79,9 +73,17 @@ function windowsOf(inputSize: number, size: number): Windows {
   return windows;
 }
 
+/** Windows of an axis that keeps its size. */
+const ownWindows = (size: number): Windows => ({
+  taps: 1,
+  first: Int32Array.from({ length: size }, (_, i) => i),
+  count: new Int32Array(size).fill(1),
+  weights: new Float32Array(size).fill(1),
+});
+
 /** Resamples `[lines, from, step]` along the middle axis to `[lines, size, step]`. */
 function alongLines(
-  source: Float32Array,
+  { data: source, table }: { readonly data: Float32Array | Uint8Array; readonly table?: Float32Array },
   { taps, first, count, weights }: Windows,
   { lines, from, size, step }: Readonly<Record<'lines' | 'from' | 'size' | 'step', number>>,
 ): Float32Array {
@@ -92,7 +94,10 @@ function alongLines(
       for (let k = 0; k < count[i]!; k++) {
         const weight = weights[i * taps + k]!;
         const at = (line * from + first[i]! + k) * step;
-        for (let j = 0; j < step; j++) target[to + j] = target[to + j]! + source[at + j]! * weight;
+        for (let j = 0; j < step; j++) {
+          const sample = table ? table[source[at + j]!]! : source[at + j]!;
+          target[to + j] = target[to + j]! + sample * weight;
+        }
       }
     }
   return target;

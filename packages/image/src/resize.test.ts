@@ -2,7 +2,8 @@ import { InputError, ShapeError } from '@weft/errors';
 import { describe, expect, it } from 'vitest';
 import { noisePicture, readJson, sha256 } from '../test/read-fixture.js';
 import { raster } from './raster.js';
-import { resize, type ResizeFilter } from './resize.js';
+import { resize } from './resize.js';
+import type { ResizeFilter } from './windows.js';
 
 interface Case {
   readonly from: [number, number];

@@ -1,224 +1,154 @@
 import { InputError } from '@weft/errors';
-import { raster, requireRaster, requireSize, type Raster } from './raster.js';
-
-/** Names of the resampling filters, as in Pillow's `Image.Resampling`. */
-export type ResizeFilter = 'nearest' | 'box' | 'bilinear' | 'hamming' | 'bicubic' | 'lanczos';
+import {
+  copyInto,
+  paint,
+  requireColour,
+  requirePadding,
+  requireWhole,
+  type Box,
+  type Padding,
+  type Size,
+} from './geometry.js';
+import { raster, requireRaster, requireSides, requireSize, type Raster, type Rgb } from './raster.js';
+import { resample, type Framed } from './resample.js';
+import { kernels, type Kernel, type ResizeFilter } from './windows.js';
 
 /** Target of {@link resize}. */
 export interface ResizeOptions {
-  /** Columns of the result, pixels. */
+  /** Columns of the whole result, pixels. */
   readonly width: number;
-  /** Rows of the result, pixels. */
+  /** Rows of the whole result, pixels. */
   readonly height: number;
   readonly filter: ResizeFilter;
+  /** Borders that the picture has before it is resized, as {@link pad} gives them; none unless given. */
+  readonly border?: Padding | undefined;
+  /** The part of the result that is wanted, as {@link crop} cuts it out; all of it unless given. */
+  readonly box?: Box | undefined;
+  /** Colour of what lies in the box but outside of the result; black unless given. */
+  readonly fill?: Rgb | undefined;
 }
-
-interface Kernel {
-  /** Half width of the filter at scale 1, pixels. */
-  readonly support: number;
-  readonly weight: (x: number) => number;
-}
-
-/** The filter's window for every output position of one axis. */
-interface Windows {
-  /** Taps reserved for each output position. */
-  readonly taps: number;
-  /** First input position of each window. */
-  readonly first: Int32Array;
-  /** Number of input positions of each window. */
-  readonly count: Int32Array;
-  /** `[size, taps]` weights, fixed point with 22 fractional bits. */
-  readonly weights: Int32Array;
-}
-
-/** 8 bits for the sample and 2 for sums outside 0 to 255 leave this many fractional bits of 32. */
-const precisionBits = 22;
-const half = 1 << (precisionBits - 1);
-
-function sinc(x: number): number {
-  if (x === 0) return 1;
-  const angle = x * Math.PI;
-  return Math.sin(angle) / angle;
-}
-
-function bicubic(x: number): number {
-  const a = -0.5;
-  const d = Math.abs(x);
-  if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
-  if (d < 2) return (((d - 5) * d + 8) * d - 4) * a;
-  return 0;
-}
-
-function hamming(x: number): number {
-  const d = Math.abs(x);
-  // As C floats, which Pillow uses, the two constants do not add up to 1.
-  if (d === 0) return 1;
-  if (d >= 1) return 0;
-  return sinc(d) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(d * Math.PI));
-}
-
-const kernels: Readonly<Record<Exclude<ResizeFilter, 'nearest'>, Kernel>> = {
-  box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
-  bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
-  hamming: { support: 1, weight: hamming },
-  bicubic: { support: 2, weight: bicubic },
-  lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
-};
 
 /**
  * Resamples a picture exactly as Pillow's `Image.resize` does for 8-bit RGB, bit for bit: when it shrinks, the filter
  * is widened by the scale (antialiasing); the first pass, nearly always
  * the horizontal one, is rounded to 8 bits. The aspect ratio is not kept unless the given sides keep it.
  *
- * @returns a new picture of `options.width` by `options.height` pixels; a copy when the size does not change
- * @throws InputError when the sides or the filter are not usable
+ * With a border or a box the result is that of `crop(resize(pad(picture, border), size), box)`, but neither the borders nor
+ * what lies outside the box is ever made: a thin picture may be resized to a size that no memory holds.
+ *
+ * @returns a new picture, of the size of the box where there is one; a copy when the size does not change
+ * @throws InputError when the sides, the filter, the border or the box are not usable, or the result is larger than 2 GiB
  * @throws ShapeError when the samples do not fill the picture
  * @see Pillow, `src/libImaging/Resample.c` and `Image.resize` in `src/PIL/Image.py`
  */
 export function resize(picture: Raster, options: ResizeOptions): Raster {
-  const { width, height, filter } = options;
+  const { width, height, filter, border } = options;
   requireRaster('resize', picture);
-  requireSize('resize', width, height);
-  if (width === picture.width && height === picture.height)
-    return raster(width, height, picture.data.slice());
-  if (filter === 'nearest') return resizeNearest(picture, width, height);
-  // Pillow takes the vertical pass first for strips more than 100 times as tall as wide.
-  if (picture.height > picture.width * 100 && height < picture.height && width !== picture.width)
-    return resize(resize(picture, { width: picture.width, height, filter }), options);
-  if (!Object.hasOwn(kernels, filter))
+  requireSides('resize', width, height);
+  if (filter !== 'nearest' && !Object.hasOwn(kernels, filter))
     throw new InputError({
       message: `resize knows no filter ${JSON.stringify(filter)}.`,
       hint: `Use one of nearest, ${Object.keys(kernels).join(', ')}.`,
     });
+  if (border) requirePadding('resize', border);
+  if (options.fill) requireColour('resize', options.fill);
+  const source: Framed = {
+    picture,
+    left: border?.left ?? 0,
+    top: border?.top ?? 0,
+    width: picture.width + (border ? border.left + border.right : 0),
+    height: picture.height + (border ? border.top + border.bottom : 0),
+    fill: border?.fill ?? [0, 0, 0],
+  };
+  const size = { width, height };
+  const box = options.box ?? { left: 0, top: 0, ...size };
+  requireWhole('resize', { left: box.left, top: box.top });
+  requireSize('resize', box.width, box.height);
+  const part = within(box, size);
+  const made = part && partOf(source, filter, size, part);
+  if (made && made.width === box.width && made.height === box.height) return made;
+  const result = raster(box.width, box.height);
+  if (options.fill) paint(result.data, options.fill);
+  if (made) copyInto(result, made, part.left - box.left, part.top - box.top);
+  return result;
+}
+
+/** The part of a box that lies within the result. */
+function within({ left, top, width, height }: Box, size: Size): Box | undefined {
+  const [x, y] = [Math.max(0, left), Math.max(0, top)];
+  const part = {
+    left: x,
+    top: y,
+    width: Math.min(left + width, size.width) - x,
+    height: Math.min(top + height, size.height) - y,
+  };
+  return part.width >= 1 && part.height >= 1 ? part : undefined;
+}
+
+function partOf(source: Framed, filter: ResizeFilter, size: Size, box: Box): Raster {
+  if (size.width === source.width && size.height === source.height) return cutOut(source, box);
+  if (filter === 'nearest') return resizeNearest(source, size, box);
   const kernel = kernels[filter];
-  const rows = height === picture.height ? undefined : windowsOf(kernel, picture.height, height);
-  let current = picture;
-  let top = 0;
-  if (width !== picture.width) {
-    const last = height - 1;
-    top = rows ? rows.first[0]! : 0;
-    const bottom = rows ? rows.first[last]! + rows.count[last]! : picture.height;
-    current = resizeRows(picture, windowsOf(kernel, picture.width, width), width, top, bottom);
-  }
-  return rows ? resizeColumns(current, rows, height, top) : current;
+  // Pillow takes the vertical pass first for strips more than 100 times as tall as wide.
+  return source.height > source.width * 100 && size.height < source.height && size.width !== source.width
+    ? resizeTall(source, kernel, size, box)
+    : resample(source, kernel, size, box);
 }
 
-function windowsOf(kernel: Kernel, inputSize: number, size: number): Windows {
-  const scale = inputSize / size;
-  const filterScale = Math.max(scale, 1);
-  const support = kernel.support * filterScale;
-  const taps = Math.ceil(support) * 2 + 1;
-  const step = 1 / filterScale;
-  const first = new Int32Array(size);
-  const count = new Int32Array(size);
-  const weights = new Int32Array(size * taps);
-  const exact = new Float64Array(taps);
-  for (let i = 0; i < size; i++) {
-    const center = (i + 0.5) * scale;
-    const start = Math.max(Math.trunc(center - support + 0.5), 0);
-    const length = Math.min(Math.trunc(center + support + 0.5), inputSize) - start;
-    let sum = 0;
-    for (let k = 0; k < length; k++) {
-      const weight = kernel.weight((k + start - center + 0.5) * step);
-      exact[k] = weight;
-      sum += weight;
-    }
-    for (let k = 0; k < length; k++) {
-      const weight = (sum === 0 ? exact[k]! : exact[k]! / sum) * (1 << precisionBits);
-      weights[i * taps + k] = Math.trunc(weight < 0 ? weight - 0.5 : weight + 0.5);
-    }
-    first[i] = start;
-    count[i] = length;
-  }
-  return { taps, first, count, weights };
+/** The vertical pass over all columns, and the horizontal one over the rows that it leaves. */
+function resizeTall(source: Framed, kernel: Kernel, size: Size, box: Box): Raster {
+  const all = { left: 0, width: source.width, top: box.top, height: box.height };
+  const picture = resample(source, kernel, { width: source.width, height: size.height }, all);
+  const { width, height } = picture;
+  const rows: Framed = { picture, left: 0, top: 0, width, height, fill: source.fill };
+  return resample(rows, kernel, { width: size.width, height }, { ...box, top: 0 });
 }
 
-function clip(sum: number): number {
-  const value = sum >> precisionBits;
-  return value < 0 ? 0 : value > 255 ? 255 : value;
-}
-
-/** Horizontal pass over the rows `top` (included) to `bottom` (excluded), the only ones that the vertical pass reads. */
-function resizeRows(picture: Raster, windows: Windows, width: number, top: number, bottom: number): Raster {
-  const { taps, first, count, weights } = windows;
-  const source = picture.data;
-  const result = raster(width, bottom - top);
-  const target = result.data;
-  let to = 0;
-  for (let y = top; y < bottom; y++) {
-    const row = y * picture.width * 3;
-    for (let x = 0; x < width; x++) {
-      let red = half;
-      let green = half;
-      let blue = half;
-      let from = row + first[x]! * 3;
-      const begin = x * taps;
-      const end = begin + count[x]!;
-      for (let k = begin; k < end; k++) {
-        const weight = weights[k]!;
-        red = (red + Math.imul(source[from]!, weight)) | 0;
-        green = (green + Math.imul(source[from + 1]!, weight)) | 0;
-        blue = (blue + Math.imul(source[from + 2]!, weight)) | 0;
-        from += 3;
-      }
-      target[to] = clip(red);
-      target[to + 1] = clip(green);
-      target[to + 2] = clip(blue);
-      to += 3;
-    }
-  }
+function cutOut({ picture, left, top, fill }: Framed, box: Box): Raster {
+  const part = { ...box, left: box.left - left, top: box.top - top };
+  const result = raster(box.width, box.height);
+  const own = within(part, picture);
+  if (own?.width !== box.width || own.height !== box.height) paint(result.data, fill);
+  copyInto(result, picture, -part.left, -part.top);
   return result;
 }
 
-/** Vertical pass over a picture whose first row is row `top` of the input. */
-function resizeColumns(picture: Raster, windows: Windows, height: number, top: number): Raster {
-  const { taps, first, count, weights } = windows;
-  const source = picture.data;
-  const stride = picture.width * 3;
-  const result = raster(picture.width, height);
-  const target = result.data;
-  const sums = new Int32Array(stride);
-  for (let y = 0; y < height; y++) {
-    sums.fill(half);
-    for (let k = 0; k < count[y]!; k++) {
-      const weight = weights[y * taps + k]!;
-      const from = (first[y]! - top + k) * stride;
-      for (let x = 0; x < stride; x++) sums[x] = sums[x]! + Math.imul(source[from + x]!, weight);
-    }
-    const to = y * stride;
-    for (let x = 0; x < stride; x++) target[to + x] = clip(sums[x]!);
-  }
-  return result;
-}
-
-/** Input position for every output position. Pillow adds up the scale step by step, so its rounding errors are kept. */
-function nearestPositions(inputSize: number, size: number): Int32Array {
+/** Input position for some output positions. Pillow adds up the scale step by step, so its rounding errors are kept. */
+function nearestPositions(inputSize: number, size: number, from: number, count: number): Int32Array {
   const scale = inputSize / size;
-  const positions = new Int32Array(size);
+  const positions = new Int32Array(count);
   let at = scale * 0.5;
-  for (let i = 0; i < size; i++) {
-    positions[i] = Math.trunc(at);
+  for (let i = 0; i < from + count; i++) {
+    if (i >= from) positions[i - from] = Math.trunc(at);
     at += scale;
   }
   return positions;
 }
 
-function resizeNearest(picture: Raster, width: number, height: number): Raster {
-  const columns = nearestPositions(picture.width, width);
-  const rows = nearestPositions(picture.height, height);
-  const source = picture.data;
-  const result = raster(width, height);
+function resizeNearest(source: Framed, size: Size, box: Box): Raster {
+  const { picture, left, top, fill } = source;
+  const columns = nearestPositions(source.width, size.width, box.left, box.width);
+  const rows = nearestPositions(source.height, size.height, box.top, box.height);
+  const samples = picture.data;
+  const result = raster(box.width, box.height);
   const target = result.data;
-  for (let y = 0; y < height; y++) {
+  for (let y = 0; y < box.height; y++) {
     // A position that rounding pushed past the edge stays black, as in Pillow.
-    if (rows[y]! >= picture.height) continue;
-    let to = y * width * 3;
-    for (let x = 0; x < width; x++, to += 3) {
-      if (columns[x]! >= picture.width) continue;
-      const from = (rows[y]! * picture.width + columns[x]!) * 3;
-      target[to] = source[from]!;
-      target[to + 1] = source[from + 1]!;
-      target[to + 2] = source[from + 2]!;
+    if (rows[y]! >= source.height) continue;
+    const row = rows[y]! - top;
+    const isBorder = row < 0 || row >= picture.height;
+    let to = y * box.width * 3;
+    for (let x = 0; x < box.width; x++, to += 3) {
+      if (columns[x]! >= source.width) continue;
+      const column = columns[x]! - left;
+      if (isBorder || column < 0 || column >= picture.width) {
+        target.set(fill, to);
+        continue;
+      }
+      const from = (row * picture.width + column) * 3;
+      target[to] = samples[from]!;
+      target[to + 1] = samples[from + 1]!;
+      target[to + 2] = samples[from + 2]!;
     }
   }
   return result;

@@ -1,4 +1,4 @@
-import { raster, type Raster, type Rgb } from './raster.js';
+import { raster, type Raster } from './raster.js';
 
 /** Samples as a decoder left them: `[height, width, channels]`, channels interleaved. */
 export interface Samples {
@@ -19,8 +19,6 @@ export interface SamplesToRgb {
   readonly narrow: 'high' | 'clip';
   /** Alpha is dropped, or the picture is laid on white. */
   readonly alpha: 'drop' | 'white';
-  /** Colour of the wholly transparent pixels when alpha is dropped; their own when left out. */
-  readonly backdrop: Rgb | undefined;
 }
 
 /** `round(x / 255)` for 0 to 65025, as Pillow's `DIV255`. */
@@ -32,7 +30,7 @@ function by255(x: number): number {
 /** Turns decoded samples into RGB with the arithmetic of Pillow's `convert('RGB')`; no colour profile is applied. */
 export function samplesToRgb(samples: Samples, options: SamplesToRgb): Raster {
   const { width, height, channels } = samples;
-  const { cmyk, alpha, backdrop } = options;
+  const { cmyk, alpha } = options;
   const source = samples.data instanceof Uint16Array ? narrowed(samples.data, options.narrow) : samples.data;
   if (channels === 3) return raster(width, height, source);
   const result = raster(width, height);
@@ -47,11 +45,9 @@ export function samplesToRgb(samples: Samples, options: SamplesToRgb): Raster {
       const light = 255 - source[from + 3]!;
       for (let k = to; k < to + 3; k++) target[k] = Math.max(0, light - by255(target[k]! * light));
     }
-    if (alphaAt < 0) continue;
+    if (alphaAt < 0 || alpha === 'drop') continue;
     const opacity = source[from + alphaAt]!;
-    if (alpha === 'white')
-      for (let k = to; k < to + 3; k++) target[k] = by255(target[k]! * opacity + 255 * (255 - opacity));
-    else if (backdrop && opacity === 0) target.set(backdrop, to);
+    for (let k = to; k < to + 3; k++) target[k] = by255(target[k]! * opacity + 255 * (255 - opacity));
   }
   return result;
 }

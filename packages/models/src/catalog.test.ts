@@ -11,6 +11,13 @@ describe('the catalog', () => {
     },
   );
 
+  it('lists parts that say what each field of their configuration may hold', async () => {
+    for (const entry of catalog) {
+      const { id, fields } = await entry.load();
+      expect(Object.keys(fields ?? {}).length, id).toBeGreaterThan(0);
+    }
+  });
+
   it('has a definition of every package of parts', () => {
     const folders = readdirSync(new URL('../..', import.meta.url));
     const parts = folders.filter((name) =>

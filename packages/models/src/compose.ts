@@ -18,6 +18,7 @@ import type {
   VideoSense,
   VisionEncoder,
 } from '@weft/spec';
+import { checkRules, checkTokens, tryPicture } from './check-composition.js';
 import { crossSight, type CrossComposition } from './cross-sight.js';
 import { processorFor } from './processor-for.js';
 
@@ -75,20 +76,24 @@ const llavaPaths: PartPaths = {
  * Puts an encoder, a connector, a backbone and a fusion together. Widths are taken from the parts, so they fit by
  * construction; the rest is checked here.
  *
- * @throws ConfigError if the image token is not in the backbone's vocabulary, an arranger meets an encoder of free
- * resolution, or cross-attention meets either of them
+ * @throws ConfigError if the token of pictures or videos is not in the backbone's vocabulary, an arranger meets an encoder of
+ * free resolution, cross-attention meets either of them, or a processor prepares nothing that the encoder takes
  * @throws ShapeError if the encoder's grid does not fit the connector
  */
 export function compose(given: Composition): Model {
   const { name, encoder, fusion, imageTokenId, placeholder = '<image>', source = ownSource } = given;
   const { vocabSize, hiddenSize, extraTokens = 0 } = given.backbone.shape;
-  const known = vocabSize + extraTokens;
-  if (!Number.isInteger(imageTokenId) || imageTokenId < 0 || imageTokenId >= known)
-    throw new ConfigError({
-      message: `The image token ${imageTokenId} is outside of the backbone's ${known} token embeddings.`,
-      where: name,
-      hint: 'Choose an unused id, or give the backbone a larger vocabSize and new rows for it.',
-    });
+  checkTokens(
+    [
+      { kind: 'image', id: imageTokenId, placeholder },
+      ...(given.video
+        ? [{ kind: 'video', id: given.video.tokenId, placeholder: given.video.placeholder } as const]
+        : []),
+    ],
+    vocabSize + extraTokens,
+    name,
+  );
+  checkRules(given);
   const attached = fusion.attach(given.backbone);
   const connector = given.connector({
     visionSize: encoder.hiddenSize,
@@ -125,6 +130,9 @@ export function compose(given: Composition): Model {
     ...given.video,
     processor: given.video.processor({ ...context, placeholder: given.video.placeholder }),
   };
+  // Published models are tried by their fixtures.
+  const { model_type: type } = given.config ?? {};
+  if (type === undefined || type === 'weft') tryPicture(image, encoder, name);
   return finish(given, {
     source,
     parts: { encoder, connector, ...(arranger ? { arranger } : {}), backbone: attached.backbone },

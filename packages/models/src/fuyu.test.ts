@@ -87,9 +87,8 @@ describe('the recipe of Fuyu', () => {
   it('refuses a processor whose patches are not those of the model', async () => {
     await expect(fuyu({ patch_size: { height: 3, width: 3 } })).rejects.toThrow(ConfigError);
     await expect(fuyu({ size: { height: 5, width: 6 } })).rejects.toThrow(/whole patches of 2 x 2/);
-    await expect(fuyu({ do_pad: false })).rejects.toThrow(
-      /must shrink to fit \(do_resize\) and fill up \(do_pad\)/,
-    );
+    await expect(fuyu({ do_pad: false })).rejects.toThrow(/do_pad is false, expected true/);
+    await expect(fuyu({ do_resize: null })).rejects.toThrow(/do_resize is null, expected true/);
   });
 
   it('turns by the waves of the published model where the file does not say', async () => {

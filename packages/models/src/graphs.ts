@@ -60,19 +60,24 @@ const textTypes = ({ positions }: Model) => ({
   position_ids: positions ? int64(positions.axes, 'batch', 'sequence') : int64('batch', 'sequence'),
 });
 
+/** Lengths of the rows, where the frequencies of positions depend on them. */
+const lengthTypes = (model: Model): Readonly<Record<string, TensorType>> =>
+  part(model, 'backbone').frequencies ? { sequence_lengths: int64('batch') } : {};
+
 type TextValues = { readonly [K in keyof ReturnType<typeof textTypes>]: Value };
 
 /** Hidden states `[B, L, D]` of a prompt with what it sees, if anything. */
 function decode(
   model: Model,
   { input_ids, position_ids }: TextValues,
-  images: Omit<TextInputs, 'hiddenStates'> = {},
+  { lengths, ...images }: Omit<TextInputs, 'hiddenStates'> & { readonly lengths?: Value | undefined } = {},
 ): Value {
   const backbone = part(model, 'backbone');
   const hiddenStates = backbone.embed(input_ids);
   return backbone.decode({
     ...model.fusion.join({ hiddenStates, ...images }),
     positionIds: position_ids,
+    lengths,
   });
 }
 
@@ -115,6 +120,9 @@ function rowsAt(hiddenStates: Value, positions: Value): Value {
  * `[batch, sequence, seen]` allows, with the ids of their tags `tile_tags` if the model has tags. A text model has none
  * of these inputs.
  *
+ * Where the frequencies of positions depend on the length of a text, `sequence_lengths` `[batch]` says it for each row:
+ * tokens of the whole prompt while a piece of it is read, else those up to the new one.
+ *
  * @param options.tiles whether cross-attention layers see anything; without, they are left out, which is what the model
  * does with a prompt that has no images. True unless given.
  */
@@ -126,6 +134,7 @@ export function textGraph(model: Model, { tiles = true }: { readonly tiles?: boo
   const isPlaced = sight !== undefined && fusion.method !== 'B';
   const types: Record<string, TensorType> = {
     logit_positions: int64('rows'),
+    ...lengthTypes(model),
     ...(isPlaced
       ? { image_positions: int64('images'), image_embeds: float32('images', backbone.shape.hiddenSize) }
       : {}),
@@ -136,6 +145,7 @@ export function textGraph(model: Model, { tiles = true }: { readonly tiles?: boo
     const hiddenStates = decode(model, inputs, {
       placed: isPlaced ? { positions: given['image_positions']!, embeds: given['image_embeds']! } : undefined,
       seen: cross && seenTiles(model, cross, given['tile_embeds']!, given),
+      lengths: given['sequence_lengths'],
     });
     return { logits: backbone.head(rowsAt(hiddenStates, given['logit_positions']!)) };
   });

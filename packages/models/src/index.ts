@@ -6,6 +6,7 @@ export {
 } from './compare-fusions.js';
 export { mllamaNames, qwen2VlNames } from './checkpoint-names.js';
 export { compose, textModel, type Composition, type PartPaths, type VideoComposition } from './compose.js';
+export { checkConfigBounds, type HeldTensors } from './config-bounds.js';
 export { configOf, weftConfigOf, type ConfigFacts } from './config-of.js';
 export { configOfParams } from './config-of-params.js';
 export {
@@ -17,6 +18,7 @@ export {
 } from './count-operations.js';
 export type { CrossComposition, TileTags } from './cross-sight.js';
 export { textGraph, trainingGraph, visionGraph, visionLossGraph } from './graphs.js';
+export { splitMix32, xoshiro128, type RandomBits } from './random.js';
 export { initialValues, initialWeights } from './initialize.js';
 export { llavaConfigOf } from './llava-config.js';
 export { mapModel, withTree } from './map-model.js';
@@ -34,7 +36,8 @@ export {
   presetNames,
 } from './presets.js';
 export { readProcessor } from './processor-of.js';
-export type { PresetFiles, RecipeDefinition, RecipeFiles } from './recipe.js';
+export type { PresetFiles, ProcessorOrigin, RecipeDefinition, RecipeFiles, StatedName } from './recipe.js';
 export { modelOf } from './recipes.js';
 export { backboneOf, readBackbone, textRecipe, type PublishedBackbone } from './text.js';
+export { untied } from './untied.js';
 export { tileVisibility, type TileVisibility } from './tile-visibility.js';

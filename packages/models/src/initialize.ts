@@ -1,33 +1,15 @@
 import { namedParameters, type Initializer, type Parameter, type Part } from '@weft/graph';
+import { splitMix32, xoshiro128 } from './random.js';
 
 /**
- * Random numbers of one parameter: xoshiro128** seeded from the seed and the path, so that values do not depend on
- * the order or number of the other parameters.
+ * Random numbers of one parameter, above 0 and below 1. They are seeded from the seed and the path, so that values do not
+ * depend on the order or number of the other parameters.
  */
 function generator(seed: number, path: string): () => number {
   let hash = (0x811c9dc5 ^ seed) >>> 0;
-  const mix = () => {
-    // splitmix32, to fill the state from one hash.
-    hash = (hash + 0x9e3779b9) >>> 0;
-    let z = hash;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return (z ^ (z >>> 15)) >>> 0;
-  };
   for (const byte of new TextEncoder().encode(path)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  const s = Uint32Array.from({ length: 4 }, mix);
-  const rotate = (x: number, k: number) => (x << k) | (x >>> (32 - k));
-  return () => {
-    const result = Math.imul(rotate(Math.imul(s[1]!, 5), 7), 9) >>> 0;
-    const t = s[1]! << 9;
-    s[2]! ^= s[0]!;
-    s[3]! ^= s[1]!;
-    s[1]! ^= s[2]!;
-    s[0]! ^= s[3]!;
-    s[2]! ^= t;
-    s[3] = rotate(s[3]!, 11);
-    return (result + 0.5) / 4294967296;
-  };
+  const next = xoshiro128(splitMix32(hash));
+  return () => (next() + 0.5) / 2 ** 32;
 }
 
 /** Values of one parameter by its initializer. */

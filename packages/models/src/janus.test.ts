@@ -92,6 +92,18 @@ describe('the recipe of Janus', () => {
     expect(checkpoint.rename!('language_model.lm_head.weight')).toBe('lm_head.weight');
   });
 
+  it.each([1, 2, 3, 7])('names the %i linear layers of an aligner as transformers does', async (depth) => {
+    const aligner_config = { params: { depth, projector_type: 'mlp_gelu' } };
+    const { module, checkpoint } = await modelOf({ ...original, aligner_config });
+    // In the original layout an activation stands between two of them.
+    const names = Array.from({ length: depth }, (_, i) =>
+      checkpoint.rename!(`aligner.layers.${2 * i}.weight`),
+    );
+    const parameters = [...namedParameters(module).keys()].filter((path) => /aligner.*weight$/.test(path));
+    expect(names).toEqual(parameters);
+    expect(names.at(-1)).toBe(`model.aligner.${depth === 1 ? 'fc1' : `hidden_layers.${depth - 2}`}.weight`);
+  });
+
   it('cuts a fused projection into queries, keys and values, in that order', async () => {
     const pieces = (await modelOf(original)).checkpoint.split!(
       'vision_model.vision_tower.blocks.3.attn.qkv.bias',
@@ -110,14 +122,14 @@ describe('the recipe of Janus', () => {
     'gen_embed.weight',
     'gen_vision_model.encoder.conv_in.weight',
   ])('leaves %s out because it draws', async (name) => {
-    expect((await modelOf(original)).checkpoint.unused!(name)).toBe(
+    expect((await modelOf(original)).checkpoint.unused!(name)?.reason).toBe(
       'draws pictures, which this recipe leaves out',
     );
   });
 
   it('leaves out what only the contrastive model reads, and nothing else', async () => {
     const { unused } = (await modelOf(original)).checkpoint;
-    expect(unused!('vision_model.vision_tower.attn_pool.q.weight')).toMatch(/contrastive/);
+    expect(unused!('vision_model.vision_tower.attn_pool.q.weight')?.reason).toMatch(/contrastive/);
     expect(unused!('vision_model.vision_tower.norm.weight')).toBeUndefined();
   });
 

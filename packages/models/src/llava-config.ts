@@ -1,9 +1,4 @@
-import {
-  readClipProcessor,
-  readSiglipProcessor,
-  singleTilePart,
-  type SingleTileConfig,
-} from '@weft/processors';
+import { singleTilePart, type SingleTileConfig } from '@weft/processors';
 import {
   findPart,
   senseOf,
@@ -65,7 +60,7 @@ export async function llavaConfigOf(
   const tower = await towerConfig(encoder, sources);
   const text = (await findDefinition('backbone', backbone.id, sources)).write?.(backbone.config);
   if (!tower || !text || !texts.includes(String(text['model_type']))) return undefined;
-  if (!isReadBy(tower.isSiglip, sense.processor)) return undefined;
+  if (!isReadByItsClass(sense.processor)) return undefined;
   const layers = encoder.config['featureLayers'] as readonly number[];
   return {
     model_type: 'llava',
@@ -89,21 +84,22 @@ export async function llavaConfigOf(
 async function towerConfig(
   { id, config }: VisionEncoder,
   sources: PartSources,
-): Promise<{ section: Json; strategy: string; isSiglip: boolean } | undefined> {
+): Promise<{ section: Json; strategy: string } | undefined> {
   const { write } = await findDefinition('encoder', id, sources);
   const section = write?.({ ...config, featureLayers: [-1], classToken: 'drop' });
   if (!section || !towers.includes(String(section['model_type']))) return undefined;
   const isSiglip = section['model_type'] === 'siglip_vision_model';
   const strategy = isSiglip || config['classToken'] === 'keep' ? 'full' : 'default';
-  return { section, strategy, isSiglip };
+  return { section, strategy };
 }
 
-/** Whether LLaVA's recipe, which reads as its tower's class does, makes this processor of the file written for it. */
-function isReadBy(isSiglip: boolean, { id, config }: ImageProcessor): boolean {
+/** Whether LLaVA's class makes this processor of the file written for it, of which it does not know Weft's own fields. */
+function isReadByItsClass({ id, config }: ImageProcessor): boolean {
   if (id !== singleTilePart.id) return false;
   const written = singleTilePart.write!(config as unknown as SingleTileConfig);
-  const read = isSiglip ? readSiglipProcessor : readClipProcessor;
-  return written !== undefined && sameData(read(written), config);
+  if (!written || /^(Janus|VLM)/.test(String(written['image_processor_type']))) return false;
+  const { text: _text, square_fill: _colour, border_fill: _border, ...known } = written;
+  return sameData(singleTilePart.read!(known), config);
 }
 
 /** Whether two values are the same JSON, whatever the order of their fields. */

@@ -122,7 +122,7 @@ describe('the recipe of LLaVA-NeXT and LLaVA-OneVision', () => {
       'tiles of another size',
       next,
       { size: { shortest_edge: 6 } },
-      /tiles are 6 x 6 pixels, but the encoder takes 4 x 4/,
+      /makes tiles of 6 x 6 pixels, but the encoder of config.json takes 4 x 4/,
     ],
     [
       "CLIP's class token",

@@ -148,7 +148,7 @@ describe('the canvas of a picture', () => {
 
   it('refuses tiles that are not those of the encoder', async () => {
     await expect(modelOf(config, { preprocessor: { size: { height: 224, width: 224 } } })).rejects.toThrow(
-      /4 tiles of 224 x 224 pixels, but the encoder takes 4 of 15 x 15/,
+      /4 tiles of 224 x 224 pixels, but the encoder of config.json takes 4 of 15 x 15/,
     );
   });
 });

@@ -32,7 +32,12 @@ export async function findDefinition<K extends PartKind>(
     part.kind === kind && (part.id === idOrType || (part.types ?? []).includes(idOrType));
   const what = `${kind} '${idOrType}'`;
   const entry = catalog.find(isMeant);
-  const given = (sources.parts ?? []).find(isMeant);
+  const [given, ...others] = (sources.parts ?? []).filter(isMeant);
+  if (others.length > 0)
+    throw new ConfigError({
+      message: `${others.length + 1} of the parts that were given are called ${what}.`,
+      hint: 'Leave all but one of them out.',
+    });
   const found =
     given ??
     (named === undefined || named === entry?.package

@@ -1,6 +1,9 @@
 import { ConfigError } from '@weft/errors';
+import { inFile } from '@weft/processors';
 import type { ImageProcessor, Json, ProcessorFactory } from '@weft/spec';
-import { findDefinition, knownTypes, isKnownType, type PartSources } from './parts.js';
+import { findDefinition, isKnownType, knownTypes } from './parts.js';
+import { imageTypeOf } from './processor-files.js';
+import type { RecipeFiles } from './recipe.js';
 
 /**
  * The processor of pictures that a `preprocessor_config.json` was written for, for `compose`.
@@ -9,15 +12,16 @@ import { findDefinition, knownTypes, isKnownType, type PartSources } from './par
  */
 export async function readProcessor(
   preprocessor: Json,
-  sources: PartSources = {},
+  { origin, notice, ...sources }: RecipeFiles = {},
 ): Promise<ProcessorFactory<ImageProcessor>> {
-  const given = preprocessor['image_processor_type'];
-  const type = String(given ?? '').replace(/(Fast|Pil)$/, '');
+  const place = origin?.image ?? 'preprocessor_config.json';
+  const type = imageTypeOf({}, preprocessor, '', place);
   if (!isKnownType('processor', type, sources))
     throw new ConfigError({
-      message: `preprocessor_config.json: image_processor_type is ${JSON.stringify(given)}.`,
+      message: `${place}: ${type === '' ? 'no image_processor_type is said' : `there is no image processor ${type}`}.`,
       hint: `Known: ${knownTypes('processor', sources).join(', ')}.`,
     });
   const { create, read } = await findDefinition('processor', type, sources);
-  return create(read!(preprocessor)) as ProcessorFactory<ImageProcessor>;
+  const section = inFile({ ...preprocessor, image_processor_type: type }, { place, notice });
+  return create(read!(section)) as ProcessorFactory<ImageProcessor>;
 }

@@ -1,4 +1,5 @@
-import type { Backbone, CheckpointNames, Json, Model } from '@weft/spec';
+import { ropeFrequencies, type RopeConfig } from '@weft/nn';
+import type { Backbone, CheckpointNames, Json, Model, PartDefinition, UnusedReason } from '@weft/spec';
 import { textModel } from './compose.js';
 import { findDefinition, type PartSources } from './parts.js';
 
@@ -21,8 +22,8 @@ export async function readBackbone(
 ): Promise<PublishedBackbone> {
   const type = String(section['model_type'] ?? 'llama');
   const part = await findDefinition('backbone', type, sources);
-  const backbone = part.create(part.read!({ ...section, ...changes }));
-  return { backbone, names: textNames(backbone, part.split) };
+  const backbone = part.create(part.read!({ ...section, ...changes }, sources.notice));
+  return { backbone, names: textNames(backbone, part) };
 }
 
 /** The backbone of a text section alone. */
@@ -33,20 +34,38 @@ export const backboneOf = async (
 ): Promise<Backbone> => (await readBackbone(section, changes, sources)).backbone;
 
 /** Buffers of old checkpoints, and a head that repeats the token table. */
-function unusedText(name: string, tied: boolean): string | undefined {
-  if (name.endsWith('rotary_emb.inv_freq')) return 'computed from the config';
-  if (tied && name.endsWith('lm_head.weight')) return 'tied to the token embeddings';
+function unusedText(name: string, { config }: Backbone): UnusedReason | undefined {
+  if (name.endsWith('rotary_emb.inv_freq'))
+    return {
+      reason: 'computed from the config',
+      ...('rotaryDim' in config ? { values: () => ropeFrequencies(config as unknown as RopeConfig) } : {}),
+    };
+  if (config['tieWordEmbeddings'] && name.endsWith('lm_head.weight'))
+    return { reason: 'tied to the token embeddings', isTokenTable: true };
   return undefined;
 }
+
+/** Numbers of positions, which old checkpoints hold beside a table of positions. */
+export const unusedPositions = (name: string): UnusedReason | undefined =>
+  name.endsWith('embeddings.position_ids')
+    ? {
+        reason: 'a constant',
+        values: (shape) => Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+      }
+    : undefined;
 
 /**
  * How a text model's tensors are found, on its own or within a larger model.
  *
- * @param split that of the backbone's definition, if it may have experts
+ * @param part the backbone's definition, if it may have experts
  */
-export const textNames = (backbone: Backbone, split?: CheckpointNames['split']): CheckpointNames => ({
+export const textNames = (
+  backbone: Backbone,
+  { split, stored }: Pick<PartDefinition, 'split' | 'stored'> = {},
+): CheckpointNames => ({
   ...(split ? { split } : {}),
-  unused: (name) => unusedText(name, Boolean(backbone.config['tieWordEmbeddings'])),
+  ...(stored ? { stored } : {}),
+  unused: (name) => unusedPositions(name) ?? unusedText(name, backbone),
 });
 
 /** A text model on its own, from its `config.json`. */

@@ -26,7 +26,9 @@ import { readProcessor } from './processor-of.js';
 /** `preprocessor_config.json` of each processor that is tried. */
 const files = {
   clip: { image_processor_type: 'CLIPImageProcessor' },
+  'clip-336': { image_processor_type: 'CLIPImageProcessor', size: 336, crop_size: 336 },
   siglip: { image_processor_type: 'SiglipImageProcessor' },
+  'siglip-32': { image_processor_type: 'SiglipImageProcessor', size: { height: 32, width: 32 } },
   'split-tiles': { image_processor_type: 'Idefics3ImageProcessor' },
 };
 type Kind = keyof typeof files;
@@ -74,9 +76,9 @@ const models: [string, Model, Kind][] = [
         clip('large-patch14-336', { featureLayers: [-2] }),
         mlpConnector(),
         llama(name as 'llama-2-7b', { numHiddenLayers: 1 }),
-        'clip',
+        'clip-336',
       ),
-      'clip',
+      'clip-336',
     ]),
   )),
   ...(await Promise.all(
@@ -122,7 +124,8 @@ const models: [string, Model, Kind][] = [
     ),
     'split-tiles',
   ],
-  ['weft', await made(tower, mlpConnector(), small, 'clip'), 'clip'],
+  // The file of the processor names its class, which need not be that of the tower.
+  ['llava', await made(tower, mlpConnector(), small, 'clip'), 'clip'],
   ['weft', await made(tower, mlpConnector(), small, 'siglip', true), 'siglip'],
   [
     'weft',
@@ -135,9 +138,9 @@ const models: [string, Model, Kind][] = [
       rawPatches({ patchSize: 8, numChannels: 3, imageSize: [32, 32] }),
       linearConnector(),
       small,
-      'siglip',
+      'siglip-32',
     ),
-    'siglip',
+    'siglip-32',
   ],
 ];
 

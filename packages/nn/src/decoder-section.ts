@@ -1,7 +1,8 @@
+import type { TakeNotice } from '@weft/errors';
 import { configReader, type Json } from '@weft/spec';
 import { readActivation, type ActivationName } from './activation.js';
 import type { DecoderStackConfig } from './decoder-layer.js';
-import { readRope, ropeSection, type RopeDefaults } from './rotary.js';
+import { readRope, ropeSection, type RopeFamily } from './rope-section.js';
 
 /** What the text section of any family of decoders states; the rest is the family's own. */
 export interface DecoderSectionConfig extends DecoderStackConfig {
@@ -9,7 +10,7 @@ export interface DecoderSectionConfig extends DecoderStackConfig {
 }
 
 /** Defaults of a family's configuration class. */
-export interface DecoderStackDefaults extends RopeDefaults {
+export interface DecoderStackDefaults extends RopeFamily {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
@@ -23,9 +24,14 @@ export interface DecoderStackDefaults extends RopeDefaults {
 /**
  * Reads what the text sections of all families have in common: sizes, activation, rotary positions, tied head.
  *
+ * @param notice takes what the section says and the family does not apply
  * @throws ConfigError naming the field that cannot be read
  */
-export function readDecoderStack(section: Json, defaults: DecoderStackDefaults): DecoderSectionConfig {
+export function readDecoderStack(
+  section: Json,
+  defaults: DecoderStackDefaults,
+  notice?: TakeNotice,
+): DecoderSectionConfig {
   const read = configReader(section, 'text_config');
   const hiddenSize = read.number('hidden_size', defaults.hiddenSize);
   const numAttentionHeads = read.number('num_attention_heads', defaults.numAttentionHeads);
@@ -46,7 +52,7 @@ export function readDecoderStack(section: Json, defaults: DecoderStackDefaults):
     vocabSize: read.number('vocab_size', defaults.vocabSize),
     hiddenAct: readActivation(read, defaults.hiddenAct),
     tieWordEmbeddings: read.boolean('tie_word_embeddings', false),
-    ...readRope(section, headDim, defaults),
+    ...readRope(section, headDim, defaults, notice),
   };
 }
 
@@ -54,9 +60,16 @@ export function readDecoderStack(section: Json, defaults: DecoderStackDefaults):
  * The fields that `readDecoderStack` reads, or `undefined` for what no text class of transformers has: embeddings that
  * the head does not predict, positions that turn neighbouring channels, a choice of layers for a window that is not.
  * Windows themselves each family writes in its own way, or not at all.
+ *
+ * @param options.turnsPart whether the family's class turns a part of each head; the classes of others turn whole heads
+ * whatever the section says
  */
-export function decoderSection(c: DecoderSectionConfig): Json | undefined {
+export function decoderSection(
+  c: DecoderSectionConfig,
+  { turnsPart = false }: { readonly turnsPart?: boolean } = {},
+): Json | undefined {
   if (c.extraTokens || c.ropeInterleaved) return undefined;
+  if (c.rotaryDim !== c.headDim && !turnsPart) return undefined;
   if (c.layerTypes && c.slidingWindow === undefined) return undefined;
   return {
     hidden_size: c.hiddenSize,
@@ -68,6 +81,10 @@ export function decoderSection(c: DecoderSectionConfig): Json | undefined {
     vocab_size: c.vocabSize,
     hidden_act: c.hiddenAct,
     tie_word_embeddings: c.tieWordEmbeddings,
+    // The base of these positions grows beyond it.
+    ...(c.ropeScaling?.type === 'dynamic'
+      ? { max_position_embeddings: c.ropeScaling.maxPositionEmbeddings }
+      : {}),
     rope_parameters: ropeSection(c, c.headDim),
   };
 }

@@ -20,6 +20,7 @@ import type { Backbone, DecoderInputs, DecoderLayer, DecoderShape, Source } from
 import { decoderLayer, type DecoderConfig, type DecoderStackConfig } from './decoder-layer.js';
 import { linear, type Linear } from './linear.js';
 import { rmsNorm, type Norm } from './norm.js';
+import { frequencyRule, longestText } from './rope-scaling.js';
 import { rotary } from './rotary.js';
 
 /** Table of token embeddings `[V, D]`, and of extra tokens that are never predicted: its last rows, or one of their own. */
@@ -119,8 +120,8 @@ function overStack(
     parts,
     {
       embed: ({ model }, inputIds: Value) => model.embed_tokens.lookUp(inputIds),
-      decode: ({ model }, { hiddenStates, positionIds, vision }: DecoderInputs) => {
-        const context = { ...rotary(positionIds, c), interleaved: c.ropeInterleaved, vision };
+      decode: ({ model }, { hiddenStates, positionIds, lengths, vision }: DecoderInputs) => {
+        const context = { ...rotary(positionIds, c, lengths), interleaved: c.ropeInterleaved, vision };
         return (model[normName] as Norm)(
           layersOf(model).reduce((x, layer) => layer(x, context), hiddenStates),
         );
@@ -135,6 +136,8 @@ function overStack(
         config: c as unknown as Readonly<Record<string, unknown>>,
         shape: shapeOf(c, family),
         ropeInterleaved: c.ropeInterleaved,
+        frequencies: frequencyRule(c),
+        longestText: (most: number) => longestText(c, most),
         layers: layersOf(model),
         tokenTables: tablesOf(c, [model.embed_tokens, lm_head]),
         withLayers: (next: readonly DecoderLayer[], names = next.map((_, i) => `layers.${i}`)): Backbone => {

@@ -10,6 +10,8 @@ export * from './linear.js';
 export * from './mixture.js';
 export * from './mlp.js';
 export * from './norm.js';
+export * from './rope-scaling.js';
+export * from './rope-section.js';
 export * from './rotary.js';
 export * from './split-experts.js';
 export * from './vision-section.js';

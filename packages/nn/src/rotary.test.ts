@@ -1,87 +1,77 @@
 import { ConfigError } from '@weft/errors';
 import { trace } from '@weft/graph';
+import { interpret, type Tensor } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
-import { readRope, rotary, ropeFrequencies, type RopeConfig } from './rotary.js';
+import type { RopeScaling } from './rope-scaling.js';
+import { rotary, type RopeConfig } from './rotary.js';
 
-const plain: RopeConfig = { ropeTheta: 10000, rotaryDim: 4 };
-const llama3: RopeConfig = {
-  ropeTheta: 500000,
-  rotaryDim: 128,
-  ropeScaling: {
-    type: 'llama3',
-    factor: 8,
-    lowFrequencyFactor: 1,
-    highFrequencyFactor: 4,
-    originalMaxPositionEmbeddings: 8192,
-  },
+const longrope: RopeScaling = {
+  type: 'longrope',
+  shortFactor: [1, 2, 3],
+  longFactor: [4, 8, 16],
+  attentionFactor: 1.5,
+  originalMaxPositionEmbeddings: 10,
 };
+const config: RopeConfig = { ropeTheta: 50, rotaryDim: 6, ropeScaling: longrope };
 
-describe('ropeFrequencies', () => {
-  it('fall from one radian for each token by powers of theta', () => {
-    expect([...ropeFrequencies(plain)]).toEqual([1, Math.fround(0.01)]);
-  });
-
-  it('are divided by the factor of linear scaling', () => {
-    expect([...ropeFrequencies({ ...plain, ropeScaling: { type: 'linear', factor: 4 } })]).toEqual([
-      0.25,
-      Math.fround(0.0025),
-    ]);
-  });
-
-  it('of Llama 3 stay where waves are short, and are divided by the factor where they are long', () => {
-    const unscaled = ropeFrequencies({ ropeTheta: 500000, rotaryDim: 128 });
-    const ratio = ropeFrequencies(llama3).map((frequency, i) => unscaled[i]! / frequency);
-    expect(ratio[0]).toBe(1);
-    expect(ratio.at(-1)).toBeCloseTo(8, 5);
-    expect(ratio.every((value, i) => value >= (ratio[i - 1] ?? 1) - 1e-6)).toBe(true);
-    expect(ratio.filter((value) => value > 1.01 && value < 7.99).length).toBeGreaterThan(0);
-  });
-});
+/** Cosines and sines at positions `[A, B, L]` or `[B, L]`. */
+function anglesAt(
+  given: RopeConfig,
+  shape: readonly number[],
+  positions: readonly number[],
+  lengths?: readonly number[],
+): { readonly cos: Tensor; readonly sin: Tensor } {
+  const graph = trace(
+    {},
+    {
+      positions: { dtype: 'int64', shape },
+      ...(lengths ? { lengths: { dtype: 'int64', shape: [lengths.length] } as const } : {}),
+    },
+    (inputs) => ({ ...rotary(inputs.positions, given, inputs.lengths) }),
+  );
+  return interpret(graph, {
+    positions: { shape, data: positions },
+    ...(lengths ? { lengths: { shape: [lengths.length], data: lengths } } : {}),
+  }) as ReturnType<typeof anglesAt>;
+}
 
 describe('rotary', () => {
   it('gives half as many angles as channels turn', () => {
     const graph = trace(
       {},
       { position_ids: { dtype: 'int64', shape: ['batch', 'sequence'] } },
-      ({ position_ids }) => ({ ...rotary(position_ids, llama3) }),
+      ({ position_ids }) => ({ ...rotary(position_ids, { ropeTheta: 500000, rotaryDim: 128 }) }),
     );
     expect(graph.outputs['cos']).toMatchObject({ dtype: 'float32', shape: ['batch', 'sequence', 64] });
     expect(graph.outputs['sin']?.shape).toEqual(['batch', 'sequence', 64]);
   });
-});
 
-describe('readRope', () => {
-  const scaling = {
-    factor: 8,
-    low_freq_factor: 1,
-    high_freq_factor: 4,
-    original_max_position_embeddings: 8192,
-  };
-
-  it('reads the published spelling and that of transformers 5 alike', () => {
-    const published = readRope(
-      { rope_theta: 500000, rope_scaling: { rope_type: 'llama3', ...scaling } },
-      128,
-    );
-    expect(published).toMatchObject(llama3);
-    expect(
-      readRope({ rope_parameters: { rope_type: 'llama3', rope_theta: 500000, ...scaling } }, 128),
-    ).toEqual(published);
-    expect(readRope({ rope_scaling: { type: 'linear', factor: 2 } }, 64)).toMatchObject({
-      ropeTheta: 10000,
-      rotaryDim: 64,
-      ropeScaling: { type: 'linear', factor: 2 },
-    });
+  it('multiplies cosines and sines by the factor of the stretching', () => {
+    const { cos, sin } = anglesAt(config, [1, 2], [0, 3]);
+    expect([...cos.data.slice(0, 3)]).toEqual([1.5, 1.5, 1.5]);
+    for (let j = 0; j < 3; j++) expect(Math.hypot(cos.data[3 + j]!, sin.data[3 + j]!)).toBeCloseTo(1.5, 6);
   });
 
-  it('turns a part of the channels where the config says so', () => {
-    expect(readRope({ partial_rotary_factor: 0.5 }, 80).rotaryDim).toBe(40);
+  it('takes the length of each row from its largest position, or as it is given', () => {
+    const both = anglesAt(config, [2, 2], [8, 9, 9, 10]);
+    const [short] = [anglesAt(config, [1, 2], [8, 9])];
+    const [long] = [anglesAt(config, [1, 2], [9, 10])];
+    expect([...both.cos.data]).toEqual([...short.cos.data, ...long.cos.data]);
+    const piece = anglesAt(config, [1, 2], [8, 9], [11]);
+    expect([...piece.cos.data]).not.toEqual([...short.cos.data]);
+    expect([...piece.cos.data.slice(3)]).toEqual([...long.cos.data.slice(0, 3)]);
   });
 
-  it('refuses scaling that it does not know, and fields that are no numbers', () => {
-    expect(() => readRope({ rope_scaling: { type: 'yarn', factor: 4 } }, 128)).toThrow(
-      /'yarn' is not known\.\n {2}Known: default, linear, llama3/,
-    );
-    expect(() => readRope({ rope_theta: '10000' }, 128)).toThrow(ConfigError);
+  it('of three axes goes by the largest position of any of them', () => {
+    const axes: RopeConfig = { ...config, mropeSection: [1, 1, 1] };
+    const [low, high] = [anglesAt(axes, [3, 1, 1], [2, 9, 3]), anglesAt(axes, [3, 1, 1], [2, 10, 3])];
+    // The third axis has the same position in both, and another frequency.
+    expect(low.cos.data[2]).not.toBe(high.cos.data[2]);
+    expect(high.cos.data[2]).toBeCloseTo(1.5 * Math.cos(3 / (16 * 50 ** (4 / 6))), 6);
+    expect(low.cos.data[0]).toBeCloseTo(1.5 * Math.cos(2), 6);
+  });
+
+  it('of several axes wants sections', () => {
+    expect(() => anglesAt(config, [3, 1, 1], [1, 2, 3])).toThrow(ConfigError);
   });
 });

@@ -5,6 +5,7 @@ import {
   isOp,
   sameShape,
   type Dim,
+  type DType,
   type Graph,
   type Node,
   type OnnxAttribute,
@@ -145,8 +146,16 @@ export class Emitter {
   }
 
   ints(values: readonly number[]): string {
-    const value = constant(values, 'int64');
-    return this.constant(isOp(value.node, 'Constant') ? value.node.attributes : (undefined as never));
+    return this.#constantOf(constant(values, 'int64'));
+  }
+
+  /** A scalar. */
+  number(x: number, dtype: DType): string {
+    return this.#constantOf(constant(x, dtype));
+  }
+
+  #constantOf({ node }: Value): string {
+    return this.constant(isOp(node, 'Constant') ? node.attributes : (undefined as never));
   }
 
   /** A size as int64 `[1]`, computed from the shapes of graph inputs when it is symbolic. */

@@ -61,9 +61,7 @@ export const primitives: { readonly [O in Exclude<PrimitiveOp, 'Input' | 'Parame
       transposeB ? turned(e, b!, inputs[1]!) : b!,
     ]);
     if (alpha === 1) return [product];
-    const { dtype } = outputs[0]!;
-    const data = dtype === 'float64' ? Float64Array.of(alpha) : Float32Array.of(alpha);
-    return [e.node('Mul', [product, e.constant({ dtype, shape: [], data })])];
+    return [e.node('Mul', [product, e.number(alpha, outputs[0]!.dtype)])];
   },
   Reshape: (e, { attributes, inputs }, [x]) => [
     e.node('Reshape', [x!, e.reshapeTarget(inputs[0]!.shape, attributes.shape)]),

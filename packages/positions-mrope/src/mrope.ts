@@ -1,5 +1,11 @@
 import { InputError } from '@weft/errors';
-import type { PartDefinition, PositionRule, PositionsFactory, VisualLayout } from '@weft/spec';
+import {
+  checkConfig,
+  type PartDefinition,
+  type PositionRule,
+  type PositionsFactory,
+  type VisualLayout,
+} from '@weft/spec';
 
 /**
  * Where the text after a video goes on. `largest`: after the largest position so far, as the published checkpoints
@@ -26,7 +32,7 @@ export const mropePositions =
   (config: MropeConfig): PositionsFactory =>
   ({ imageTokenId, videoTokenId }) => ({
     id: 'positions-mrope',
-    config: { ...config },
+    config: { ...checkConfig(mropePart, config) },
     axes: 3,
     assign: assignBy(config, imageTokenId, videoTokenId),
   });
@@ -91,7 +97,12 @@ function assignBy(
 export const mropePart: PartDefinition<'positions', MropeConfig> = {
   id: 'positions-mrope',
   kind: 'positions',
-  create: mropePositions,
+  create: (config) => mropePositions(checkConfig(mropePart, config)),
+  fields: {
+    mergeSize: 'count',
+    tokensPerSecond: { nullable: 'positive' },
+    advance: { oneOf: ['largest', 'side'] },
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.12191',

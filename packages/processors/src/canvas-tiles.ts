@@ -1,7 +1,16 @@
 import { ConfigError } from '@weft/errors';
-import { crop, resize, writePixelValues } from '@weft/image';
-import type { ImageProcessor, Json, PartDefinition, PixelLayout, ProcessorFactory } from '@weft/spec';
-import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { writePixelValues } from '@weft/image';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type Json,
+  type PartDefinition,
+  type PixelLayout,
+  type ProcessorFactory,
+} from '@weft/spec';
+import { fileReader } from './file-fields.js';
+import { cutTile } from './fit-frame.js';
+import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, type Size } from './tiles.js';
 
@@ -68,6 +77,7 @@ const id = 'processor-canvas-tiles';
 export const canvasTiles =
   (config: CanvasTilesConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(canvasTilesPart, config);
     const { filter } = config;
     const { tileSize, maxTiles, canvases } = requireCanvases(encoder, config);
     const tokensPerTile = connector.countTokens(encoder.grid!);
@@ -91,10 +101,11 @@ export const canvasTiles =
         const size = 3 * tileSize * tileSize;
         const data = new Float32Array(pictures.length * maxTiles * size);
         for (const [i, { rows, columns, width, height }] of plans.entries()) {
-          const resized = resize(pictures[i]!, { width, height, filter });
+          const laid = { left: 0, top: 0, width, height };
           for (let tile = 0; tile < rows * columns; tile++) {
             const [top, left] = [Math.floor(tile / columns) * tileSize, (tile % columns) * tileSize];
-            const view = crop(resized, { left, top, width: tileSize, height: tileSize });
+            const box = { left, top, width: tileSize, height: tileSize };
+            const view = cutTile(pictures[i]!, laid, box, filter);
             writePixelValues(view, config, data, (i * maxTiles + tile) * size);
           }
         }
@@ -126,29 +137,41 @@ function requireCanvases(
   const most = config.maxTiles ?? maxTiles;
   if (height !== tileSize || width !== tileSize || most !== maxTiles)
     throw new ConfigError({
-      message: `preprocessor_config.json: ${most} tiles of ${width} x ${height} pixels, but the encoder takes ${maxTiles} of ${tileSize} x ${tileSize}.`,
+      message: `The file of the image processor (processor_config.json or preprocessor_config.json) makes ${most} tiles of ${width} x ${height} pixels, but the encoder of config.json takes ${maxTiles} of ${tileSize} x ${tileSize}.`,
       hint: 'size and max_image_tiles must agree with image_size and max_num_tiles of vision_config.',
     });
   return { tileSize, maxTiles, canvases };
 }
 
-/** Reads Llama 3.2 Vision's `preprocessor_config.json`. */
+/** Reads Llama 3.2 Vision's `preprocessor_config.json`. @throws ConfigError naming the field that cannot be read */
 export function readCanvasTiles(config: Json): CanvasTilesConfig {
-  const half = [0.5, 0.5, 0.5];
-  const given = config['size'] ?? null;
-  const { height = 0, width = 0 } = given === null ? {} : readSize(given, 'size');
-  const most = config['max_image_tiles'] ?? null;
-  return {
-    ...readPixelConfig(config, { filter: 2, mean: half, std: half }),
-    tileSize: given === null ? null : [height, width],
-    maxTiles: most === null ? null : Number(most),
+  const read = fileReader(config);
+  const size = read.has('size') ? read.size('size', null, true) : undefined;
+  const { height, width } = size ?? {};
+  if (size !== undefined && (height === undefined || height !== width))
+    return read.wrong('size', 'a number, or equal height and width');
+  for (const flag of ['do_resize', 'do_pad']) if (!read.flag(flag, true)) return read.wrong(flag, 'true');
+  const found = {
+    ...readPixelConfig(read, { filter: 2, mean: half, std: half }),
+    tileSize: height === undefined ? null : ([height, width!] as const),
+    maxTiles: read.has('max_image_tiles') ? read.count('max_image_tiles', 4) : null,
   };
+  read.tellRest();
+  return found;
 }
 
 export const canvasTilesPart: PartDefinition<'processor', CanvasTilesConfig> = {
   id,
   kind: 'processor',
-  create: canvasTiles,
+  create: (config) => canvasTiles(checkConfig(canvasTilesPart, config)),
+  fields: {
+    tileSize: { nullable: { list: 'count', length: 2 } },
+    maxTiles: { nullable: 'count' },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2407.21783',

@@ -1,6 +1,6 @@
-import { ConfigError, InputError } from '@weft/errors';
 import { pad, resize, type Raster } from '@weft/image';
 import {
+  checkConfig,
   bestResolution,
   type ImageProcessor,
   type Json,
@@ -8,8 +8,9 @@ import {
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
-import { cutTiles, fitInto } from './fit-frame.js';
-import { readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { fileReader } from './file-fields.js';
+import { cutTile, fitInto, tileBoxes } from './fit-frame.js';
+import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, type Size } from './tiles.js';
 
@@ -31,6 +32,7 @@ const id = 'processor-corner-tiles';
 export const cornerTiles =
   (config: CornerTilesConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(cornerTilesPart, config);
     const { tileSize, leastSide, filter } = config;
     const side = Math.floor(tileSize / encoder.pixels.patchSize);
     const inCorner = (tile: Raster): Raster =>
@@ -38,7 +40,10 @@ export const cornerTiles =
     return plannedImages<CornerPlan>({
       id,
       config,
-      plan: (size, index) => ({ resolution: resolutionOf(size, config, index) }),
+      plan: (size, index) => {
+        requirePixels(size, `Picture ${index}`);
+        return { resolution: bestResolution(size.width, size.height, config.resolutions) ?? null };
+      },
       describe: ({ resolution }) => {
         const perTile = connector.countTokens([side, side]);
         const [height, width] = resolution ?? [tileSize, tileSize];
@@ -77,29 +82,19 @@ interface CornerPlan {
   readonly resolution: readonly [height: number, width: number] | null;
 }
 
-const cutPicture = (
+function cutPicture(
   picture: Picture,
   { resolution }: CornerPlan,
   { filter, tileSize }: CornerTilesConfig,
-): Raster[] => (resolution ? cutTiles(fitInto(picture, resolution, filter), tileSize) : [picture]);
-
-/** The resolution to cut a picture in; `null` if it stays whole. */
-function resolutionOf(
-  { width, height }: Size,
-  { resolutions }: CornerTilesConfig,
-  index: number,
-): CornerPlan['resolution'] {
-  requirePixels({ width, height }, `Picture ${index}`);
-  if (resolutions.length === 0) return null;
-  const best = bestResolution(width, height, resolutions);
-  if (best) return best;
-  throw new InputError({
-    message: `Picture ${index} is ${width} x ${height} pixels: it would vanish in every resolution.`,
-    hint: 'Crop it, or cut it into several pictures.',
-  });
+): Raster[] {
+  if (!resolution) return [picture];
+  const frame = { width: resolution[1], height: resolution[0] };
+  const laid = fitInto(picture, frame);
+  return tileBoxes(frame, tileSize).map((box) => cutTile(picture, laid, box, filter));
 }
 
-function sizeInTile(
+/** A picture's size in a tile, pixels. */
+export function sizeInTile(
   { width, height }: Size,
   { tileSize, leastSide }: Pick<CornerTilesConfig, 'tileSize' | 'leastSide'>,
 ): Size {
@@ -125,28 +120,46 @@ const usualGrids = [
  * @throws ConfigError if the least side does not fit into a tile
  */
 export function readCornerTiles(config: Json, side = 980): CornerTilesConfig {
-  const half = [0.5, 0.5, 0.5];
-  const tileSize = Number(config['max_image_size'] ?? side);
-  const leastSide = Number(config['min_image_size'] ?? Math.min(336, tileSize));
-  if (!(leastSide <= tileSize))
-    throw new ConfigError({
-      message: `preprocessor_config.json: min_image_size is ${leastSide}, but a tile (max_image_size) has ${tileSize} pixels a side.`,
-      hint: 'min_image_size is at most max_image_size.',
-    });
-  const listed = (config['split_resolutions'] ??
-    usualGrids.map(([rows, columns]) => [490 * rows, 490 * columns])) as CornerTilesConfig['resolutions'];
-  return {
-    ...readPixelConfig(config, { filter: 3, mean: half, std: half }),
+  const read = fileReader(config);
+  const tileSize = read.count('max_image_size', side);
+  const leastSide = read.count('min_image_size', Math.min(336, tileSize));
+  if (leastSide > tileSize)
+    return read.wrong('min_image_size', `at most a tile's side, max_image_size, which is ${tileSize}`);
+  const usual = usualGrids.map(([rows, columns]) => [490 * rows, 490 * columns] as const);
+  const listed = read.raw('split_resolutions') ?? usual;
+  if (!isResolutions(listed))
+    return read.wrong('split_resolutions', 'a list of heights and widths in pixels');
+  const found = {
+    ...readPixelConfig(read, { filter: 3, mean: half, std: half }),
     tileSize,
     leastSide,
-    resolutions: config['split_image'] === true ? listed : [],
+    resolutions: read.flag('split_image', false) ? listed : [],
   };
+  read.tellRest();
+  return found;
 }
+
+const isResolutions = (value: unknown): value is CornerTilesConfig['resolutions'] =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every(
+    (pair) =>
+      Array.isArray(pair) && pair.length === 2 && pair.every((side) => Number.isInteger(side) && side >= 1),
+  );
 
 export const cornerTilesPart: PartDefinition<'processor', CornerTilesConfig> = {
   id,
   kind: 'processor',
-  create: cornerTiles,
+  create: (config) => cornerTiles(checkConfig(cornerTilesPart, config)),
+  fields: {
+    tileSize: 'count',
+    leastSide: 'count',
+    resolutions: { list: { list: 'count', length: 2 } },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2410.05993',

@@ -31,14 +31,17 @@ const unusual: [string, Json][] = [
   ['CLIPImageProcessor', { do_resize: false, do_center_crop: false, do_normalize: false, do_rescale: false }],
   ['CLIPImageProcessor', { size: { height: 30, width: 40 }, crop_size: 20, do_pad: true }],
   ['LlavaImageProcessor', { do_pad: true, image_mean: [0.1, 0.2, 0.3], resample: 0 }],
+  ['CLIPImageProcessor', { size: { shortest_edge: 30, longest_edge: 40 }, do_center_crop: null }],
   ['SiglipImageProcessor', { size: { height: 30, width: 40 } }],
+  ['SiglipImageProcessor', { size: 30, do_center_crop: true, crop_size: [28, 20] }],
+  ['ViTImageProcessorFast', { size: 30 }],
   ['JanusImageProcessor', { size: 30, min_size: 3, do_normalize: false }],
   ['JanusImageProcessor', { do_resize: false, do_pad: false }],
   ['VLMImageProcessor', { image_size: 384, text: { frame: ['<', '>'] } }],
   ['GotOcr2ImageProcessor', { size: 14, min_patches: 2, use_thumbnail: false }],
   ['GotOcr2ImageProcessor', { text: { frame: ['a', 'b'], tag: '<{n}>', lastTag: 'c' } }],
   ['LlavaNextImageProcessor', { crop_size: { height: 12, width: 12 } }],
-  ['MllamaImageProcessor', { size: { height: 28, width: 30 }, max_image_tiles: 2 }],
+  ['MllamaImageProcessor', { size: { height: 28, width: 28 }, max_image_tiles: 2 }],
   ['MllamaImageProcessor', {}],
   ['AriaImageProcessor', { max_image_size: 490, min_image_size: 100, split_image: true }],
   ['AriaImageProcessor', { split_image: true, split_resolutions: [[490, 980]] }],
@@ -77,6 +80,14 @@ describe('definitions of processors', () => {
     const part = await partOf(type);
     const config = part.read!({ image_processor_type: type, ...fields });
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+    expect(part.create(config)).toBeTypeOf('function');
+    // Texts may be any.
+    for (const [name, value] of Object.entries(config))
+      if (typeof value !== 'string' || name === 'filter' || name === 'indicators')
+        expect(() => part.create({ ...config, [name]: 'odd' })).toThrow(`${part.id}: ${name}`);
+    expect(() => part.create({ ...config, unheardOf: 1 })).toThrow(
+      `${part.id}: there is no field 'unheardOf'`,
+    );
     const written = part.write!(config)!;
     const own = written['image_processor_type'] ?? written['video_processor_type'];
     expect((await partOf(own)).id).toBe(part.id);

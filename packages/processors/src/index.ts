@@ -48,15 +48,14 @@ export { patchCuts, patchCutsPart, readPatchCuts, type PatchCutsConfig } from '.
 export { patchRows, patchRowsPart, readPatchRows, type PatchRowsConfig } from './patch-rows.js';
 export type { PixelConfig } from './pixel-config.js';
 export { plannedImages, type PlanSteps } from './planned.js';
+export { fileReader, inFile, placeOf, type FileContext, type FileReader } from './file-fields.js';
+export { singleTile, type Resizing, type SingleTileConfig } from './single-tile.js';
 export {
   readClipProcessor,
   readJanusProcessor,
   readSiglipProcessor,
-  singleTile,
   singleTilePart,
-  type Resizing,
-  type SingleTileConfig,
-} from './single-tile.js';
+} from './single-tile-files.js';
 export { smartResize, type PixelLimits } from './smart-resize.js';
 export {
   readSplitTiles,

@@ -1,7 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { resizeFloat } from '@weft/image';
 import {
-  configReader,
+  checkConfig,
   type ImageProcessor,
   type Json,
   type PartDefinition,
@@ -12,6 +12,7 @@ import {
 } from '@weft/spec';
 import { placesOf, planCrops, scaledTo, type CropLayout, type CropPlan } from './crop-plan.js';
 import { clipMean, clipStd } from './pixel-config.js';
+import { fileReader } from './file-fields.js';
 import { plannedImages } from './planned.js';
 import type { Size } from './tiles.js';
 
@@ -57,6 +58,7 @@ const id = 'processor-overlap-crops';
 export const overlapCrops =
   (config: OverlapCropsConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(overlapCropsPart, config);
     const crops = cropsOf(config, context);
     const { cropSize, patchSize, margins } = crops;
     const tokensPerCrop = context.connector.countTokens(context.encoder.grid!);
@@ -259,29 +261,53 @@ const usualTokens: CropTokens = { start: '<im_start>', end: '<im_end>', column: 
  * @throws ConfigError if a field is not of its type
  */
 export function readOverlapCrops(config: Json): OverlapCropsConfig {
-  const read = configReader(config, 'preprocessor');
-  const size = (config['base_image_input_size'] ?? null) as number | readonly [number, number] | null;
-  const isNormal = config['do_normalize'] !== false;
-  const texts = configReader(read.section('tokens', {}), 'tokens');
-  return {
-    cropSize: typeof size === 'number' ? [size, size] : size,
-    patchSize: read.raw('image_patch_size') === undefined ? null : read.number('image_patch_size'),
-    margins: (config['overlap_margins'] ?? [4, 4]) as [number, number],
-    maxCrops: read.number('max_crops', 12),
-    mean: isNormal ? ((config['image_mean'] ?? clipMean) as readonly number[]) : [0, 0, 0],
-    std: isNormal ? ((config['image_std'] ?? clipStd) as readonly number[]) : [1, 1, 1],
+  const read = fileReader(config);
+  const size = read.raw('base_image_input_size') ?? null;
+  const isSide = (side: unknown): side is number => Number.isInteger(side) && (side as number) >= 1;
+  const sides = isSide(size) ? [size, size] : size;
+  if (sides !== null && !(Array.isArray(sides) && sides.length === 2 && sides.every(isSide)))
+    return read.wrong('base_image_input_size', 'a side in pixels, or height and width');
+  const margins = read.raw('overlap_margins') ?? [4, 4];
+  const isMargin = (margin: unknown): boolean => Number.isInteger(margin) && (margin as number) >= 0;
+  if (!(Array.isArray(margins) && margins.length === 2 && margins.every(isMargin)))
+    return read.wrong('overlap_margins', 'two numbers of patches');
+  const isNormal = read.flag('do_normalize', true);
+  const [mean, std] = [read.channels('image_mean', clipMean), read.channels('image_std', clipStd)];
+  if (isNormal && (!mean || !std || std.includes(0)))
+    return read.wrong(mean ? 'image_std' : 'image_mean', 'numbers, as do_normalize is on');
+  const texts = fileReader(read.section('tokens', {}));
+  const found = {
+    cropSize: sides as readonly [number, number] | null,
+    patchSize: read.has('image_patch_size') ? read.count('image_patch_size', 1) : null,
+    margins: margins as [number, number],
+    maxCrops: read.count('max_crops', 12),
+    mean: isNormal ? mean! : [0, 0, 0],
+    std: isNormal ? std! : [1, 1, 1],
     tokens: {
-      start: texts.string('start', usualTokens.start),
-      end: texts.string('end', usualTokens.end),
-      column: texts.string('column', usualTokens.column),
+      start: texts.text('start', usualTokens.start),
+      end: texts.text('end', usualTokens.end),
+      column: texts.text('column', usualTokens.column),
     },
   };
+  // What published files state of the tokens follows from the sizes.
+  for (const key of ['image_token_length_h', 'image_token_length_w', 'image_padding_mask']) read.raw(key);
+  read.tellRest();
+  return found;
 }
 
 export const overlapCropsPart: PartDefinition<'processor', OverlapCropsConfig> = {
   id,
   kind: 'processor',
-  create: overlapCrops,
+  create: (config) => overlapCrops(checkConfig(overlapCropsPart, config)),
+  fields: {
+    cropSize: { nullable: { list: 'count', length: 2 } },
+    patchSize: { nullable: 'count' },
+    margins: { list: 'amount', length: 2 },
+    maxCrops: 'count',
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    tokens: { section: { start: 'text', end: 'text', column: 'text' } },
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.17146',

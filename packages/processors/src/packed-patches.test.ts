@@ -166,7 +166,9 @@ describe('readPackedPatches', () => {
     };
     expect(limits({ min_pixels: 3136, max_pixels: 12_845_056 })).toEqual([3136, 12_845_056]);
     expect(limits({ size: { shortest_edge: 784, longest_edge: 7840 } })).toEqual([784, 7840]);
-    expect(limits({ size: { min_pixels: 784, max_pixels: 7840 } })).toEqual([784, 7840]);
+    expect(
+      limits({ size: { min_pixels: 784, max_pixels: 7840 }, min_pixels: 800, max_pixels: 8000 }),
+    ).toEqual([800, 8000]);
     expect(limits({ size: { shortest_edge: 784, longest_edge: 7840 }, max_pixels: 9000 })).toEqual([
       784, 9000,
     ]);
@@ -185,6 +187,13 @@ describe('readPackedPatches', () => {
     expect(() => packedVideo(readPackedPatches({ temporal_patch_size: 1 }))(vision)).toThrow(
       /temporal_patch_size is 1, but the encoder's is 2/,
     );
-    expect(() => make({ max_pixels: '4' })).toThrow(/max_pixels is "4", expected pixels/);
+    for (const size of [
+      784,
+      { min_pixels: 784, max_pixels: 7840 },
+      { shortest_edge: 784 },
+      { height: 28, width: 28 },
+    ])
+      expect(() => make({ size })).toThrow(/size is .*, expected shortest_edge and longest_edge/);
+    expect(() => make({ max_pixels: '4' })).toThrow(/max_pixels is "4", expected a number of pixels/);
   });
 });

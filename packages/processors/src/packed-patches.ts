@@ -1,4 +1,10 @@
-import type { ImageProcessor, PartDefinition, ProcessorFactory, VisualLayout } from '@weft/spec';
+import {
+  checkConfig,
+  type ImageProcessor,
+  type PartDefinition,
+  type ProcessorFactory,
+  type VisualLayout,
+} from '@weft/spec';
 import {
   describeLayout,
   gridOf,
@@ -24,6 +30,7 @@ const id = 'processor-packed-patches';
 export const packedPatches =
   (config: PackedPatchesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(packedPatchesPart, config);
     const packing = packingOf(config, context);
     return plannedImages<VisualLayout>({
       id,
@@ -47,7 +54,24 @@ export const packedPatches =
 export const packedPatchesPart: PartDefinition<'processor', PackedPatchesConfig> = {
   id,
   kind: 'processor',
-  create: packedPatches,
+  create: (config) => packedPatches(checkConfig(packedPatchesPart, config)),
+  fields: {
+    resize: 'flag',
+    maxVideoTokens: { nullable: 'count' },
+    stated: {
+      section: {
+        patchSize: { optional: 'count' },
+        temporalPatchSize: { optional: 'count' },
+        mergeSize: { optional: 'count' },
+      },
+    },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+    minPixels: 'count',
+    maxPixels: 'count',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.12191',

@@ -1,5 +1,12 @@
 import { InputError } from '@weft/errors';
-import type { PartDefinition, ProcessorFactory, Video, VideoProcessor, VisualLayout } from '@weft/spec';
+import {
+  checkConfig,
+  type PartDefinition,
+  type ProcessorFactory,
+  type Video,
+  type VideoProcessor,
+  type VisualLayout,
+} from '@weft/spec';
 import {
   describeLayout,
   gridOf,
@@ -27,6 +34,7 @@ const id = 'processor-packed-video';
 export const packedVideo =
   (config: PackedPatchesConfig): ProcessorFactory<VideoProcessor> =>
   (context) => {
+    checkConfig(packedVideoPart, config);
     const packing = packingOf(config, context);
     const { patchSize, temporalPatchSize, mergeSize } = packing;
     const { minPixels, maxPixels, maxVideoTokens } = config;
@@ -96,7 +104,24 @@ function videoSizeOf({ frames, fps }: Video, index: number): VideoSize {
 export const packedVideoPart: PartDefinition<'processor', PackedPatchesConfig> = {
   id,
   kind: 'processor',
-  create: packedVideo,
+  create: (config) => packedVideo(checkConfig(packedVideoPart, config)),
+  fields: {
+    resize: 'flag',
+    maxVideoTokens: { nullable: 'count' },
+    stated: {
+      section: {
+        patchSize: { optional: 'count' },
+        temporalPatchSize: { optional: 'count' },
+        mergeSize: { optional: 'count' },
+      },
+    },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+    minPixels: 'count',
+    maxPixels: 'count',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.12191',

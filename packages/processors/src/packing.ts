@@ -1,6 +1,7 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { resize, toPixelValues } from '@weft/image';
 import type { ImagePlacement, Json, Picture, ProcessorContext, VisualLayout } from '@weft/spec';
+import { fileReader, type FileReader } from './file-fields.js';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { smartResize, type PixelLimits } from './smart-resize.js';
 import type { Size } from './tiles.js';
@@ -38,7 +39,7 @@ export function packingOf({ stated }: PackedPatchesConfig, { encoder }: Processo
   for (const [key, name] of Object.entries(names) as [keyof Packing, string][])
     if (stated[key] !== undefined && stated[key] !== packing[key])
       throw new ConfigError({
-        message: `preprocessor_config.json: ${name} is ${JSON.stringify(stated[key])}, but the encoder's is ${packing[key]}.`,
+        message: `The file of the image processor (processor_config.json or preprocessor_config.json) says that ${name} is ${JSON.stringify(stated[key])}, but the encoder's is ${packing[key]} by config.json.`,
         hint: 'preprocessor_config.json and config.json must come from one checkpoint.',
       });
   return packing;
@@ -157,31 +158,60 @@ export const videoLimits = { minPixels: 128 * 28 * 28, maxPixels: 28 * 28 * 768 
  * @throws ConfigError if a limit is not a number
  */
 export function readPackedPatches(config: Json, limits: PixelLimits = imageLimits): PackedPatchesConfig {
-  const size = (config['size'] ?? {}) as Json;
-  const limit = (own: string, edge: string, fallback: number): number => {
-    const value = config[own] ?? size[edge] ?? size[own] ?? fallback;
-    if (typeof value !== 'number' || !(value > 0))
-      throw new ConfigError({
-        message: `preprocessor_config.json: ${own} is ${JSON.stringify(value)}, expected pixels.`,
-      });
-    return value;
-  };
+  const read = fileReader(config);
+  const { minPixels, maxPixels } = limitsOf(read, limits);
   const stated = (name: string, key: keyof StatedPacking): StatedPacking =>
-    name in config ? { [key]: config[name] as number } : {};
-  return {
-    ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }),
-    resize: config['do_resize'] !== false,
-    minPixels: limit('min_pixels', 'shortest_edge', limits.minPixels),
-    maxPixels: limit('max_pixels', 'longest_edge', limits.maxPixels),
-    maxVideoTokens:
-      config['cap_pixels_per_frame'] === true ? Number(config['max_video_tokens'] ?? 128000) : null,
+    read.has(name) ? { [key]: read.count(name, 1) } : {};
+  const mostTokens = read.number('max_video_tokens', 128000);
+  const found = {
+    ...readPixelConfig(read, { filter: 3, mean: clipMean, std: clipStd }),
+    resize: read.flag('do_resize', true),
+    minPixels,
+    maxPixels,
+    maxVideoTokens: read.flag('cap_pixels_per_frame', false) ? mostTokens : null,
     stated: {
       ...stated('patch_size', 'patchSize'),
       ...stated('temporal_patch_size', 'temporalPatchSize'),
       ...stated('merge_size', 'mergeSize'),
     },
   };
+  // How frames are chosen is the caller's.
+  for (const key of ['do_sample_frames', 'fps', 'min_frames', 'max_frames', 'num_frames', 'return_metadata'])
+    read.raw(key);
+  read.tellRest();
+  return found;
 }
+
+/** Most pixels that a limit may state. */
+const mostPixels = 2 ** 31;
+
+/** Limits of their own go before those of `size`, which must then have both. */
+function limitsOf(read: FileReader, usual: PixelLimits): PixelLimits {
+  const limit = (key: string): number | undefined => {
+    const value = read.raw(key) ?? undefined;
+    if (value === undefined) return undefined;
+    return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= mostPixels
+      ? (value as number)
+      : read.wrong(key, 'a number of pixels');
+  };
+  const [minPixels, maxPixels] = [limit('min_pixels'), limit('max_pixels')];
+  const size = read.raw('size') ?? undefined;
+  if (size === undefined)
+    return { minPixels: minPixels ?? usual.minPixels, maxPixels: maxPixels ?? usual.maxPixels };
+  if (typeof size !== 'object' || Array.isArray(size)) return read.wrong('size', sizeForm);
+  // Older files repeat the limits here, which counts as long as they stand beside it too.
+  const { min_pixels: _min, max_pixels: _max, ...edges } = size as Readonly<Record<string, unknown>>;
+  const isRepeated =
+    (_min === undefined || minPixels !== undefined) && (_max === undefined || maxPixels !== undefined);
+  const { shortest_edge: least = minPixels, longest_edge: most = maxPixels, ...others } = edges;
+  const isCount = (value: unknown): value is number =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= mostPixels;
+  if (!isRepeated || Object.keys(others).length > 0 || !isCount(least) || !isCount(most))
+    return read.wrong('size', sizeForm);
+  return { minPixels: minPixels ?? least, maxPixels: maxPixels ?? most };
+}
+
+const sizeForm = 'shortest_edge and longest_edge, which count pixels of a whole picture';
 
 /** The fields that `readPackedPatches` reads. */
 export const writePackedPatches = ({

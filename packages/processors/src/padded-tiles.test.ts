@@ -165,11 +165,11 @@ describe('readPaddedTiles', () => {
   });
 
   it.each([
-    [{ min_tiles: 0 }, /min_tiles and max_tiles are 0 and 9/],
-    [{ min_tiles: 5, max_tiles: 4 }, /min_tiles and max_tiles are 5 and 4/],
-    [{ max_tiles: 5.5 }, /4 and 5\.5/],
-    [{ indicators: 'colon' }, /indicators is 'colon'[^]*Known: 'index', 'none'/],
-    [{ min_tiles: 'four' }, /min_tiles is "four", expected a number/],
+    [{ min_tiles: 0 }, /min_tiles is 0, expected a whole number/],
+    [{ min_tiles: 5, max_tiles: 4 }, /max_tiles is 4, expected at least min_tiles, which is 5/],
+    [{ max_tiles: 5.5 }, /max_tiles is 5\.5, expected a whole number/],
+    [{ indicators: 'colon' }, /indicators is "colon", expected one of index, none/],
+    [{ min_tiles: 'four' }, /min_tiles is "four", expected a whole number/],
   ])('refuses %j', (config, message) => {
     expect(() => readPaddedTiles(config)).toThrow(ConfigError);
     expect(() => readPaddedTiles(config)).toThrow(message);

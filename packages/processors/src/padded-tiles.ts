@@ -1,14 +1,14 @@
-import { ConfigError } from '@weft/errors';
-import { pad, resize, type Raster, type Rgb } from '@weft/image';
+import type { Raster, Rgb } from '@weft/image';
 import {
-  configReader,
+  checkConfig,
   type ImageProcessor,
   type Json,
   type PartDefinition,
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
-import { cutTiles } from './fit-frame.js';
+import { fileReader } from './file-fields.js';
+import { cutTile, tileBoxes } from './fit-frame.js';
 import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
@@ -38,8 +38,23 @@ export interface PaddedLimits extends Pick<PaddedTilesConfig, 'minTiles' | 'maxT
   readonly tileSize: number;
 }
 
-/** Areas that differ by less are equal, pixels: what is left of rounding. */
-const rounding = 1e-3;
+/** A quotient of whole numbers, the second above 0. */
+type Fraction = readonly [numerator: number, denominator: number];
+
+/** Below 0 if the first is less: exact, whatever the size of the picture. */
+const compare = (a: Fraction, b: Fraction): number => {
+  const difference = BigInt(a[0]) * BigInt(b[1]) - BigInt(b[0]) * BigInt(a[1]);
+  return difference < 0n ? -1 : Number(difference > 0n);
+};
+
+interface FittedGrid {
+  readonly rows: number;
+  readonly columns: number;
+  readonly scale: Fraction;
+  /** Area that the picture leaves. */
+  readonly left: Fraction;
+  readonly isCovering: boolean;
+}
 
 /**
  * MM1.5's grid for a picture that is fitted into it, its proportions kept: of the grids in which it is not made smaller
@@ -50,37 +65,39 @@ export function planPadded(
   { width, height }: Size,
   { tileSize, minTiles, maxTiles }: PaddedLimits,
 ): PaddedPlan {
-  const sides = Array.from({ length: maxTiles }, (_, i) => i + 1);
-  const grids = sides
-    .flatMap((rows) => sides.map((columns) => ({ rows, columns, tiles: rows * columns })))
-    .filter(({ tiles }) => tiles >= minTiles && tiles <= maxTiles)
-    .map((grid) => {
-      const scale = Math.min((grid.rows * tileSize) / height, (grid.columns * tileSize) / width);
-      const left = grid.tiles * tileSize ** 2 - width * height * scale ** 2;
-      return { ...grid, scale, left };
-    });
-  const covering = grids.filter(({ scale }) => scale >= 1);
-  const order = (a: (typeof grids)[number], b: (typeof grids)[number]): number => {
-    if (covering.length === 0 && a.scale !== b.scale) return b.scale - a.scale;
-    if (Math.abs(a.left - b.left) > rounding) return a.left - b.left;
-    return a.tiles - b.tiles || a.rows - b.rows;
-  };
-  const [{ rows, columns, scale }] = (covering.length > 0 ? covering : grids).toSorted(order) as [
-    (typeof grids)[number],
-  ];
-  return { rows, columns, ...scaled({ width, height }, scale, { rows, columns }, tileSize) };
+  let best: FittedGrid | undefined;
+  for (let rows = 1; rows <= maxTiles; rows++)
+    for (let columns = Math.ceil(minTiles / rows); rows * columns <= maxTiles; columns++) {
+      const grid = fit({ width, height }, rows, columns, tileSize);
+      if (!best || isBetter(grid, best)) best = grid;
+    }
+  const { rows, columns, scale } = best!;
+  const side = (length: number, most: number): number =>
+    Math.min(Math.max(1, Math.floor((2 * length * scale[0] + scale[1]) / (2 * scale[1]))), most);
+  return { rows, columns, width: side(width, columns * tileSize), height: side(height, rows * tileSize) };
 }
 
-/** A picture's size at a scale, at least a pixel and at most what the tiles hold. */
-function scaled(
-  { width, height }: Size,
-  scale: number,
-  { rows, columns }: Pick<PaddedPlan, 'rows' | 'columns'>,
-  tileSize: number,
-): Size {
-  const side = (length: number, most: number): number =>
-    Math.min(Math.max(1, Math.round(length * scale)), most);
-  return { width: side(width, columns * tileSize), height: side(height, rows * tileSize) };
+function fit({ width, height }: Size, rows: number, columns: number, tileSize: number): FittedGrid {
+  const [across, down] = [columns * tileSize, rows * tileSize];
+  const isTall = down * width <= across * height;
+  return {
+    rows,
+    columns,
+    scale: isTall ? [down, height] : [across, width],
+    left: isTall
+      ? [down * (across * height - down * width), height]
+      : [across * (down * width - across * height), width],
+    isCovering: down >= height && across >= width,
+  };
+}
+
+function isBetter(grid: FittedGrid, best: FittedGrid): boolean {
+  if (grid.isCovering !== best.isCovering) return grid.isCovering;
+  const larger = grid.isCovering ? 0 : compare(grid.scale, best.scale);
+  if (larger !== 0) return larger > 0;
+  const roomier = compare(grid.left, best.left);
+  if (roomier !== 0) return roomier < 0;
+  return (grid.rows * grid.columns - best.rows * best.columns || grid.rows - best.rows) < 0;
 }
 
 const id = 'processor-padded-tiles';
@@ -93,6 +110,7 @@ const id = 'processor-padded-tiles';
 export const paddedTiles =
   (config: PaddedTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(paddedTilesPart, config);
     const { placeholder } = context;
     const { tileSize, tokensPerTile } = tilesOf(context, id, null);
     const { wholeFrom, minTiles, maxTiles } = config;
@@ -152,12 +170,13 @@ function viewsOf(
   { filter, fill }: PaddedTilesConfig,
   tileSize: number,
 ): Raster[] {
-  const fitted = ({ width, height, rows, columns }: PaddedPlan): Raster => {
-    const [right, bottom] = [columns * tileSize - width, rows * tileSize - height];
-    return pad(resize(picture, { width, height, filter }), { left: 0, top: 0, right, bottom, fill });
+  const tilesOfPlan = ({ width, height, rows, columns }: PaddedPlan): Raster[] => {
+    const laid = { left: 0, top: 0, width, height };
+    const frame = { width: columns * tileSize, height: rows * tileSize };
+    return tileBoxes(frame, tileSize).map((box) => cutTile(picture, laid, box, filter, fill));
   };
-  const tiles = cutTiles(fitted(grid), tileSize);
-  return tiles.length === 1 ? tiles : [...tiles, fitted(whole)];
+  const tiles = tilesOfPlan(grid);
+  return tiles.length === 1 ? tiles : [...tiles, ...tilesOfPlan(whole)];
 }
 
 /**
@@ -167,36 +186,42 @@ function viewsOf(
  * @throws ConfigError if there is no grid of that many tiles, or a field is not of its type
  */
 export function readPaddedTiles(config: Json): PaddedTilesConfig {
-  const read = configReader(config, 'preprocessor');
-  const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
-  const [minTiles, maxTiles] = [read.number('min_tiles', 4), read.number('max_tiles', 9)];
-  if (!Number.isInteger(minTiles) || !Number.isInteger(maxTiles) || minTiles < 1 || maxTiles < minTiles)
-    throw new ConfigError({
-      message: `preprocessor_config.json: min_tiles and max_tiles are ${minTiles} and ${maxTiles}.`,
-      hint: 'Give whole numbers of at least 1, the second not below the first.',
-    });
-  const indicators = read.string('indicators', 'index');
-  if (indicators !== 'index' && indicators !== 'none')
-    throw new ConfigError({
-      message: `preprocessor_config.json: indicators is '${indicators}'.`,
-      hint: "Known: 'index', 'none'.",
-    });
-  const [red, green, blue] = (config['fill'] ??
-    pixels.mean.map((mean) => Math.round(mean / pixels.rescale))) as [number, number, number];
-  return {
+  const read = fileReader(config);
+  const pixels = readPixelConfig(read, { filter: 3, mean: clipMean, std: clipStd });
+  const [minTiles, maxTiles] = [read.count('min_tiles', 4), read.count('max_tiles', 9)];
+  if (maxTiles < minTiles) return read.wrong('max_tiles', `at least min_tiles, which is ${minTiles}`);
+  if (maxTiles > mostTiles) return read.wrong('max_tiles', `at most ${mostTiles}`);
+  const usual = pixels.mean.map((mean) => Math.round(mean / pixels.rescale));
+  const found = {
     ...pixels,
     minTiles,
     maxTiles,
-    wholeFrom: read.number('whole_from', 3),
-    indicators,
-    fill: [red, green, blue],
+    wholeFrom: read.count('whole_from', 3),
+    indicators: read.oneOf('indicators', ['index', 'none'], 'index'),
+    fill: (read.channels('fill', usual) ?? read.wrong('fill', 'a colour')) as Rgb,
   };
+  read.tellRest();
+  return found;
 }
+
+/** Grids of more tiles are not looked through. */
+const mostTiles = 1024;
 
 export const paddedTilesPart: PartDefinition<'processor', PaddedTilesConfig> = {
   id,
   kind: 'processor',
-  create: paddedTiles,
+  create: (config) => paddedTiles(checkConfig(paddedTilesPart, config)),
+  fields: {
+    minTiles: 'count',
+    maxTiles: 'count',
+    wholeFrom: 'count',
+    indicators: { oneOf: ['none', 'index'] },
+    fill: { list: 'number', length: 3 },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2409.20566',

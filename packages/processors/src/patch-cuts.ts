@@ -1,14 +1,15 @@
 import { ConfigError, InputError } from '@weft/errors';
 import { crop, pad, resize, toPixelValues, type Raster } from '@weft/image';
 import {
-  configReader,
+  checkConfig,
   type ImageProcessor,
   type Json,
   type PartDefinition,
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
-import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { fileReader } from './file-fields.js';
+import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import type { Size } from './tiles.js';
 
@@ -36,6 +37,7 @@ const id = 'processor-patch-cuts';
 export const patchCuts =
   (config: PatchCutsConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(patchCutsPart, config);
     const { patchSize } = encoder.pixels;
     requirePatches(config, patchSize);
     return plannedImages<CutPlan>({
@@ -66,7 +68,7 @@ export const patchCuts =
 function requirePatches({ most, patchSize: own }: PatchCutsConfig, patchSize: number): void {
   if (own && (own[0] !== patchSize || own[1] !== patchSize))
     throw new ConfigError({
-      message: `preprocessor_config.json: patch_size is ${own.join(' x ')}, but config.json says ${patchSize}.`,
+      message: `The file of the image processor (processor_config.json or preprocessor_config.json) says that patch_size is ${own.join(' x ')}, but config.json says ${patchSize}.`,
       hint: 'Both must come from one checkpoint.',
     });
   if (most.height % patchSize !== 0 || most.width % patchSize !== 0)
@@ -137,29 +139,40 @@ function cutPatches(
  * @throws ConfigError if pictures do not shrink to fit or are not filled up
  */
 export function readPatchCuts(config: Json): PatchCutsConfig {
-  const half = [0.5, 0.5, 0.5];
-  const { height = 0, width = 0 } = readSize(config['size'] ?? { height: 1080, width: 1920 }, 'size');
-  const own = config['patch_size'] ?? null;
-  const patch = own === null ? null : readSize(own, 'patch_size');
-  if (config['do_resize'] === false || config['do_pad'] === false)
-    throw new ConfigError({
-      message:
-        'preprocessor_config.json: pictures must shrink to fit (do_resize) and fill up (do_pad) whole patches.',
-      hint: 'Leave both on.',
-    });
-  return {
-    ...readPixelConfig(config, { filter: 2, mean: half, std: half }),
+  const read = fileReader(config);
+  const { height, width } = read.size('size', { height: 1080, width: 1920 }, true) ?? {};
+  if (height === undefined || width === undefined) return read.wrong('size', 'height and width');
+  const patch = read.has('patch_size') ? read.size('patch_size', null, true) : undefined;
+  if (patch === null || (patch && (patch.height === undefined || patch.width === undefined)))
+    return read.wrong('patch_size', 'a number, or height and width');
+  // Pictures must shrink to fit, and fill up whole patches.
+  for (const flag of ['do_resize', 'do_pad']) if (!read.flag(flag, true)) return read.wrong(flag, 'true');
+  read.oneOf('padding_mode', ['constant'], 'constant');
+  const found = {
+    ...readPixelConfig(read, { filter: 2, mean: half, std: half }),
     most: { height, width },
-    fill: Math.trunc(Number(config['padding_value'] ?? 1)),
-    patchSize: patch && [patch.height!, patch.width!],
-    newline: configReader(config, 'preprocessor').string('image_newline_token', '|NEWLINE|'),
+    fill: Math.trunc(read.number('padding_value', 1)),
+    patchSize: patch ? ([patch.height!, patch.width!] as const) : null,
+    newline: read.text('image_newline_token', '|NEWLINE|'),
   };
+  read.tellRest();
+  return found;
 }
 
 export const patchCutsPart: PartDefinition<'processor', PatchCutsConfig> = {
   id,
   kind: 'processor',
-  create: patchCuts,
+  create: (config) => patchCuts(checkConfig(patchCutsPart, config)),
+  fields: {
+    most: { section: { height: 'count', width: 'count' } },
+    fill: 'amount',
+    patchSize: { nullable: { list: 'count', length: 2 } },
+    newline: 'text',
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://www.adept.ai/blog/fuyu-8b',

@@ -1,20 +1,14 @@
-import { ConfigError, InputError } from '@weft/errors';
+import { InputError } from '@weft/errors';
 import { resize, toPixelValues } from '@weft/image';
 import {
-  configReader,
+  checkConfig,
   type ImageProcessor,
   type Json,
   type PartDefinition,
   type ProcessorFactory,
 } from '@weft/spec';
-import {
-  clipMean,
-  clipStd,
-  readPixelConfig,
-  readSize,
-  writePixelConfig,
-  type PixelConfig,
-} from './pixel-config.js';
+import { clipMean, clipStd, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { fileReader } from './file-fields.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, stackSizes, type Size } from './tiles.js';
 
@@ -36,6 +30,7 @@ const id = 'processor-patch-rows';
 export const patchRows =
   (config: PatchRowsConfig): ProcessorFactory<ImageProcessor> =>
   ({ encoder, connector, placeholder }) => {
+    checkConfig(patchRowsPart, config);
     const { patchSize } = encoder.pixels;
     return plannedImages<PatchPlan>({
       id,
@@ -125,25 +120,44 @@ export function readPatchRows(
   config: Json,
   usual: { readonly longestEdge?: number; readonly rowBreak?: string; readonly imageEnd?: string } = {},
 ): PatchRowsConfig {
-  const read = configReader(config, 'preprocessor');
-  const size = config['size'] ?? { longest_edge: usual.longestEdge ?? 1024 };
-  const { longestEdge: edge, height = edge, width = edge } = readSize(size, 'size');
-  if (height === undefined || width === undefined)
-    throw new ConfigError({
-      message: `preprocessor_config.json: size is ${JSON.stringify(config['size'])}, expected longest_edge, or height and width.`,
-    });
-  return {
-    ...readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd }),
-    most: config['do_resize'] === false ? null : { height, width },
-    rowBreak: read.string('image_break_token', usual.rowBreak ?? ''),
-    imageEnd: read.string('image_end_token', usual.imageEnd ?? ''),
+  const read = fileReader(config);
+  const {
+    longestEdge: edge,
+    height = edge,
+    width = edge,
+  } = read.size('size', { longestEdge: usual.longestEdge ?? 1024 }, true) ?? {};
+  const resizes = read.flag('do_resize', true);
+  if (resizes && (height === undefined || width === undefined))
+    return read.wrong('size', 'longest_edge, or height and width');
+  if (read.flag('do_center_crop', false))
+    return read.wrong('do_center_crop', 'false: pictures keep their shape');
+  read.raw('crop_size');
+  read.flag('do_pad', true);
+  // That of the processor goes before it, which must be the encoder's.
+  read.raw('patch_size');
+  const found = {
+    ...readPixelConfig(read, { filter: 3, mean: clipMean, std: clipStd }),
+    most: resizes ? { height: height!, width: width! } : null,
+    rowBreak: read.text('image_break_token', usual.rowBreak ?? ''),
+    imageEnd: read.text('image_end_token', usual.imageEnd ?? ''),
   };
+  read.tellRest();
+  return found;
 }
 
 export const patchRowsPart: PartDefinition<'processor', PatchRowsConfig> = {
   id,
   kind: 'processor',
-  create: patchRows,
+  create: (config) => patchRows(checkConfig(patchRowsPart, config)),
+  fields: {
+    most: { nullable: { section: { height: 'count', width: 'count' } } },
+    rowBreak: 'text',
+    imageEnd: 'text',
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2410.07073',

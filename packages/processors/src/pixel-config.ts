@@ -1,19 +1,10 @@
-import { ConfigError } from '@weft/errors';
-import type { ResizeFilter } from '@weft/image';
+import type { ResizeFilter, Rgb } from '@weft/image';
 import type { Json } from '@weft/spec';
-
-/** Pillow's numbers of the resampling filters, as `preprocessor_config.json` has them. */
-const filters: Readonly<Record<number, ResizeFilter>> = {
-  0: 'nearest',
-  1: 'lanczos',
-  2: 'bilinear',
-  3: 'bicubic',
-  4: 'box',
-  5: 'hamming',
-};
+import { resizeFilters, type FileReader } from './file-fields.js';
 
 export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
 export const clipStd = [0.26862954, 0.26130258, 0.27577711] as const;
+export const half = [0.5, 0.5, 0.5] as const;
 
 /** What all image processors read from `preprocessor_config.json`. */
 export interface PixelConfig {
@@ -24,37 +15,45 @@ export interface PixelConfig {
   readonly rescale: number;
 }
 
+/** What a class takes where its file says nothing. */
+export interface PixelDefaults {
+  /** Pillow's number. */
+  readonly filter: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /**
  * Reads resampling, mean, standard deviation and the rescaling factor; steps that are switched off become neutral.
  *
- * @throws ConfigError if the filter is unknown
+ * @param read the file's fields
+ * @throws ConfigError if a value is unknown, or a step is on that lacks one
  */
-export function readPixelConfig(
-  config: Json,
-  defaults: { filter: number; mean: readonly number[]; std: readonly number[] },
-): PixelConfig {
-  const number = config['resample'] ?? defaults.filter;
-  const filter = filters[number as number];
-  if (!filter)
-    throw new ConfigError({
-      message: `preprocessor_config.json: resample is ${JSON.stringify(number)}, expected 0 to 5.`,
-    });
-  const normalize = config['do_normalize'] !== false;
-  const list = (key: string, fallback: readonly number[]) => {
-    const value = config[key] ?? fallback;
-    return typeof value === 'number' ? [value, value, value] : (value as readonly number[]);
-  };
+export function readPixelConfig(read: FileReader, usual: PixelDefaults): PixelConfig {
+  const [normalizes, rescales] = [read.flag('do_normalize', true), read.flag('do_rescale', true)];
+  read.raw('rescale_factor');
+  const [filter, mean, std] = [
+    read.filter('resample', usual.filter),
+    read.channels('image_mean', usual.mean),
+    read.channels('image_std', usual.std),
+  ];
+  if (filter === null) return read.wrong('resample', 'a filter');
+  if (normalizes && mean === null) return read.wrong('image_mean', 'numbers, as do_normalize is on');
+  if (normalizes && (std === null || std.includes(0)))
+    return read.wrong('image_std', 'numbers other than 0, as do_normalize is on');
+  if (!read.flag('do_convert_rgb', true))
+    read.tell('do_convert_rgb', 'Pictures are read as RGB all the same.');
   return {
     filter,
-    mean: normalize ? list('image_mean', defaults.mean) : [0, 0, 0],
-    std: normalize ? list('image_std', defaults.std) : [1, 1, 1],
-    rescale: config['do_rescale'] === false ? 1 : Number(config['rescale_factor'] ?? 1 / 255),
+    mean: normalizes ? mean! : [0, 0, 0],
+    std: normalizes ? std! : [1, 1, 1],
+    rescale: rescales ? read.number('rescale_factor', 1 / 255) : 1,
   };
 }
 
 /** The fields that `readPixelConfig` reads, so that it reads the same again. */
 export const writePixelConfig = ({ filter, mean, std, rescale }: PixelConfig): Json => ({
-  resample: Number(Object.keys(filters).find((number) => filters[Number(number)] === filter)),
+  resample: resizeFilters.indexOf(filter),
   do_rescale: true,
   rescale_factor: rescale,
   do_normalize: true,
@@ -62,25 +61,8 @@ export const writePixelConfig = ({ filter, mean, std, rescale }: PixelConfig): J
   image_std: std,
 });
 
-/** Side lengths from the forms that `size` and `crop_size` take: a number, `shortest_edge`, `height` and `width`. */
-export function readSize(
-  value: unknown,
-  where: string,
-): { shortestEdge?: number; longestEdge?: number; height?: number; width?: number } {
-  if (typeof value === 'number') return { height: value, width: value };
-  const { shortest_edge, longest_edge, height, width } = (value ?? {}) as Record<string, number | undefined>;
-  if (
-    shortest_edge === undefined &&
-    longest_edge === undefined &&
-    (height === undefined || width === undefined)
-  )
-    throw new ConfigError({
-      message: `preprocessor_config.json: ${where} is ${JSON.stringify(value)}, expected sides in pixels.`,
-    });
-  return {
-    ...(shortest_edge === undefined ? {} : { shortestEdge: shortest_edge }),
-    ...(longest_edge === undefined ? {} : { longestEdge: longest_edge }),
-    ...(height === undefined ? {} : { height }),
-    ...(width === undefined ? {} : { width }),
-  };
+/** The colour that reference processors make of `image_mean`, for borders: each mean as a byte, rounded down. */
+export function rgbOfMean(mean: readonly number[]): Rgb {
+  const [red = 0, green = red, blue = red] = mean.map((one) => Math.trunc(one * 255));
+  return [red, green, blue];
 }

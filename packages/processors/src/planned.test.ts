@@ -14,7 +14,8 @@ import { readPackedPatches } from './packing.js';
 import { paddedTiles, readPaddedTiles } from './padded-tiles.js';
 import { patchCuts, readPatchCuts } from './patch-cuts.js';
 import { patchRows, readPatchRows } from './patch-rows.js';
-import { readClipProcessor, singleTile } from './single-tile.js';
+import { readClipProcessor } from './single-tile-files.js';
+import { singleTile } from './single-tile.js';
 import { readSplitTiles, splitTiles } from './split-tiles.js';
 
 const size = 8;
@@ -30,12 +31,12 @@ const packed = contextOf(
 const packing = readPackedPatches({ min_pixels: 16, max_pixels: 4096 });
 const square = { height: size, width: size };
 
-/** An arranger that counts how often it is asked for a plan. */
+/** An arranger that notes for how many pictures it is asked for a plan. */
 const asked: number[] = [];
 const arranger = {
   id: 'arranger-test',
-  plan: (_: unknown, index: number) => {
-    asked.push(index);
+  plan: (_: unknown, total: number) => {
+    asked.push(total);
     return { resolution: [16, 8] as const, tiles: [2, 1] as const, map: [2, 1] as const, tokens: 8 };
   },
 };
@@ -152,9 +153,9 @@ describe('plannedProcessor', () => {
     asked.length = 0;
     const placement = anyres.place(wide, 3);
     anyres.process([wide], [placement]);
-    expect(asked).toEqual([3]);
+    expect(asked).toEqual([1]);
     anyres.process([wide, wide]);
-    expect(asked).toEqual([3, 0, 1]);
+    expect(asked).toEqual([1, 2, 2]);
   });
 
   it('goes by the plan that it is given, whatever the processor would decide now', () => {

@@ -7,6 +7,8 @@ export interface PlanSteps<Visual, Size, Plan> {
   readonly id: string;
   /** What the factory was told, as data. */
   readonly config: object;
+  /** What views of zeros are in the reference's tensors: views like others unless given. */
+  readonly zeroViews?: 'padding';
   /**
    * How a picture of this size is cut: plain data of numbers, texts and lists, of which `inputs` needs no more to cut
    * it. It does not depend on the picture's number, which is for messages only.
@@ -50,6 +52,7 @@ interface CarriedPlan<Size, Plan> {
 export interface PlannedProcessor<Visual, Size> {
   readonly id: string;
   readonly config: Readonly<Record<string, unknown>>;
+  readonly zeroViews?: 'padding';
   place(size: Size, index?: number, total?: number): ImagePlacement;
   process(visuals: readonly Visual[], placements?: readonly ImagePlacement[]): ProcessedImages;
 }
@@ -101,6 +104,7 @@ export function plannedProcessor<Visual, Size, Plan>(
   return {
     id,
     config: { ...config },
+    ...(steps.zeroViews ? { zeroViews: steps.zeroViews } : {}),
     place,
     process: (visuals, placements) => {
       if (placements && placements.length !== visuals.length)

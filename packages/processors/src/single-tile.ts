@@ -1,17 +1,25 @@
 import { InputError } from '@weft/errors';
-import { centerCrop, padToSquare, resize, roundHalfEven, type Raster, type Rgb } from '@weft/image';
-import type { ImageProcessor, Json, PartDefinition, Picture, ProcessorFactory } from '@weft/spec';
 import {
-  clipMean,
-  clipStd,
-  readPixelConfig,
-  readSize,
-  writePixelConfig,
-  type PixelConfig,
-} from './pixel-config.js';
+  centerBox,
+  centerCrop,
+  padToSquare,
+  resize,
+  roundHalfEven,
+  squareBorder,
+  type Raster,
+  type Rgb,
+} from '@weft/image';
+import {
+  checkConfig,
+  type ConfigFields,
+  type ImageProcessor,
+  type Picture,
+  type ProcessorFactory,
+} from '@weft/spec';
+import type { PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
-import { plainText, placeViews, readTileText, type TileText } from './tile-text.js';
-import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
+import { placeViews, type TileText } from './tile-text.js';
+import { otherTile, requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
 /** Size of a picture after resizing, pixels. */
 export type Resizing =
@@ -19,8 +27,8 @@ export type Resizing =
   | { readonly to: 'own' }
   /** Stretched to these sides. */
   | { readonly to: 'sides'; readonly width: number; readonly height: number }
-  /** The shorter side to an edge. */
-  | { readonly to: 'shortest'; readonly edge: number }
+  /** The shorter side to an edge, or to a smaller one where the longer side would be longer than `most`. */
+  | { readonly to: 'shortest'; readonly edge: number; readonly most: number | null }
   /**
    * The longer side to an edge, the encoder's tile where it is `null`, the shorter one at least `least`. It is rounded
    * `down` in Janus's original repository, `half-even` in transformers.
@@ -45,13 +53,37 @@ export interface SingleTileConfig extends PixelConfig {
   readonly text: TileText;
 }
 
-const id = 'processor-single-tile';
+/** What its configuration may hold. */
+export const singleTileFields: ConfigFields<SingleTileConfig> = {
+  resizing: {
+    by: 'to',
+    sections: {
+      own: {},
+      sides: { width: 'count', height: 'count' },
+      shortest: { edge: 'count', most: { nullable: 'count' } },
+      longest: { edge: { nullable: 'count' }, least: 'count', rounding: { oneOf: ['down', 'half-even'] } },
+    },
+  },
+  crop: { nullable: { section: { width: 'count', height: 'count' } } },
+  squareFill: { nullable: { list: 'number', length: 3 } },
+  borderFill: { nullable: { list: 'number', length: 3 } },
+  text: { section: { frame: { list: 'text', length: 2 }, tag: 'text', lastTag: 'text' } },
+  filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+  mean: { list: 'number' },
+  std: { list: 'number' },
+  rescale: 'positive',
+};
+
+/** What the processor is called in files of compositions. */
+export const singleTileId = 'processor-single-tile';
 
 /** One tile for each picture: resized, perhaps cropped, normalised. Of CLIP, SigLIP, LLaVA-1.5 and Janus. */
 export const singleTile =
   (config: SingleTileConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
-    const { tileSize, tokensPerTile } = tilesOf(context, id, null);
+    const { tileSize, tokensPerTile } = tilesOf(context, singleTileId, null);
+    checkConfig({ id: singleTileId, fields: singleTileFields }, config);
+    requireTiles(config, tileSize);
     const [rows, columns] = context.encoder.grid!;
     const placement = placeViews(1, tokensPerTile, config.text, context);
     const pooled = tokensPerTile === rows * columns ? '' : ` to ${tokensPerTile} tokens`;
@@ -59,7 +91,7 @@ export const singleTile =
       ? placement
       : { ...placement, formula: `${rows} x ${columns} patches${pooled}` };
     return plannedImages<TilePlan>({
-      id,
+      id: singleTileId,
       config,
       plan: (size, index) => {
         requirePixels(size, `Picture ${index}`);
@@ -72,6 +104,20 @@ export const singleTile =
       },
     });
   };
+
+/** Size of every tile, where it does not depend on the picture; `null` where it does, or is the encoder's. */
+function statedTile({ resizing, crop, squareFill, borderFill }: SingleTileConfig): Size | null {
+  const square = (edge: number | null): Size | null => (edge === null ? null : { width: edge, height: edge });
+  if (crop) return crop;
+  if (resizing.to === 'sides' && !borderFill) return resizing;
+  if (resizing.to === 'longest' && borderFill) return square(resizing.edge);
+  return resizing.to === 'shortest' && squareFill && resizing.most === null ? square(resizing.edge) : null;
+}
+
+function requireTiles(config: SingleTileConfig, tileSize: number): void {
+  const stated = statedTile(config);
+  if (stated && (stated.width !== tileSize || stated.height !== tileSize)) throw otherTile(stated, tileSize);
+}
 
 interface TilePlan {
   /** The picture, made square where that comes first, after resizing, pixels. */
@@ -103,9 +149,11 @@ function toTile(
   { resized: target }: TilePlan,
   { crop, squareFill, borderFill, filter }: SingleTileConfig,
 ): Raster {
-  const square = squareFill && picture.width !== picture.height ? padToSquare(picture, squareFill) : picture;
-  const resized = resize(square, { ...target, filter });
-  const framed = borderFill && resized.width !== resized.height ? padToSquare(resized, borderFill) : resized;
+  const border = squareFill ? squareBorder(picture, squareFill) : undefined;
+  // A thin picture is resized to many times what the crop keeps of it.
+  if (!borderFill)
+    return resize(picture, { ...target, filter, border, box: crop ? centerBox(target, crop) : undefined });
+  const framed = padToSquare(resize(picture, { ...target, filter, border }), borderFill);
   return crop ? centerCrop(framed, crop) : framed;
 }
 
@@ -116,11 +164,12 @@ function targetOf({ width, height }: Size, resizing: Resizing, tileSize: number)
     case 'sides':
       return { width: resizing.width, height: resizing.height };
     case 'shortest': {
+      const { edge, most } = resizing;
+      const [short, long] = [Math.min(width, height), Math.max(width, height)];
+      if (most !== null) return withinMost(width, height, edge, most);
       // Python computes int(size * long / short): one division, so no rounding error of a scale.
-      const { edge } = resizing;
-      return width <= height
-        ? { width: edge, height: Math.floor((edge * height) / width) }
-        : { width: Math.floor((edge * width) / height), height: edge };
+      const longer = Math.floor((edge * long) / short);
+      return width <= height ? { width: edge, height: longer } : { width: longer, height: edge };
     }
     case 'longest': {
       const { least, rounding } = resizing;
@@ -136,156 +185,12 @@ function targetOf({ width, height }: Size, resizing: Resizing, tileSize: number)
   }
 }
 
-const rgbOf = (mean: readonly number[]): Rgb => {
-  const [red = 0, green = red, blue = red] = mean.map((m) => Math.trunc(m * 255));
-  return [red, green, blue];
-};
-
-/** CLIP's steps: shortest side to the size, centre crop; LLaVA's `do_pad` pads to a square instead of cropping. */
-export function readClipProcessor(config: Json): SingleTileConfig {
-  const pixels = readPixelConfig(config, { filter: 3, mean: clipMean, std: clipStd });
-  const size = readSize(config['size'] ?? { shortest_edge: 224 }, 'size');
-  const crop =
-    config['do_center_crop'] === false
-      ? null
-      : readSize(config['crop_size'] ?? { height: 224, width: 224 }, 'crop_size');
-  const resizing: Resizing =
-    size.shortestEdge === undefined
-      ? { to: 'sides', width: size.width!, height: size.height! }
-      : { to: 'shortest', edge: size.shortestEdge };
-  return {
-    ...pixels,
-    resizing: config['do_resize'] === false ? { to: 'own' } : resizing,
-    crop: crop && { width: crop.width ?? crop.shortestEdge!, height: crop.height ?? crop.shortestEdge! },
-    squareFill: config['do_pad'] === true ? rgbOf(pixels.mean) : null,
-    borderFill: null,
-    text: textOf(config),
-  };
+/** `get_size_with_aspect_ratio` of transformers: the shorter edge is rounded before the longer one is made of it. */
+function withinMost(width: number, height: number, edge: number, most: number): Size {
+  const [short, long] = [Math.min(width, height), Math.max(width, height)];
+  const fitted = (long / short) * edge > most ? (most * short) / long : null;
+  const shorter = fitted === null ? edge : roundHalfEven(fitted);
+  if (short === shorter) return { width, height };
+  const longer = Math.trunc(((fitted ?? shorter) * long) / short);
+  return width < height ? { width: shorter, height: longer } : { width: longer, height: shorter };
 }
-
-/** SigLIP's steps: resized to the square, aspect not kept. */
-export function readSiglipProcessor(config: Json): SingleTileConfig {
-  const half = [0.5, 0.5, 0.5];
-  const size = readSize(config['size'] ?? { height: 224, width: 224 }, 'size');
-  return {
-    ...readPixelConfig(config, { filter: 3, mean: half, std: half }),
-    resizing:
-      config['do_resize'] === false
-        ? { to: 'own' }
-        : { to: 'sides', width: size.width!, height: size.height! },
-    crop: null,
-    squareFill: null,
-    borderFill: null,
-    text: textOf(config),
-  };
-}
-
-/** Janus's tokens around a picture. */
-const janusText: TileText = { ...plainText, frame: ['<begin_of_image>', '<end_of_image>'] };
-
-/**
- * Janus's steps: the longer side to the size, then a border of the mean colour.
- *
- * @param rounding of the shorter side: `down` in the original repository, `half-even` in transformers
- */
-export function readJanusProcessor(config: Json, rounding: 'down' | 'half-even'): SingleTileConfig {
-  const half = [0.5, 0.5, 0.5];
-  const usual = rounding === 'down' ? { mean: half, std: half } : { mean: clipMean, std: clipStd };
-  const size = config['size'] ?? config['image_size'] ?? null;
-  // Where pixels are not normalised the border has the colour of the mean all the same.
-  const mean = (config['image_mean'] ?? usual.mean) as number | readonly number[];
-  return {
-    ...readPixelConfig(config, { filter: 3, ...usual }),
-    resizing:
-      config['do_resize'] === false
-        ? { to: 'own' }
-        : {
-            to: 'longest',
-            edge: size === null ? null : (readSize(size, 'size').height ?? null),
-            least: Number(config['min_size'] ?? 14),
-            rounding,
-          },
-    crop: null,
-    squareFill: null,
-    borderFill: config['do_pad'] === false ? null : rgbOf(typeof mean === 'number' ? [mean] : mean),
-    text: config['text'] === undefined ? janusText : textOf(config),
-  };
-}
-
-const textOf = (config: Json): TileText =>
-  config['text'] === undefined ? plainText : readTileText(config['text'] as Json);
-
-function readSingleTile(config: Json): SingleTileConfig {
-  const type = String(config['image_processor_type'] ?? '');
-  const own =
-    type.startsWith('Janus') || type.startsWith('VLM')
-      ? readJanusProcessor(config, type.startsWith('VLM') ? 'down' : 'half-even')
-      : type.startsWith('Siglip')
-        ? readSiglipProcessor(config)
-        : readClipProcessor(config);
-  // What the classes make of the mean stands in the file where a picture was saved with another colour.
-  const colour = (name: string, usual: Rgb | null): Rgb | null =>
-    config[name] === undefined ? usual : (config[name] as Rgb | null);
-  return {
-    ...own,
-    squareFill: colour('square_fill', own.squareFill),
-    borderFill: colour('border_fill', own.borderFill),
-  };
-}
-
-function writeSingleTile({
-  resizing,
-  crop,
-  squareFill,
-  borderFill,
-  text,
-  ...pixels
-}: SingleTileConfig): Json | undefined {
-  const isJanus = resizing.to === 'longest' || borderFill !== null;
-  const isClip = resizing.to === 'shortest' || crop !== null || squareFill !== null;
-  // No class frames a resized picture and crops or stretches it.
-  if (isJanus && (isClip || resizing.to === 'sides')) return undefined;
-  const janusType = resizing.to === 'longest' && resizing.rounding === 'down' ? 'VLM' : 'Janus';
-  return {
-    image_processor_type: `${isJanus ? janusType : isClip ? 'CLIP' : 'Siglip'}ImageProcessor`,
-    ...writePixelConfig(pixels),
-    do_resize: resizing.to !== 'own',
-    ...(resizing.to === 'sides' ? { size: { height: resizing.height, width: resizing.width } } : {}),
-    ...(resizing.to === 'shortest' ? { size: { shortest_edge: resizing.edge } } : {}),
-    ...(resizing.to === 'longest'
-      ? { ...(resizing.edge === null ? {} : { size: resizing.edge }), min_size: resizing.least }
-      : {}),
-    ...(isJanus ? { do_pad: borderFill !== null, border_fill: borderFill } : {}),
-    ...(isClip
-      ? {
-          do_center_crop: crop !== null,
-          ...(crop === null ? {} : { crop_size: crop }),
-          do_pad: squareFill !== null,
-          ...(squareFill === null ? {} : { square_fill: squareFill }),
-        }
-      : {}),
-    text,
-  };
-}
-
-export const singleTilePart: PartDefinition<'processor', SingleTileConfig> = {
-  id,
-  kind: 'processor',
-  create: singleTile,
-  presets: {},
-  source: {
-    paper: 'https://arxiv.org/abs/2103.00020',
-    code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/clip/image_processing_clip.py',
-  },
-  types: [
-    'CLIPImageProcessor',
-    'LlavaImageProcessor',
-    // CLIP's under another name, in the files of DINOv2.
-    'BitImageProcessor',
-    'SiglipImageProcessor',
-    'JanusImageProcessor',
-    'VLMImageProcessor',
-  ],
-  read: readSingleTile,
-  write: writeSingleTile,
-};

@@ -1,14 +1,15 @@
 import { resize, type Raster } from '@weft/image';
 import {
-  configReader,
+  checkConfig,
   type ImageProcessor,
   type Json,
   type PartDefinition,
   type Picture,
   type ProcessorFactory,
 } from '@weft/spec';
-import { cutTiles } from './fit-frame.js';
-import { readPixelConfig, readSize, writePixelConfig, type PixelConfig } from './pixel-config.js';
+import { fileReader } from './file-fields.js';
+import { cutTile, tileBoxes } from './fit-frame.js';
+import { half, readPixelConfig, writePixelConfig, type PixelConfig } from './pixel-config.js';
 import { plannedImages } from './planned.js';
 import { requirePixels, stackTiles, tilesOf, type Size } from './tiles.js';
 
@@ -44,11 +45,13 @@ const id = 'processor-split-tiles';
 export const splitTiles =
   (config: SplitTilesConfig): ProcessorFactory<ImageProcessor> =>
   (context) => {
+    checkConfig(splitTilesPart, config);
     const { tileSize, tokensPerTile } = tilesOf(context, id, config.tileSize);
     const view = context.placeholder.repeat(tokensPerTile);
     return plannedImages<SplitPlan>({
       id,
       config,
+      zeroViews: 'padding',
       plan: (size, index) => {
         requirePixels(size, `Picture ${index}`);
         return planSplit(size, config, tileSize);
@@ -122,8 +125,10 @@ function viewsOf(
 ): Raster[] {
   const square = { width: tileSize, height: tileSize, filter };
   const resized = resize(resize(picture, { ...first, filter }), { ...whole, filter });
-  if (rows * columns === 0) return [resize(resized, square)];
-  return [...cutTiles(resized, tileSize), resize(resized, square)];
+  const all = resize(resized, square);
+  if (rows * columns === 0) return [all];
+  const laid = { left: 0, top: 0, ...whole };
+  return [...tileBoxes(whole, tileSize).map((box) => cutTile(resized, laid, box, filter)), all];
 }
 
 function promptOf(rows: number, columns: number, view: string, { around, whole, tile }: SplitTokens): string {
@@ -138,31 +143,48 @@ function promptOf(rows: number, columns: number, view: string, { around, whole, 
   return `${text}\n${last}`;
 }
 
-/** Reads an Idefics3 or SmolVLM `preprocessor_config.json`. */
+/** Reads an Idefics3 or SmolVLM `preprocessor_config.json`. @throws ConfigError naming the field that cannot be read */
 export function readSplitTiles(config: Json): SplitTilesConfig {
-  const half = [0.5, 0.5, 0.5];
-  const texts = configReader(configReader(config, 'preprocessor').section('tokens', {}), 'tokens');
-  return {
-    ...readPixelConfig(config, { filter: 1, mean: half, std: half }),
-    resize: config['do_resize'] !== false,
-    longestEdge: readSize(config['size'] ?? { longest_edge: 1456 }, 'size').longestEdge ?? 1456,
-    tileSize:
-      'max_image_size' in config
-        ? (readSize(config['max_image_size'], 'max_image_size').longestEdge ?? null)
-        : null,
-    split: config['do_image_splitting'] !== false,
+  const read = fileReader(config);
+  const size = read.size('size', { longestEdge: 1456 }, true);
+  // The class looks this one up by its key, so that no other form of a size will do.
+  const tile = read.has('max_image_size') ? read.section('max_image_size', {}) : null;
+  const texts = fileReader(read.section('tokens', {}));
+  const resizes = read.flag('do_resize', true);
+  if (size?.longestEdge === undefined && resizes) return read.wrong('size', 'longest_edge');
+  read.flag('do_pad', true);
+  read.raw('return_row_col_info');
+  const found = {
+    ...readPixelConfig(read, { filter: 1, mean: half, std: half }),
+    resize: resizes,
+    longestEdge: size?.longestEdge ?? 1456,
+    tileSize: tile && fileReader(tile).count('longest_edge', 0),
+    split: read.flag('do_image_splitting', true),
     tokens: {
-      around: texts.string('around', '<fake_token_around_image>'),
-      whole: texts.string('whole', '<global-img>'),
-      tile: texts.string('tile', '<row_{row}_col_{column}>'),
+      around: texts.text('around', '<fake_token_around_image>'),
+      whole: texts.text('whole', '<global-img>'),
+      tile: texts.text('tile', '<row_{row}_col_{column}>'),
     },
   };
+  read.tellRest();
+  return found;
 }
 
 export const splitTilesPart: PartDefinition<'processor', SplitTilesConfig> = {
   id,
   kind: 'processor',
-  create: splitTiles,
+  create: (config) => splitTiles(checkConfig(splitTilesPart, config)),
+  fields: {
+    resize: 'flag',
+    longestEdge: 'count',
+    tileSize: { nullable: 'count' },
+    split: 'flag',
+    tokens: { section: { around: 'text', whole: 'text', tile: 'text' } },
+    filter: { oneOf: ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] },
+    mean: { list: 'number' },
+    std: { list: 'number' },
+    rescale: 'positive',
+  },
   presets: {},
   source: {
     paper: 'https://arxiv.org/abs/2408.12637',

@@ -1,5 +1,5 @@
-import { ConfigError } from '@weft/errors';
-import { configReader, type ImagePlacement, type Json, type ProcessorContext } from '@weft/spec';
+import type { ImagePlacement, Json, ProcessorContext } from '@weft/spec';
+import { fileReader } from './file-fields.js';
 
 /** Text that a picture's placeholder tokens stand in. */
 export interface TileText {
@@ -15,17 +15,14 @@ export const plainText: TileText = { frame: ['', ''], tag: '', lastTag: '' };
 
 /** @throws ConfigError naming the field that is not text */
 export function readTileText(section: Json): TileText {
-  const read = configReader(section, 'text');
-  const frame = section['frame'] ?? plainText.frame;
+  const read = fileReader(section);
+  const frame = read.raw('frame') ?? plainText.frame;
   if (!Array.isArray(frame) || frame.length !== 2 || !frame.every((text) => typeof text === 'string'))
-    throw new ConfigError({
-      message: `preprocessor_config.json: text.frame is ${JSON.stringify(frame)}, expected two texts.`,
-      hint: 'The first stands before a picture, the second after it.',
-    });
+    return read.wrong('frame', 'two texts: before a picture, and after it');
   return {
     frame: frame as [string, string],
-    tag: read.string('tag', ''),
-    lastTag: read.string('lastTag', ''),
+    tag: read.text('tag', ''),
+    lastTag: read.text('lastTag', ''),
   };
 }
 

@@ -60,10 +60,13 @@ export function tilesOf(
       hint: 'Give the encoder an image size.',
     });
   const { tileSize } = pixels;
-  if (given !== null && given !== tileSize)
-    throw new ConfigError({
-      message: `preprocessor_config.json: tiles are ${given} x ${given} pixels, but the encoder takes ${tileSize} x ${tileSize}.`,
-      hint: 'size and crop_size must agree with vision_config.image_size.',
-    });
+  if (given !== null && given !== tileSize) throw otherTile({ width: given, height: given }, tileSize);
   return { tileSize, tokensPerTile: connector.countTokens(grid) };
 }
+
+/** The error for tiles that are not the encoder's. */
+export const otherTile = ({ width, height }: Size, tileSize: number): ConfigError =>
+  new ConfigError({
+    message: `The file of the image processor (processor_config.json or preprocessor_config.json) makes tiles of ${width} x ${height} pixels, but the encoder of config.json takes ${tileSize} x ${tileSize}.`,
+    hint: 'size and crop_size must agree with vision_config.image_size; where they are left out, those of the class count.',
+  });

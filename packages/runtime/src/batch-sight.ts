@@ -1,4 +1,5 @@
-import { givenSight, picturesByRow, type PlacedRow, type Tensors } from '@weft/feeds';
+import { givenSight, type GivenPicture, type PlacedRow } from '@weft/feeds';
+import type { TensorData } from '@weft/graph';
 import { senseOf, type Model } from '@weft/spec';
 import type { EmbedPiece, Engine } from './engine.js';
 
@@ -31,19 +32,20 @@ export interface BatchSight {
 }
 
 /**
- * Encodes the pictures of forward inputs for cross-attention. What tokens see says
- * `cross_attention_mask` `[B, L, I, T]`, or the model's rule.
+ * Encodes the pictures of forward inputs for cross-attention.
  *
+ * @param rows pictures of each row of the batch
+ * @param given `cross_attention_mask` `[B, L, I, T]`: what tokens see; the model's rule says it unless given
  * @throws InputError if the inputs do not fit each other
  */
 export async function crossSight(
   engine: Engine,
   model: Model,
-  inputs: Tensors,
+  rows: readonly (readonly GivenPicture[])[],
   ids: BatchIds,
+  given: TensorData | undefined,
 ): Promise<BatchSight> {
   const cross = senseOf(model, 'image')!.cross!;
-  const rows = picturesByRow(model, inputs, ids.batch);
   const none = { seenPictures: [], seenMask: new BigInt64Array(0) };
   const pictures: number[] = [];
   const pieces: EmbedPiece[] = [];
@@ -64,7 +66,6 @@ export async function crossSight(
     seenPictures.push(seen);
   }
   if (seenPictures.every((seen) => seen.length === 0)) return { pictures, pieces, ...none };
-  const given = inputs['cross_attention_mask'];
   const { data: seenMask } = givenSight(model, rows, rowsOf(ids), ids.length, given);
   return { pictures, pieces, seenPictures, seenMask };
 }

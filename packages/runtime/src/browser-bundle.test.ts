@@ -43,13 +43,15 @@ const holding = (pattern: RegExp): string[] =>
   [...texts].flatMap(([name, text]) => (pattern.test(text) ? [name] : []));
 
 describe('load, bundled for browsers', () => {
-  it('holds the backends for browsers, in the page and in its worker', () => {
+  it('holds the backends for browsers, in the page and in its workers', () => {
     const backends = [...modules].filter((id) => id.includes('/dist/backend/'));
     expect(backends.filter((id) => id.includes('/backend/node/'))).toEqual([]);
     for (const part of ['runtime', 'weights', 'text', 'image'])
       expect(backends.some((id) => id.endsWith(`/${part}/dist/backend/web/index.js`))).toBe(true);
-    expect([...texts.keys()].filter((name) => /worker/.test(name))).toHaveLength(1);
-    expect([...modules].some((id) => /\/runtime\/dist\/backend\/web\/worker\.js/.test(id))).toBe(true);
+    // One runs the model, the other renders templates that take long.
+    expect([...texts.keys()].filter((name) => /worker/.test(name))).toHaveLength(2);
+    for (const worker of ['/runtime/dist/backend/web/worker.js', '/text/dist/backend/web/render-worker.js'])
+      expect([...modules].some((id) => id.includes(worker))).toBe(true);
   });
 
   it('needs no module of Node, no sharp and no binding for Node', () => {

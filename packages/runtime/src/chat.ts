@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import type { PromptRule } from '@weft/spec';
+import { part, type PromptRule } from '@weft/spec';
 import type { GenerationOptions, GenerationSettings } from './generation-options.js';
 import { checkOptions, resolveSettings } from './generation-settings.js';
 import { GenerationStream, type GenerationChunk, type GenerationResult } from './generation-stream.js';
@@ -9,6 +9,7 @@ import {
   continuePrompt,
   openPrompt,
   preparePrompt,
+  readsAnewBeyond,
   requireRoom,
   startTimes,
   vocabSizeOf,
@@ -182,7 +183,9 @@ export class Chat {
       { prompt, settings, opened, lease: this.#lease },
       { times, emit, signal },
     );
-    this.#held = continued(prompt.keys, result.tokenIds, sequence.length);
+    const { model } = this.#context;
+    const rule = readsAnewBeyond(model) === undefined ? undefined : part(model, 'backbone').frequencies;
+    this.#held = continued(prompt.keys, result.tokenIds, sequence.length, rule);
     this.#messages = [...messages, { role: 'assistant', content: result.text }];
     return result;
   }
@@ -219,9 +222,9 @@ async function withVisuals(
   const result: MessagePart[] = [];
   for (const part of [...pictures, ...films, ...filled])
     if (part.type === 'image' && part.image !== undefined)
-      result.push({ type: 'image', image: await readPicture(part.image, signal, backdrop) });
+      result.push({ type: 'image', image: await readPicture(part.image, { signal, backdrop }) });
     else if (part.type === 'video' && part.frames !== undefined)
-      result.push({ type: 'video', ...(await readVideo(part as VideoInput, signal)) });
+      result.push({ type: 'video', ...(await readVideo(part as VideoInput, { signal })) });
     else result.push(part);
   return result;
 }

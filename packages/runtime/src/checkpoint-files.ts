@@ -1,99 +1,64 @@
-import { ConfigError } from '@weft/errors';
-import { configOfParams } from '@weft/models';
+import type { TakeNotice } from '@weft/errors';
+import { configOfParams, type RecipeFiles } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
+import { missingConfig, requireModelFolder } from './folder-kind.js';
+import { processorFilesOf } from './processor-files.js';
 import { parsePythonJson } from './python-json.js';
+import { readJsonObject } from './read-json-object.js';
 
 /** The JSON files of a Hugging Face folder that say what the model is. */
 export interface CheckpointFiles {
   /** Absolute path or URL. */
   readonly folder: string;
+  /** Names of all its files; `undefined` where they cannot be listed, as on a server. */
+  readonly names?: readonly string[] | undefined;
   readonly config: Json;
-  /** `preprocessor_config.json`, or the image part of `processor_config.json`; empty if there is neither. */
+  /** The image part of `processor_config.json`, or `preprocessor_config.json`; empty if there is neither. */
   readonly preprocessor: Json;
-  /** `video_preprocessor_config.json`, or the video part of `processor_config.json`; the preprocessor if there is neither. */
+  /** The video part of `processor_config.json`, or `video_preprocessor_config.json`; the preprocessor if there is neither. */
   readonly videoPreprocessor: Json;
+  /**
+   * What a recipe reads beside `config.json`: the preprocessor, that of videos, and where both stand.
+   */
+  readonly recipe: Pick<RecipeFiles, 'preprocessor' | 'videoPreprocessor' | 'origin'>;
   /** `generation_config.json`; empty if there is none. */
   readonly generation: Json;
 }
 
 /**
- * Reads the configuration of a checkpoint folder.
+ * Reads the configuration of a checkpoint folder. Which of several files counts is as transformers 5.18 has it; the guide
+ * (`docs/guide/7-files.md`) lists all of it.
  *
+ * @param notice takes what a file says that another one's word goes before
  * @throws ConfigError if the folder or its `config.json` is missing, or a file is not a JSON object
+ * @throws UnsupportedError for a folder with an adapter
  */
-export async function readCheckpointFiles(folder: string): Promise<CheckpointFiles> {
+export async function readCheckpointFiles(folder: string, notice?: TakeNotice): Promise<CheckpointFiles> {
   const path = files.resolve(folder);
-  const kind = await files.kindOf(path).catch(() => undefined);
-  if (kind !== 'folder')
-    throw new ConfigError({
-      message: 'There is no such folder.',
-      where: path,
-      hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
-    });
-  const params = await readJsonObject(files.join(path, 'params.json'));
-  const config =
-    (await readJsonObject(files.join(path, 'config.json'))) ?? (params && configOfParams(params));
-  if (!config)
-    throw new ConfigError({
-      message: 'The folder has no config.json.',
-      where: path,
-      hint: 'Pass the folder of a Hugging Face checkpoint; its files must be complete.',
-    });
-  const own = await readJsonObject(files.join(path, 'preprocessor_config.json'));
-  const processor = await readJsonObject(files.join(path, 'processor_config.json'));
-  const generation = await readJsonObject(files.join(path, 'generation_config.json'), parsePythonJson);
-  const preprocessor = own ?? ((processor?.['image_processor'] ?? {}) as Json);
-  const video = (processor?.['video_processor'] ??
-    (await readJsonObject(files.join(path, 'video_preprocessor_config.json')))) as Json | undefined;
+  const names = await requireModelFolder(folder);
+  const read = (name: string): Promise<Json | undefined> => readJsonObject(files.join(path, name));
+  const own = await read('config.json');
+  const params = own ? undefined : await read('params.json');
+  const config = own ?? (params && configOfParams(params));
+  if (!config) throw missingConfig(path, names);
+  const [processor, preprocessor, video, tokenizer, generation] = await Promise.all([
+    read('processor_config.json'),
+    read('preprocessor_config.json'),
+    read('video_preprocessor_config.json'),
+    read('tokenizer_config.json'),
+    readJsonObject(files.join(path, 'generation_config.json'), parsePythonJson),
+  ]);
+  const recipe = processorFilesOf({ config, processor, preprocessor, video, tokenizer }, notice);
   return {
     folder: path,
+    names,
     config,
-    preprocessor,
-    videoPreprocessor: video ?? preprocessor,
+    preprocessor: recipe.preprocessor ?? {},
+    videoPreprocessor: recipe.videoPreprocessor ?? {},
+    recipe,
     generation: generation ?? {},
   };
-}
-
-/**
- * A file's JSON object, or `undefined` if there is no such file.
- *
- * @param parse reads the text; throws a SyntaxError
- * @throws ConfigError if it holds something else
- */
-export async function readJsonObject(
-  path: string,
-  parse: (text: string) => unknown = JSON.parse,
-): Promise<Json | undefined> {
-  let text: string;
-  try {
-    text = await files.readText(path);
-  } catch (cause) {
-    if (files.isMissing(cause)) return undefined;
-    throw new ConfigError({
-      message: `The file cannot be read: ${(cause as Error).message}.`,
-      where: path,
-      cause,
-    });
-  }
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (cause) {
-    throw new ConfigError({
-      message: `The file is not valid JSON: ${(cause as Error).message}.`,
-      where: path,
-      hint: 'It is damaged or cut off. Download it again.',
-      cause,
-    });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ConfigError({
-      message: 'The file does not hold a JSON object.',
-      where: path,
-      hint: 'Download it again.',
-    });
-  return value as Json;
 }
 
 const sectionsOf = (config: Json): Json[] =>

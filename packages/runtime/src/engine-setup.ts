@@ -60,6 +60,7 @@ export function setUpEngine(
       cache: text.cache,
       hiddenSize: part(model, 'backbone').shape.hiddenSize,
       axes: model.positions?.axes,
+      takesLengths: plain.inputs.has('sequence_lengths'),
       hasWindow: hasWindow(plain),
     },
     vision: sight

@@ -49,6 +49,8 @@ export interface TextSetup extends EmittedGraph {
   readonly hiddenSize: number;
   /** Numbers that make up a position, where the model has a rule for positions. */
   readonly axes: number | undefined;
+  /** Whether it takes the lengths of the texts, on which the frequencies of positions depend. */
+  readonly takesLengths: boolean;
   /** Whether a layer attends to the tokens within a distance only. */
   readonly hasWindow: boolean;
 }

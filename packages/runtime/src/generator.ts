@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
 import { visualTokenIds } from '@weft/feeds';
 import { part, senseOf, type Model, type TokenPositions } from '@weft/spec';
+import { withRenderThread } from '@weft/text';
 import { Answer } from './answer.js';
 import { beamSearch, type Beam } from './beam-search.js';
 import type { EmbedPiece, RowPictures } from './engine.js';
@@ -80,6 +81,10 @@ export const shapeOf = (model: Model): SequenceShape => ({
 const positionsFrom = ({ positions }: Prompt, from: number): TokenPositions | undefined =>
   positions && { axes: positions.axes.map((axis) => axis.slice(from)), next: positions.next };
 
+/** Tokens beyond which a growing text is read anew; texts with pictures never are. */
+export const readsAnewBeyond = (model: Model): number | undefined =>
+  model.senses.length === 0 ? part(model, 'backbone').frequencies?.readsAnewBeyond : undefined;
+
 /** Reads the pictures of a question and makes its prompt. */
 export async function preparePrompt(
   context: GenerationContext,
@@ -94,8 +99,13 @@ export async function preparePrompt(
   const question: Question = given.messages ? { ...given, messages: readMessages(given.messages) } : given;
   return timed(times, 'preprocess', async () => {
     const { model } = context;
-    const prompt = buildPrompt(context, question, await readVisuals(question, signal, model.prompt.backdrop));
-    return { ...prompt, keys: await keyedPrompt(prompt, senseOf(model, 'image')?.cross?.unseenAttend) };
+    const visuals = await readVisuals(question, signal, model.prompt.backdrop);
+    const prompt = await withRenderThread(() => buildPrompt(context, question, visuals), { signal });
+    const keys = await keyedPrompt(prompt, {
+      unseenAttend: senseOf(model, 'image')?.cross?.unseenAttend,
+      frequencies: part(model, 'backbone').frequencies,
+    });
+    return { ...prompt, keys };
   });
 }
 
@@ -252,10 +262,10 @@ export async function answerPrompt(
         beams = await searchBeams(context, { prompt, settings, sequence, first, answer }, signal);
       else
         for (let logits = first; ;) {
-          const token = answer.accept(logits);
+          answer.accept(logits);
           if (answer.finishReason) return;
           signal?.throwIfAborted();
-          logits = await sequence.extend({ ids: [token] }, signal);
+          logits = await goOn(context, sequence, { ids: [...prompt.ids, ...answer.tokenIds], signal });
         }
     });
   } catch (error) {
@@ -300,8 +310,21 @@ async function readPrompt(
   }
 }
 
+/** Appends the last of a text's tokens, or reads all of it anew where the frequencies of its model change. @returns logits */
+async function goOn(
+  { model }: Pick<GenerationContext, 'model'>,
+  sequence: Sequence,
+  { ids, signal }: { readonly ids: readonly number[]; readonly signal: AbortSignal | undefined },
+): Promise<Float32Array> {
+  const border = readsAnewBeyond(model);
+  if (border === undefined || sequence.length > border || ids.length <= border)
+    return sequence.extend({ ids: ids.slice(-1) }, signal);
+  await sequence.truncate(0);
+  return sequence.extend({ ids }, signal);
+}
+
 async function searchBeams(
-  { tokenizer }: GenerationContext,
+  { tokenizer, model }: GenerationContext,
   given: {
     readonly prompt: Prompt;
     readonly settings: GenerationSettings;
@@ -314,6 +337,7 @@ async function searchBeams(
   const { prompt, settings, sequence, first, answer } = given;
   // The prompt's sequence stays as it is.
   let running = [await sequence.fork()];
+  let texts: readonly (readonly number[])[] = [prompt.ids];
   try {
     const beams = await beamSearch({
       promptIds: prompt.ids,
@@ -323,9 +347,10 @@ async function searchBeams(
       next: async (parents, tokenIds) => {
         signal?.throwIfAborted();
         running = await branch(running, parents);
+        texts = tokenIds.map((id, i) => [...texts[parents[i]!]!, id]);
         // Each has a signal of its own: one that dozens listen to looks like a leak to Node.
         const own = () => signal && AbortSignal.any([signal]);
-        return Promise.all(tokenIds.map((id, i) => running[i]!.extend({ ids: [id] }, own())));
+        return Promise.all(texts.map((ids, i) => goOn({ model }, running[i]!, { ids, signal: own() })));
       },
       isStopped: (tokenIds) => {
         if (answer.isLate) return true;

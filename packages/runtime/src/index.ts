@@ -13,6 +13,7 @@ export {
 } from './generation-stream.js';
 export { load, type LoadOptions } from './load.js';
 export { LoadedModel, type GenerationRequest, type UnusedTensor } from './loaded-model.js';
+export { openFolder, openPart, type OpenFolder, type OpenFolderOptions } from './open-folder.js';
 export { openSession, type SessionSettings } from './onnx-runtime.js';
 export {
   roles,
@@ -40,6 +41,7 @@ export {
 export type { LogitsProcessor, SequenceBias } from './logits-processors.js';
 export { verify, type VerifyOptions, type VerifyReport } from './verify.js';
 export type { VerifyCheck } from './verify-check.js';
+export { checkThreads } from './threads.js';
 export type { ImageInput, VideoInput } from './visuals.js';
 export type { WeightPiece } from './weight-pieces.js';
 export type { Watermarking } from './watermark.js';

@@ -55,13 +55,14 @@ describe('load', () => {
   });
 
   it('follows the links of a Hugging Face cache', async () => {
-    const folder = await copy('llava-sharded');
-    const blobs = await mkdtemp(join(root, 'blobs-'));
+    const folder = join(root, 'models--llava', 'snapshots', '12ab');
+    const blobs = join(root, 'models--llava', 'blobs');
+    await cp(fixture('llava-sharded'), folder, { recursive: true });
+    await mkdir(blobs);
     for (let i = 1; i <= 6; i++) {
       const name = `model-0000${i}-of-00006.safetensors`;
-      await mkdir(join(blobs, `${i}`));
-      await rename(join(folder, name), join(blobs, `${i}`, 'blob'));
-      await symlink(join(blobs, `${i}`, 'blob'), join(folder, name));
+      await rename(join(folder, name), join(blobs, `${i}${i}`));
+      await symlink(`../../blobs/${i}${i}`, join(folder, name));
     }
     const [linked, plain] = await Promise.all([
       load(folder, { worker: false }),

@@ -1,20 +1,19 @@
-import { importPackage } from '#backend';
-import { ConfigError, InputError, NoticeList } from '@weft/errors';
+import { ConfigError, InputError, NoticeList, type TakeNotice } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
-import { modelOf } from '@weft/models';
 import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer, type Tokenizer } from '@weft/text';
-import { matchWeights, openCheckpoint, type MatchedWeights } from '@weft/weights';
-import { maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
+import { maxPositionsOf, type CheckpointFiles } from './checkpoint-files.js';
 import { setUpEngine, type Storage } from './engine-setup.js';
 import { endTokensOf, readGeneration } from './generation-config.js';
 import { shapeOf } from './generator.js';
 import { LoadedModel } from './loaded-model.js';
+import { openFolder } from './open-folder.js';
 import { PictureStore } from './picture-store.js';
 import { PrefixQueue } from './prefix-queue.js';
 import { Scheduler } from './scheduler.js';
 import { smallStorage } from './small-storage.js';
 import { startEngine } from './start-engine.js';
+import { checkThreads } from './threads.js';
 import type { DtypeOption } from './weight-forms.js';
 
 const mebibyte = 2 ** 20;
@@ -28,7 +27,7 @@ export interface LoadOptions {
   readonly model?: Model | undefined;
   /** Whether to compute in a thread of its own, so that the event loop stays free; true unless given. */
   readonly worker?: boolean | undefined;
-  /** Threads of ONNX Runtime; the physical cores unless given. */
+  /** Threads of ONNX Runtime, at most as many as the machine has processors; the physical cores unless given. */
   readonly threads?: number | undefined;
   /**
    * The form in which weights are kept: `float32` unless given, which leaves them as the files have them. Rounded weights
@@ -80,21 +79,18 @@ export async function loadStored(
   const { worker = true, threads, recipe = {}, parts = [], signal } = options;
   const { prefixCacheBytes = 256 * mebibyte, pictureCacheBytes = 128 * mebibyte } = options;
   const started = performance.now();
-  const files = await readCheckpointFiles(folder);
-  const { preprocessor, videoPreprocessor } = files;
-  const recipeFiles = { preprocessor, videoPreprocessor, options: recipe };
   const notices = new NoticeList();
-  const sources = { parts, importPackage, notice: notices.take };
-  const model = options.model ?? (await modelOf(files.config, { ...recipeFiles, ...sources }));
+  const { model: given } = options;
+  const opened = await openFolder(folder, { model: given, recipe, parts, notice: notices.take, signal });
+  const { files, model, entries, unused } = opened;
+  const recipeFiles = { ...files.recipe, options: recipe };
   const { vocabSize } = part(model, 'backbone').shape;
   const generation = readGeneration(files, { vocabSize, notice: notices.take });
-  signal?.throwIfAborted();
   const [tokenizer, chatTemplate] = await Promise.all([
-    options.tokenizer ?? tokenizerOf(files, model),
-    loadChatTemplate(files.folder),
+    options.tokenizer ?? tokenizerOf(files, model, notices.take),
+    loadChatTemplate(files.folder, { hasProcessor: model.senses.length > 0, notice: notices.take }),
   ]);
   signal?.throwIfAborted();
-  const { entries, unused } = await matchCheckpoint(files, model);
   // A worker makes its own model from the files; neither one made by hand nor parts can be sent.
   const isKnown = options.model === undefined && parts.length === 0;
   const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
@@ -111,10 +107,10 @@ export async function loadStored(
     generation,
     tokenizer,
     chatTemplate: model.prompt.chatTemplate ?? chatTemplate,
-    unusedTensors: unused,
+    unusedTensors: unused.map(({ name, reason }) => ({ name, reason })),
     notices: notices.all,
     parameters: [...namedParameters(model.module).values()].reduce((sum, { elements }) => sum + elements, 0),
-    maxPositions: maxPositionsOf(files.config),
+    maxPositions: longestTextOf(model, maxPositionsOf(files.config)),
     endTokenIds: endTokensOf(generation, files, { tokenizerEnd: tokenizer.eosTokenId, vocabSize }),
     engine,
     eye,
@@ -126,6 +122,10 @@ export async function loadStored(
     loadTime: performance.now() - started,
   });
 }
+
+/** @param most `max_position_embeddings` */
+const longestTextOf = (model: Model, most: number): number =>
+  Math.floor(part(model, 'backbone').longestText?.(most) ?? most);
 
 function checkLoadOptions(options: LoadOptions): void {
   const known = [
@@ -153,7 +153,6 @@ function checkLoadOptions(options: LoadOptions): void {
       where: 'load',
       hint: `Compose the model with them, and leave \`${options.recipe ? 'recipe' : 'parts'}\` out.`,
     });
-  const { threads } = options;
   for (const key of ['prefixCacheBytes', 'pictureCacheBytes'] as const) {
     const bytes = options[key];
     if (bytes !== undefined && !(bytes >= 0))
@@ -162,16 +161,17 @@ function checkLoadOptions(options: LoadOptions): void {
         where: 'load',
       });
   }
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw new InputError({
-      message: `threads is ${threads}, expected a whole number of at least 1.`,
-      where: 'load',
-    });
+  checkThreads(options.threads, 'load');
 }
 
 /** The tokenizer of the folder. @throws ConfigError if its placeholders have other ids than `config.json` says */
-async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<Tokenizer> {
+async function tokenizerOf(
+  { folder }: CheckpointFiles,
+  model: Model,
+  notice: TakeNotice,
+): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(folder, {
+    notice,
     placeholders: model.senses.map(({ placeholder }) => placeholder),
   });
   for (const { placeholder, tokenId, kind } of model.senses) {
@@ -184,14 +184,4 @@ async function tokenizerOf({ folder }: CheckpointFiles, model: Model): Promise<T
       });
   }
   return tokenizer;
-}
-
-/** The tensor of each parameter. All tensors of the files are accounted for. */
-async function matchCheckpoint({ folder }: CheckpointFiles, model: Model): Promise<MatchedWeights> {
-  const checkpoint = await openCheckpoint(folder);
-  try {
-    return matchWeights({ expected: namedParameters(model.module), file: checkpoint, ...model.checkpoint });
-  } finally {
-    await checkpoint.close();
-  }
 }

@@ -80,7 +80,7 @@ export class LoadedModel {
     const { engine, eye } = this.#parts;
     const results: Float32Array[] = [];
     for (const [i, image] of images.entries()) {
-      const visual = await readPicture(image, signal, this.model.prompt.backdrop);
+      const visual = await readPicture(image, { signal, backdrop: this.model.prompt.backdrop });
       signal?.throwIfAborted();
       const placement = requireSight(this.model).processor.place(visual, i, images.length);
       const pending = eye([{ visual, placement }], true).then(async ([picture]) => {

@@ -232,6 +232,7 @@ export class LocalEngine implements Engine {
       logit_positions: this.#tensor(grid.logitPositions),
       attention_mask: this.#tensor(attentionMask(arrangement, grid)),
     };
+    if (text.takesLengths) feeds['sequence_lengths'] = this.#tensor(grid.lengths);
     if (grid.seenMask) {
       feeds['cross_attention_mask'] = this.#tensor(grid.seenMask);
       const pictures = columns.map((row) =>

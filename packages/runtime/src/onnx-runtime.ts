@@ -2,6 +2,7 @@ import { loadRuntime, mapsFiles } from '#backend';
 import { SessionError } from '@weft/errors';
 import { targets, type Target } from '@weft/onnx';
 import type { InferenceSession } from 'onnxruntime-common';
+import { checkThreads } from './threads.js';
 import { readPieces, type WeightPiece } from './weight-pieces.js';
 
 export interface SessionSettings {
@@ -25,6 +26,7 @@ export interface SessionSettings {
  *
  * @param name of the graph, for messages
  * @throws SessionError with ONNX Runtime's reason if it refuses the graph
+ * @throws InputError if there are more threads than processors
  * @throws UnsupportedError if ONNX Runtime is not installed
  * @throws WeightError if the file of a piece is shorter than it was
  */
@@ -33,6 +35,7 @@ export async function openSession(
   bytes: Uint8Array,
   { target = targets.cpu, weightFolder, pieces = [], threads, memoryPattern = true }: SessionSettings = {},
 ): Promise<InferenceSession> {
+  checkThreads(threads, `session '${name}'`);
   const runtime = await loadRuntime(threads);
   const options: InferenceSession.SessionOptions = {
     executionProviders: target.executionProviders,

@@ -1,17 +1,16 @@
-import { importPackage } from '#backend';
 import { ConfigError, WeightError } from '@weft/errors';
 import { namedParameters, type Parameter } from '@weft/graph';
-import { partOf, type PartInCheckpoint, type PartName } from '@weft/models';
+import type { PartInCheckpoint, PartName } from '@weft/models';
 import { findPart, part as partAt, type Component, type Model, type PartDefinition } from '@weft/spec';
 import {
   fromFloat32,
-  openCheckpoint,
   splitTensors,
   toFloat32,
+  type Checkpoint,
   type TensorEntry,
   type TensorToWrite,
 } from '@weft/weights';
-import { readCheckpointFiles } from './checkpoint-files.js';
+import { openPart } from './open-folder.js';
 import { readEntry } from './read-entry.js';
 
 export interface PartWeightsOptions {
@@ -41,8 +40,7 @@ export async function partWeights(
   model: Model,
   { newTokens, parts }: PartWeightsOptions = {},
 ): Promise<TensorToWrite[]> {
-  const { config, preprocessor } = await readCheckpointFiles(folder);
-  const source = await partOf(config, part, { preprocessor, parts, importPackage });
+  const { part: source, checkpoint } = await openPart(folder, part, { parts });
   const target = findPart(model, part);
   if (!target) throw new ConfigError({ message: `${model.name} has no ${part}.`, where: 'partWeights' });
   if (target.id !== source.part.id)
@@ -60,7 +58,7 @@ export async function partWeights(
       hint: `Build the ${part} with ropeInterleaved: ${isInterleaved}.`,
     });
 
-  const found = await tensorsOf(folder, source);
+  const found = tensorsOf(checkpoint, source);
   const paths = new Map([...namedParameters(model.module)].map(([path, parameter]) => [parameter, path]));
   const { added, tables } = ofBackbone(model);
   const result: TensorToWrite[] = [];
@@ -105,10 +103,10 @@ function ofBackbone(model: Model): { readonly added: Set<Parameter>; readonly ta
 }
 
 /** The part's tensors in the folder, by their places in the part. */
-async function tensorsOf(
-  folder: string,
+function tensorsOf(
+  { tensors }: Checkpoint,
   { part, path, rename, split }: PartInCheckpoint,
-): Promise<Map<string, TensorEntry>> {
+): Map<string, TensorEntry> {
   const places = new Map([...parametersOf(part)].map(([place, parameter]) => [parameter, place]));
   const placeOf = new Map(
     [...namedParameters(part)].map(([name, parameter]) => [
@@ -116,10 +114,8 @@ async function tensorsOf(
       places.get(parameter)!,
     ]),
   );
-  const checkpoint = await openCheckpoint(folder);
-  await checkpoint.close();
   const found = new Map<string, TensorEntry>();
-  for (const [name, entry] of splitTensors(checkpoint.tensors, split)) {
+  for (const [name, entry] of splitTensors(tensors, split)) {
     const place = placeOf.get(rename(name));
     if (place !== undefined) found.set(place, entry);
   }

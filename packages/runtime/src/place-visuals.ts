@@ -2,6 +2,7 @@ import { InputError } from '@weft/errors';
 import { isVisualToken } from '@weft/feeds';
 import { senseOf, type ImagePlacement, type Model, type Sense } from '@weft/spec';
 import type { Segment } from '@weft/text';
+import { PictureMemory } from './picture-memory.js';
 import { isVideo, kindOf, type Visual } from './visuals.js';
 
 /** What `placeVisuals` finds out. */
@@ -26,7 +27,7 @@ interface Waiting {
  *
  * @param visuals each kind in the order of its placeholders
  * @param placements what a processor said of the visuals, parallel to them; it is asked unless given
- * @throws InputError if there are more or fewer of a kind than placeholders
+ * @throws InputError if there are more or fewer of a kind than placeholders, or their tensors need too much memory
  */
 export function placeVisuals(
   segments: readonly Segment[],
@@ -47,6 +48,8 @@ export function placeVisuals(
     };
   });
   if (waiting.length === 0) return { segments, pictures: [], placements: [] };
+  const memory = new PictureMemory();
+  for (const one of waiting) memory.addTensors(model, one.visuals, one.placements);
 
   const byPlaceholder = new Map(waiting.map((one) => [one.sense.placeholder, one]));
   const pattern = new RegExp(`(${[...byPlaceholder.keys()].map(escaped).join('|')})`);

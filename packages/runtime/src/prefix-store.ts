@@ -152,6 +152,8 @@ export interface PromptKeys {
   readonly ids: readonly number[];
   /** What a token stands for or sees beside its id: a picture's name, for one. Parallel to `ids`. */
   readonly marks: readonly (string | undefined)[];
+  /** Name of the frequencies by which keys were turned, see `FrequencyRule`; all are alike unless given. */
+  readonly frequencies?: string | undefined;
 }
 
 /**
@@ -159,11 +161,13 @@ export interface PromptKeys {
  *
  * @param end tokens that may be shared
  */
-export function blockKeys({ ids, marks }: PromptKeys, end: number): string[] {
+export function blockKeys({ ids, marks, frequencies = '' }: PromptKeys, end: number): string[] {
   const keys: string[] = [];
+  // A block is found below the one before it, so that the first one's key tells all of them from others.
+  const kind = frequencies === '' ? '' : `${frequencies} `;
   for (let start = 0; start + blockTokens <= end; start += blockTokens) {
     const stop = start + blockTokens;
-    let key = ids.slice(start, stop).join();
+    let key = (start === 0 ? kind : '') + ids.slice(start, stop).join();
     let last: string | undefined;
     for (let at = start; at < stop; at++) {
       if (marks[at] === last) continue;
@@ -177,6 +181,7 @@ export function blockKeys({ ids, marks }: PromptKeys, end: number): string[] {
 
 /** Tokens at the start that two prompts share. */
 export function sharedTokens(a: PromptKeys, b: PromptKeys): number {
+  if ((a.frequencies ?? '') !== (b.frequencies ?? '')) return 0;
   const most = Math.min(a.ids.length, b.ids.length);
   let shared = 0;
   while (shared < most && a.ids[shared] === b.ids[shared] && a.marks[shared] === b.marks[shared]) shared++;

@@ -1,4 +1,4 @@
-import type { ImagePlacement } from '@weft/spec';
+import type { FrequencyRule, ImagePlacement } from '@weft/spec';
 import { sharedTokens, type PromptKeys } from './prefix-store.js';
 import type { Prompt } from './prompt.js';
 import { isVideo, type Visual } from './visuals.js';
@@ -38,11 +38,15 @@ export interface KeyedPrompt extends PromptKeys {
  * What the keys and values of each token of a prompt depend on beside the ids up to it: the picture that it stands for,
  * and the pictures that it sees by cross-attention.
  *
- * @param unseenAttend whether tokens that see no tile depend on all pictures, later ones as well
+ * @param options.unseenAttend whether tokens that see no tile depend on all pictures, later ones as well; not unless given
+ * @param options.frequencies how frequencies depend on the length of the prompt; not at all unless given
  */
 export async function keyedPrompt(
-  { ids, imageAt, pictures, placements, visible }: Prompt,
-  unseenAttend = false,
+  { ids, imageAt, pictures, placements, visible, positions }: Prompt,
+  {
+    unseenAttend = false,
+    frequencies,
+  }: { readonly unseenAttend?: boolean | undefined; readonly frequencies?: FrequencyRule | undefined } = {},
 ): Promise<KeyedPrompt> {
   const pictureKeys = await Promise.all(
     pictures.map((one, i) => pictureKey(one, withoutPrompt(placements[i]!))),
@@ -62,19 +66,30 @@ export async function keyedPrompt(
     const sight = sightOf(at);
     return place === undefined ? sight : sight === undefined ? place : `${place} ${sight}`;
   });
-  return { ids, marks, pictureKeys, sight: sightOf(ids.length - 1) };
+  return {
+    ids,
+    marks,
+    pictureKeys,
+    sight: sightOf(ids.length - 1),
+    frequencies: frequencies?.nameFor(positions?.next ?? ids.length),
+  };
 }
 
 /** Tokens at the start that a prompt shares with what a sequence holds; one at least is left to read. */
 export const sharedPrefix = (prompt: PromptKeys, held: PromptKeys): number =>
   Math.min(prompt.ids.length - 1, sharedTokens(prompt, held));
 
-/** What a sequence holds that went on after a prompt: tokens that follow see what its last token saw. */
+/**
+ * What a sequence holds that went on after a prompt: tokens that follow see what its last token saw. Frequencies are
+ * those of the prompt, as prompts that share more than it are longer, unless the text was read anew on the way.
+ */
 export const continued = (
-  { ids, marks, sight }: KeyedPrompt,
+  { ids, marks, sight, frequencies }: KeyedPrompt,
   more: readonly number[],
   length: number,
+  rule?: FrequencyRule,
 ): PromptKeys => ({
   ids: [...ids, ...more].slice(0, length),
   marks: [...marks, ...more.map(() => sight)].slice(0, length),
+  frequencies: length > (rule?.readsAnewBeyond ?? Infinity) ? rule!.nameFor(length) : frequencies,
 });

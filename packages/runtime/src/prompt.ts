@@ -12,6 +12,7 @@ import type { ConversationTools, Question } from './message.js';
 import { describeVisuals, locate, placeVisuals } from './place-visuals.js';
 import { formedPlaces, formedText } from './prompt-form.js';
 import { encode, isFramed } from './render.js';
+import { refuseLongQuestion, refuseLongText } from './text-limit.js';
 import type { Visual } from './visuals.js';
 
 /** What prompts are made with. */
@@ -40,11 +41,23 @@ export interface Prompt {
 /**
  * The ids of a question: its text with the tokens of each picture in place of its placeholder.
  *
+ * @param known what processors said of the visuals, parallel to them; they are asked unless given
  * @throws InputError for an empty prompt, one that is too long, or image tokens that do not add up
  */
-export function buildPrompt(tools: PromptTools, question: Question, visuals: readonly Visual[]): Prompt {
+export function buildPrompt(
+  tools: PromptTools,
+  question: Question,
+  visuals: readonly Visual[],
+  known?: readonly ImagePlacement[],
+): Prompt {
   const { tokenizer, model } = tools;
-  const placed = placeVisuals(segmentsOf(tools, question, visuals), model, visuals);
+  refuseLongQuestion(tools, question);
+  const written = segmentsOf(tools, question, visuals);
+  refuseLongText(
+    tools,
+    written.reduce((length, { text }) => length + text.length, 0),
+  );
+  const placed = placeVisuals(written, model, visuals, known);
   const { pictures, placements } = placed;
   const form = formFor(tools, visuals);
   const ids = form

@@ -1,3 +1,5 @@
+import { parseJson } from '@weft/errors';
+
 /**
  * JSON as Python writes and reads it: with `NaN`, `Infinity` and `-Infinity`. NaN becomes the text `NaN`, which no field
  * takes.
@@ -6,7 +8,7 @@
  */
 export function parsePythonJson(text: string): unknown {
   const names: Readonly<Record<string, string>> = { NaN: '"NaN"', Infinity: '1e999', '-Infinity': '-1e999' };
-  return JSON.parse(
+  return parseJson(
     text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/gs, (found) => names[found] ?? found),
   );
 }

@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
 import type { Picture, PromptRule } from '@weft/spec';
 import type { Question } from './message.js';
+import { PictureMemory } from './picture-memory.js';
 import { isVideo, readPicture, readVideo, type ImageInput, type VideoInput, type Visual } from './visuals.js';
 
 /** Pictures and videos of a request that no part of a message has taken yet. */
@@ -13,16 +14,18 @@ interface Waiting {
  * Decodes the pictures and videos of a question, each kind in the order of its placeholders.
  *
  * @param backdrop what shows through transparent pixels
- * @throws InputError if one cannot be read, or if there are more or fewer than places for them
+ * @throws InputError if one cannot be read, if there are more or fewer than places for them, or if all together need too
+ * much memory
  */
 export async function readVisuals(
   { messages, images = [], videos = [] }: Question,
   signal?: AbortSignal,
   backdrop?: PromptRule['backdrop'],
 ): Promise<Visual[]> {
+  const { admit } = new PictureMemory();
   const read = {
-    image: (source: ImageInput): Promise<Visual> => readPicture(source, signal, backdrop),
-    video: (source: VideoInput): Promise<Visual> => readVideo(source, signal),
+    image: (source: ImageInput): Promise<Visual> => readPicture(source, { signal, backdrop, admit }),
+    video: (source: VideoInput): Promise<Visual> => readVideo(source, { signal, admit }),
   };
   const visuals: Visual[] = [];
   if (!messages) {

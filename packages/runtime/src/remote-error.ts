@@ -1,5 +1,6 @@
 import {
   ConfigError,
+  FileError,
   InputError,
   isWeftError,
   SessionError,
@@ -13,6 +14,10 @@ import {
 export interface SentError {
   readonly code: string | undefined;
   readonly message: string;
+  /** Code of the system, of errors of the file system. */
+  readonly reason?: string | undefined;
+  readonly where?: string | undefined;
+  readonly hint?: string | undefined;
   readonly stack: string | undefined;
 }
 
@@ -27,13 +32,26 @@ const classes: Readonly<Record<string, new (message: string) => WeftError>> = {
 
 export function packError(error: unknown): SentError {
   if (!(error instanceof Error)) return { code: undefined, message: String(error), stack: undefined };
-  return { code: isWeftError(error) ? error.code : undefined, message: error.message, stack: error.stack };
+  return {
+    code: isWeftError(error) ? error.code : undefined,
+    message: error.message,
+    ...(isWeftError(error) ? { where: error.where, hint: error.hint } : {}),
+    reason: error instanceof FileError ? error.reason : undefined,
+    stack: error.stack,
+  };
 }
 
 /** The error as its own class, with the stack of the other thread. */
-export function unpackError({ code, message, stack }: SentError): Error {
+export function unpackError({ code, message, reason, where, hint, stack }: SentError): Error {
   const Class = code === undefined ? undefined : classes[code];
-  const error = Class ? new Class(message) : new Error(message);
+  const error =
+    reason === undefined
+      ? Class
+        ? new Class(message)
+        : new Error(message)
+      : new FileError({ message, reason });
+  // The message has them already; a class would write them once more.
+  if (isWeftError(error)) Object.assign(error, { where, hint });
   if (stack !== undefined) error.stack = stack;
   return error;
 }

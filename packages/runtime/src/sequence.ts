@@ -120,6 +120,8 @@ export class Sequence {
     return {
       id: this.#id,
       ids: ids.slice(from, end),
+      // A text that is read in chunks is one text: all of it is turned by the frequencies of its whole length.
+      textLength: positions?.next ?? this.#next + ids.length,
       positions: Array.from(
         { length: this.#tools.shape.axes },
         (_, axis) => positions?.axes[axis]?.slice(from, end) ?? counted,

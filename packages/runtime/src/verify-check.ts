@@ -1,3 +1,4 @@
+import { InputError } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 
 /** One comparison with the reference. */
@@ -21,3 +22,17 @@ export const check = (name: string, maxDiff: number, tolerance: number): VerifyC
   tolerance,
   ok: maxDiff <= tolerance,
 });
+
+/** Whether a tensor has a shape; values in another order of axes are other values. */
+export const hasShape = ({ shape }: TensorData, expected: readonly number[]): boolean =>
+  shape.length === expected.length && shape.every((size, i) => size === expected[i]);
+
+/** @throws InputError if a reference has another shape than the model gives */
+export function requireShape(name: string, reference: TensorData, expected: readonly number[]): void {
+  if (hasShape(reference, expected)) return;
+  throw new InputError({
+    message: `${name} of the golden file is [${reference.shape.join(', ')}], but the model gives [${expected.join(', ')}].`,
+    where: 'golden.safetensors',
+    hint: 'The file belongs to another model or configuration, or its axes are in another order.',
+  });
+}

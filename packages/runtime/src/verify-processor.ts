@@ -1,11 +1,20 @@
 import { ConfigError, UnsupportedError } from '@weft/errors';
 import { fittedTo } from '@weft/feeds';
 import type { TensorData } from '@weft/graph';
-import { part, senseOf, type Model, type Picture, type ProcessedImages, type Video } from '@weft/spec';
+import {
+  part,
+  senseOf,
+  type ImagePlacement,
+  type ImageProcessor,
+  type Model,
+  type Picture,
+  type ProcessedImages,
+  type Video,
+} from '@weft/spec';
 import { files } from '@weft/weights';
 import type { LoadedModel } from './loaded-model.js';
 import { buildPrompt, type Prompt } from './prompt.js';
-import { check, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
+import { check, hasShape, type Metadata, type Tensors, type VerifyCheck } from './verify-check.js';
 import { readPicture } from './visuals.js';
 
 /** Share of pixel values that may differ at all. */
@@ -27,9 +36,11 @@ export async function processorChecks(
   if (!ids && !pixels && !videoPixels) return [];
   const pictures: Picture[] = [];
   for (const [name] of await numberedFiles(folder, /^image-(\d+)\.(png|jpe?g|webp)$/))
-    pictures.push(await readPicture(files.join(folder, name), undefined, model.prompt.backdrop));
+    pictures.push(await readPicture(files.join(folder, name), { backdrop: model.prompt.backdrop }));
   const videos = await readFrames(folder, Number(metadata['fps'] ?? 2));
   const checks: VerifyCheck[] = [];
+  const [image, video] = [senseOf(model, 'image'), senseOf(model, 'video')];
+  const placements = image && placedBySample(image.processor, pictures, golden['batch_num_images']);
   if (ids) {
     const text = await files.readText(files.join(folder, 'prompt.txt')).catch((cause: unknown) => {
       throw new ConfigError({
@@ -38,17 +49,18 @@ export async function processorChecks(
         cause,
       });
     });
-    const prompt = buildPrompt(loaded.parts, { prompt: text }, [...pictures, ...videos]);
+    const known = videos.length === 0 ? placements : undefined;
+    const prompt = buildPrompt(loaded.parts, { prompt: text }, [...pictures, ...videos], known);
     const wanted = Array.from(ids.data as BigInt64Array, Number);
     const same = prompt.ids.filter((id, i) => id === wanted[i]).length;
-    checks.push(check('input_ids', Math.max(wanted.length, prompt.ids.length) - same, 0));
+    const isRow = hasShape(ids, [1, wanted.length]);
+    checks.push(check('input_ids', isRow ? Math.max(wanted.length, prompt.ids.length) - same : Infinity, 0));
     const { expected_cross_attention_mask: mask } = golden;
     if (mask) checks.push(check('cross_attention_mask', maskDifference(mask, prompt), 0));
   }
-  const [image, video] = [senseOf(model, 'image'), senseOf(model, 'video')];
   if (pixels && image) {
     const { processor } = image;
-    const own = processor.process(pictures);
+    const own = processor.process(pictures, placements);
     checks.push(
       ...pixelChecks(model, patches ? 'image_patches' : 'pixel_values', pixels, {
         own,
@@ -76,20 +88,45 @@ export async function processorChecks(
   return checks;
 }
 
+/**
+ * Placements of the pictures of a golden file. The reference tells samples of one prompt apart where it is given a plain
+ * list of pictures: each is then one on its own, whatever the prompt says.
+ *
+ * @param counts pictures of each sample; all are one unless given
+ */
+function placedBySample(
+  processor: ImageProcessor,
+  pictures: readonly Picture[],
+  counts: TensorData | undefined,
+): ImagePlacement[] {
+  const totals = counts
+    ? Array.from(counts.data as BigInt64Array, Number).flatMap((count) =>
+        Array.from({ length: count }, () => count),
+      )
+    : [];
+  return pictures.map((picture, i) => processor.place(picture, i, totals[i] ?? pictures.length));
+}
+
 /** What the processor gives besides pixels. The measure is the number of values that differ. */
 function otherChecks(golden: Tensors, { inputs }: ProcessedImages): VerifyCheck[] {
-  return Object.entries(inputs).flatMap(([name, { data }]) => {
-    const wanted = golden[`expected_${name}`]?.data;
+  return Object.entries(inputs).flatMap(([name, { data, shape }]) => {
+    const wanted = golden[`expected_${name}`];
     if (!wanted || name === 'pixel_values' || name === 'image_patches') return [];
-    if (wanted.length !== data.length) return [check(name, Infinity, 0)];
-    const different = Array.from(wanted as Float32Array).filter((value, i) => value !== data[i]);
+    const isAlike = withoutOnes(wanted.shape).join() === withoutOnes(shape).join();
+    if (!isAlike) return [check(name, Infinity, 0)];
+    const different = Array.from(wanted.data as Float32Array).filter((value, i) => value !== data[i]);
     return [check(name, different.length, 0)];
   });
 }
 
+/** A shape without axes of 1 before others: references may have an axis for the rows of a batch. */
+const withoutOnes = (shape: readonly number[]): readonly number[] =>
+  shape.slice(shape.findIndex((size) => size !== 1));
+
 /** Tiles whose visibility differs from the reference's, over all tokens. */
-function maskDifference({ data }: TensorData, { visible }: Prompt): number {
-  if (visible?.length !== data.length) return Infinity;
+function maskDifference({ data, shape }: TensorData, { ids, visible }: Prompt): number {
+  const isOfRow = shape.length === 4 && shape[0] === 1 && shape[1] === ids.length;
+  if (!isOfRow || visible?.length !== data.length) return Infinity;
   return visible.filter((one, i) => BigInt(one) !== (data as BigInt64Array)[i]).length;
 }
 
@@ -151,7 +188,9 @@ function pixelChecks(
   { own, uniform }: { readonly own: ProcessedImages; readonly uniform: (byte: number) => ProcessedImages },
 ): VerifyCheck[] {
   const encoder = part(model, 'encoder');
-  const wanted = encoder.prepare ? reference : fittedTo(encoder.inputs[name]!, name, reference);
+  const wanted = encoder.prepare
+    ? reference
+    : fittedTo(encoder.inputs[name]!, name, reference, senseOf(model, 'image')!.processor);
   const actual = own.inputs[name]!.data as Float32Array;
   const expected = wanted.data as Float32Array;
   if (actual.length !== expected.length || own.inputs[name]!.shape.join() !== wanted.shape.join())

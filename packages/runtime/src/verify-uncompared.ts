@@ -1,27 +1,5 @@
 import { check, type Tensors, type VerifyCheck } from './verify-check.js';
 
-/** Inputs of the reference that say nothing new: what is in them follows from the tensor named here. */
-const derived: ReadonlyMap<string, string> = new Map([
-  ['pixel_mask', 'pixel_values'],
-  ['pixel_attention_mask', 'pixel_values'],
-  ['num_tiles', 'pixel_values'],
-  ['mm_token_type_ids', 'input_ids'],
-  ['token_type_ids', 'input_ids'],
-  ['second_per_grid_ts', 'video_grid_thw'],
-]);
-
-/** Tensors, and the names of those that were asked for. */
-export function watched(tensors: Tensors): { readonly tensors: Tensors; readonly asked: Set<string> } {
-  const asked = new Set<string>();
-  const proxy = new Proxy(tensors, {
-    get: (target, name: string) => {
-      asked.add(name);
-      return target[name];
-    },
-  });
-  return { tensors: proxy, asked };
-}
-
 /** Checks of what the model computes, and of what its processor and tokenizer prepare. */
 export interface DoneChecks {
   readonly computed: readonly VerifyCheck[];
@@ -45,7 +23,7 @@ export function uncomparedChecks(
   const counts = (name: string): boolean =>
     name.startsWith('expected_')
       ? expected.has(name.slice('expected_'.length))
-      : results.has(name) || asked.has(name) || Object.hasOwn(golden, derived.get(name) ?? '');
+      : results.has(name) || asked.has(name);
   return Object.keys(golden)
     .filter((name) => !counts(name))
     .map((name) => check(`${name}-uncompared`, 1, 0));

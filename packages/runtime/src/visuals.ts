@@ -1,5 +1,5 @@
 import { InputError } from '@weft/errors';
-import { decodeImage, type ImageSource } from '@weft/image';
+import { decodeImage, type DecodeOptions, type ImageSource } from '@weft/image';
 import type { Picture, PromptRule, SenseKind, Video } from '@weft/spec';
 
 /** A picture to look at: a path, a `file:` or `data:` URL, bytes, a Blob, or RGB samples in memory. */
@@ -27,19 +27,27 @@ export const kindOf = (visual: Visual): SenseKind => (isVideo(visual) ? 'video' 
 const isPicture = (source: ImageInput): source is Picture =>
   typeof source === 'object' && 'channels' in source && 'width' in source && 'data' in source;
 
+/** How pictures are read. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What shows through transparent pixels. */
+  readonly backdrop?: PromptRule['backdrop'];
+  /** Called with the size of each picture before it is decoded; may throw. */
+  readonly admit?: DecodeOptions['admit'];
+}
+
 /**
  * A picture in memory.
  *
- * @param backdrop what shows through transparent pixels
  * @throws InputError if it cannot be read
  */
 export async function readPicture(
   source: ImageInput,
-  signal?: AbortSignal,
-  backdrop?: PromptRule['backdrop'],
+  { signal, backdrop, admit }: ReadOptions = {},
 ): Promise<Picture> {
-  if (isPicture(source)) return source;
-  return decodeImage(source, { ...(signal ? { signal } : {}), ...(backdrop ? { alpha: backdrop } : {}) });
+  if (!isPicture(source)) return decodeImage(source, { signal, admit, alpha: backdrop });
+  admit?.(source);
+  return source;
 }
 
 /**
@@ -47,15 +55,15 @@ export async function readPicture(
  *
  * @throws InputError if a frame cannot be read, or the rate is not a number above 0
  */
-export async function readVideo(source: VideoInput, signal?: AbortSignal): Promise<Video> {
+export async function readVideo(source: VideoInput, options: ReadOptions = {}): Promise<Video> {
   const { frames, fps = usualRate } = source;
   if (!(fps > 0))
     throw new InputError({
       message: `A video has ${fps} frames a second, expected more than 0.`,
       hint: 'fps is how many of the frames make a second.',
     });
-  if (source.fps !== undefined && frames.every(isPicture)) return source as Video;
   const pictures: Picture[] = [];
-  for (const frame of frames) pictures.push(await readPicture(frame, signal));
+  for (const frame of frames) pictures.push(await readPicture(frame, options));
+  if (source.fps !== undefined && frames.every(isPicture)) return source as Video;
   return { frames: pictures, fps };
 }

@@ -9,10 +9,20 @@ import {
   readProcessor,
   type RecipeFiles,
 } from '@weft/models';
-import { senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
-import { files, fromFloat32, writeCheckpoint, writeFileAtomic, type TensorToWrite } from '@weft/weights';
-import { maxPositionsOf, readJsonObject } from './checkpoint-files.js';
+import { senseOf, sensePartsOf, type Json, type Model, type PartDefinition } from '@weft/spec';
+import {
+  files,
+  fromFloat32,
+  replaceFiles,
+  writeCheckpoint,
+  writeFileAtomic,
+  type TensorToWrite,
+} from '@weft/weights';
+import { maxPositionsOf } from './checkpoint-files.js';
+import { readJsonObject } from './read-json-object.js';
 import { configText } from './config-text.js';
+import { storedTensors } from './stored-tensors.js';
+import { isTokenizerFile, ownJson, tokenizerWith } from './write-tokenizer.js';
 
 /** A weight under its path in the model: float32 values, or stored bytes. */
 export type WeightToWrite = TensorToWrite | readonly [path: string, values: Float32Array];
@@ -35,22 +45,18 @@ export interface ModelToWrite {
   readonly maxShardBytes?: number | undefined;
 }
 
-const tokenizerFiles = [
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'chat_template.jinja',
-  'chat_template.json',
-  'tokenizer.model',
-];
+/** Files that say what a model is and how it is asked; those of tokenizers are in `write-tokenizer.ts`. */
+const modelFile =
+  /^((config|params|generation_config|preprocessor_config|processor_config|video_preprocessor_config)\.json|(model|consolidated)(-\d+-of-\d+)?\.safetensors(\.index\.json)?)$/;
 
 /**
  * Writes a model as a Hugging Face folder that `load` reads: weights, configuration, tokenizer, processor. Compositions
- * that LLaVA's class can express get a `config.json` that transformers loads. `config.json` is written last, so a folder
- * that is not finished does not load.
+ * that LLaVA's class can express get a `config.json` that transformers loads. A model that is there is replaced as one: what
+ * fails leaves it as it was, and a folder that is not finished does not load.
  *
  * @throws WeightError if a weight is missing, unknown or of another size
- * @throws ConfigError if the configuration could not be read back as this model, with its parameters and computation
+ * @throws ConfigError if the configuration could not be read back as this model, with its parameters and computation, if the
+ * tokenizer has no place for the placeholder, or if a file to copy is a link that leads out of its folder
  */
 export async function writeModel(folder: string, given: ModelToWrite): Promise<void> {
   const { model, tokenizerFrom, maxShardBytes, parts } = given;
@@ -58,26 +64,29 @@ export async function writeModel(folder: string, given: ModelToWrite): Promise<v
   const tensors = collect(model, given.weights);
   const preprocessor = given.preprocessor ?? (await ownPreprocessor(given));
   const config = await configFor(given);
-  await checkReadsBack(model, config, { preprocessor, parts, importPackage });
+  const { checkpoint } = await checkReadsBack(model, config, { preprocessor, parts, importPackage });
+  const stored = storedTensors(tensors, checkpoint);
   const tokenizer = tokenizerFrom === undefined ? undefined : await tokenizerWith(model, tokenizerFrom);
   const generation =
     given.generationConfig ??
-    (tokenizerFrom && (await readJsonObject(files.join(tokenizerFrom, 'generation_config.json')))) ??
-    undefined;
-
-  const json = (name: string, value: unknown) =>
-    writeFileAtomic(files.join(root, name), `${JSON.stringify(value, null, 2)}\n`);
-  await writeCheckpoint(root, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
-  if (tokenizer) await json('tokenizer.json', tokenizer);
-  if (tokenizerFrom !== undefined) await copyTokenizerFiles(tokenizerFrom, root);
-  if (preprocessor) await json('preprocessor_config.json', preprocessor);
+    (tokenizerFrom === undefined ? undefined : await ownJson(tokenizerFrom, 'generation_config.json'));
+  const texts = new Map<string, string | Uint8Array>(tokenizer);
+  const json = (name: string, value: unknown) => texts.set(name, `${JSON.stringify(value, null, 2)}\n`);
+  if (preprocessor) json('preprocessor_config.json', preprocessor);
   if (config['model_type'] === 'llava' && model.senses.length > 0)
-    await json('processor_config.json', llavaProcessorConfig(config, model));
-  if (generation) await json('generation_config.json', generation);
-  await writeFileAtomic(
-    files.join(root, 'config.json'),
-    configText({ ...config, dtype: config['dtype'] ?? storedType(tensors) }),
-  );
+    json('processor_config.json', llavaProcessorConfig(config, model));
+  if (generation) json('generation_config.json', generation);
+  texts.set('config.json', configText({ ...config, dtype: config['dtype'] ?? storedType(tensors) }));
+
+  await replaceFiles(root, {
+    write: async (fresh) => {
+      await writeCheckpoint(fresh, stored, maxShardBytes === undefined ? {} : { maxShardBytes });
+      for (const [name, text] of texts) await writeFileAtomic(files.join(fresh, name), text);
+    },
+    // Without a tokenizer of its own the model goes on with the one that is there.
+    isOld: (name) => modelFile.test(name) || (tokenizer !== undefined && isTokenizerFile(name)),
+    gates: ['config.json', 'params.json'],
+  });
 }
 
 /** One tensor for each parameter, in the order of the model. */
@@ -145,8 +154,11 @@ async function configFor({
   });
 }
 
-/** @throws ConfigError if a model made from the configuration would not take these weights, or compute something else */
-async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): Promise<void> {
+/**
+ * @returns the model that is made from the configuration
+ * @throws ConfigError if it would not take these weights, or compute something else
+ */
+async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): Promise<Model> {
   const again = await modelOf(JSON.parse(JSON.stringify(config)) as Json, files);
   const { rename = (name: string) => name } = again.checkpoint;
   const shapes = (named: Iterable<readonly [string, { readonly shape: readonly number[] }]>): string =>
@@ -169,77 +181,23 @@ async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): P
       where: model.name,
       hint: 'Keep the change in code: write the model as it was before the change, and open the weights with load(folder, { model }).',
     });
-}
-
-/** `tokenizer.json` of a folder, with the model's placeholder among its added tokens. */
-async function tokenizerWith(model: Model, folder: string): Promise<Json> {
-  const where = files.join(files.resolve(folder), 'tokenizer.json');
-  const tokenizer = await readJsonObject(where);
-  if (!tokenizer)
-    throw new ConfigError({
-      message: 'There is no tokenizer.json.',
-      where,
-      hint: 'Pass a folder with a fast tokenizer.',
-    });
-  const sense = senseOf(model, 'image');
-  if (!sense) return tokenizer;
-  const { placeholder: content, tokenId: id } = sense;
-  const added = (tokenizer['added_tokens'] ?? []) as readonly {
-    readonly id: number;
-    readonly content: string;
-  }[];
-  const vocabulary =
-    (tokenizer['model'] as { vocab?: Record<string, number> | [string, number][] } | undefined)?.vocab ?? {};
-  const pieces = Array.isArray(vocabulary)
-    ? vocabulary.map(([piece], i) => [piece, i] as const)
-    : Object.entries(vocabulary);
-  const known = [...added.map((token) => [token.content, token.id] as const), ...pieces];
-  const own = known.find(([piece]) => piece === content)?.[1];
-  if (own === id && added.some((token) => token.id === id)) return tokenizer;
-  const taken = known.find(([piece, other]) => other === id && piece !== content)?.[0];
-  if (taken !== undefined || (own !== undefined && own !== id))
-    throw new ConfigError({
-      message:
-        taken === undefined
-          ? `The tokenizer has '${content}' at ${own}, not at ${id}.`
-          : `The tokenizer uses the id ${id} for '${taken}' already.`,
-      where,
-      hint:
-        own === undefined
-          ? 'Choose an imageTokenId that is free.'
-          : `Compose the model with imageTokenId: ${own}.`,
-    });
-  const token = {
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  };
-  return { ...tokenizer, added_tokens: [...added, token].toSorted((a, b) => a.id - b.id) };
-}
-
-async function copyTokenizerFiles(from: string, to: string): Promise<void> {
-  for (const name of tokenizerFiles) {
-    const bytes = await files.readAll(files.join(from, name)).catch((error: unknown) => {
-      if (files.isMissing(error)) return undefined;
-      throw error;
-    });
-    if (bytes) await writeFileAtomic(files.join(to, name), bytes);
-  }
+  return again;
 }
 
 function llavaProcessorConfig(config: Json, model: Model): Json {
   const tower = config['vision_config'] as Json;
+  const sense = senseOf(model, 'image')!;
+  const { grid, pixels } = sensePartsOf(model, sense).encoder;
+  const strategy = config['vision_feature_select_strategy'];
+  const side = Math.floor(pixels.tileSize! / Number(tower['patch_size']));
+  const tokens = grid ? grid[0] * grid[1] : side * side;
   return {
     processor_class: 'LlavaProcessor',
-    image_token: senseOf(model, 'image')!.placeholder,
+    image_token: sense.placeholder,
     patch_size: tower['patch_size'],
-    vision_feature_select_strategy: config['vision_feature_select_strategy'],
-    // CLIP's class token.
-    num_additional_image_tokens: tower['model_type'] === 'clip_vision_model' ? 1 : 0,
+    vision_feature_select_strategy: strategy,
+    // Tokens of the tower beside its patches: `default` takes the first of them off again.
+    num_additional_image_tokens: tokens - side * side + (strategy === 'default' ? 1 : 0),
   };
 }
 

@@ -1,9 +1,12 @@
 /** Activations by the names that `config.json` files use. */
-export type ActivationName =
-  | 'gelu'
-  | 'gelu_pytorch_tanh'
-  | 'gelu_new'
-  | 'quick_gelu'
-  | 'silu'
-  | 'swish'
-  | 'relu2';
+export const activationNames = [
+  'gelu',
+  'gelu_pytorch_tanh',
+  'gelu_new',
+  'quick_gelu',
+  'silu',
+  'swish',
+  'relu2',
+] as const;
+
+export type ActivationName = (typeof activationNames)[number];

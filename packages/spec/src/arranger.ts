@@ -5,9 +5,9 @@ import type { PatchGrid } from './vision-encoder.js';
 
 /** How an arranger wants one picture cut, and what it makes of the pieces: plain data, which placements carry. */
 export interface ArrangedPicture {
-  /** The frame that the picture is fitted into and cut in, pixels. */
-  readonly resolution: readonly [height: number, width: number];
-  /** Rows and columns of tiles; the whole picture is one view more, the first. */
+  /** The frame that the picture is fitted into and cut in, pixels; `null` if it is seen as a whole only. */
+  readonly resolution: readonly [height: number, width: number] | null;
+  /** Rows and columns of tiles, 0 and 0 if there are none; the whole picture is one view more, the first. */
   readonly tiles: PatchGrid;
   /** Rows and columns of features that are read of the tiles. */
   readonly map: PatchGrid;
@@ -32,10 +32,9 @@ export interface Arranger extends Component {
   /**
    * How a picture of this size is cut, where the arranger decides it.
    *
-   * @param index number of the picture, for messages
-   * @throws InputError if nothing of the picture would be left
+   * @param total pictures of the conversation, on which it may depend
    */
-  plan?(size: { readonly width: number; readonly height: number }, index: number): ArrangedPicture;
+  plan?(size: { readonly width: number; readonly height: number }, total: number): ArrangedPicture;
   /** `[N, D]` of all tiles to `[tokens, D]` of all pictures. */
   arrange(rows: Value, inputs: Readonly<Record<string, Value>>): Value;
 }

@@ -50,14 +50,34 @@ export interface DecoderInputs {
   readonly hiddenStates: Value;
   /** int64 `[B, L]`, or `[A, B, L]` where positions have A axes. */
   readonly positionIds: Value;
+  /**
+   * int64 `[B]`: tokens of each row with those before and after the ones given, for a backbone whose frequencies depend
+   * on it; the largest position of the row and one more unless given.
+   */
+  readonly lengths?: Value | undefined;
   /** For layers that attend to images. Without it they are skipped. */
   readonly vision?: VisionContext | undefined;
+}
+
+/** How the frequencies of rotary positions depend on the length of the text. */
+export interface FrequencyRule {
+  /** Name of the frequencies of a text of so many tokens. Keys that were turned by frequencies of one name fit together. */
+  nameFor(length: number): string;
+  /**
+   * Tokens beyond which a text model reads a growing text anew, all of it by the frequencies of a long one; where it is
+   * absent, keys stay as they were turned when they were read.
+   */
+  readonly readsAnewBeyond?: number | undefined;
 }
 
 /** The language model: token embeddings, a stack of layers, a head. */
 export interface Backbone extends Component {
   readonly shape: DecoderShape;
   readonly layers: readonly DecoderLayer[];
+  /** Tokens of the longest text, where positions are stretched, of those that `max_position_embeddings` says. */
+  readonly longestText?: ((most: number) => number) | undefined;
+  /** Absent where frequencies are the same for texts of every length. */
+  readonly frequencies?: FrequencyRule | undefined;
   /** Parameters with a row for each token: the table of embeddings, and the head where it is not the table. */
   readonly tokenTables: readonly Parameter[];
   /**

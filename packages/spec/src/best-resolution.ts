@@ -1,21 +1,22 @@
 /**
- * The resolution that keeps most of a picture's pixels, and wastes least; of equals the first. `undefined` if it would
- * vanish in all. Sizes in pixels.
+ * The resolution that keeps most of a picture's pixels, and wastes least; of equals the first. Sizes in pixels. A picture
+ * so thin that it has no whole pixel in any of them gets the smallest. `undefined` if there are none.
+ *
+ * @see transformers 5.18, `select_best_resolution` in `image_processing_utils.py`
  */
 export function bestResolution(
   width: number,
   height: number,
   resolutions: readonly (readonly [height: number, width: number])[],
 ): readonly [number, number] | undefined {
-  let best:
-    | { readonly fit: readonly [number, number]; readonly effective: number; readonly wasted: number }
-    | undefined;
-  for (const fit of resolutions) {
-    const scale = Math.min(fit[1] / width, fit[0] / height);
+  let fit: readonly [number, number] | undefined;
+  let [most, least] = [0, Infinity];
+  for (const resolution of resolutions) {
+    const scale = Math.min(resolution[1] / width, resolution[0] / height);
     const effective = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height);
-    const wasted = fit[0] * fit[1] - effective;
-    if (effective > (best?.effective ?? 0) || (best && effective === best.effective && wasted < best.wasted))
-      best = { fit, effective, wasted };
+    const wasted = resolution[0] * resolution[1] - effective;
+    if (effective > most || (effective === most && wasted < least))
+      [fit, most, least] = [resolution, effective, wasted];
   }
-  return best?.fit;
+  return fit;
 }

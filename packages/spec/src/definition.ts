@@ -1,7 +1,9 @@
+import type { TakeNotice } from '@weft/errors';
 import type { AnyModule } from '@weft/graph';
 import type { Arranger, ArrangerFactory } from './arranger.js';
 import type { Backbone } from './backbone.js';
 import type { Component, Source } from './component.js';
+import type { ConfigFields } from './config-fields.js';
 import type { Connector, ConnectorFactory } from './connector.js';
 import type { Fusion } from './fusion.js';
 import type { CheckpointNames, CrossSight, ImageProcessor, PositionRule, VideoProcessor } from './model.js';
@@ -59,8 +61,12 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
   /** Kind and idea, for example `encoder-clip`; also what the part says of itself. */
   readonly id: string;
   readonly kind: K;
-  /** @throws ConfigError for a configuration that cannot be */
+  /**
+   * @throws ConfigError for a configuration that cannot be, naming the field; `checkConfig` does so by `fields`
+   */
   create(config: C): PartKinds[K];
+  /** What each field of the configuration may hold. */
+  readonly fields?: ConfigFields<C>;
   /** Published sizes by name; empty where there are none. */
   readonly presets: Readonly<Record<string, C>>;
   readonly source: Source;
@@ -71,14 +77,21 @@ export interface PartDefinition<K extends PartKind = PartKind, C = unknown> {
    */
   readonly types?: readonly string[];
   /**
-   * The configuration from a section of published files. @throws ConfigError naming the field that cannot be read
+   * The configuration from a section of published files.
+   *
+   * @param notice takes what the section says and the part does not apply
+   * @throws ConfigError naming the field that cannot be read
    */
-  read?(section: Json): C;
+  read?(section: Json, notice?: TakeNotice): C;
   /** The section of published files for a configuration; `undefined` where no such section can express it. */
   write?(config: C): Json | undefined;
   /** Pieces of stored tensors that are tensors of their own in the part. */
   readonly split?: CheckpointNames['split'];
+  /** Where files hold the part's tensors, if not under their own names. */
+  readonly stored?: CheckpointNames['stored'];
 }
+
+export type { TakeNotice } from '@weft/errors';
 
 /** What is known of a part before its package is imported: a line of the catalog. */
 export interface PartEntry {

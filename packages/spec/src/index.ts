@@ -1,10 +1,12 @@
-export type * from './activation.js';
+export * from './activation.js';
 export type * from './arranger.js';
 export type * from './backbone.js';
 export * from './best-resolution.js';
 export type * from './component.js';
+export * from './config-fields.js';
 export type * from './connector.js';
 export type * from './definition.js';
+export * from './floor-divide.js';
 export type * from './fusion.js';
 export type * from './model.js';
 export * from './ports.js';

@@ -76,6 +76,11 @@ export interface ImageProcessor {
   /** Package that defines it, where that is not one of Weft's: saved compositions name it. */
   readonly package?: string | undefined;
   /**
+   * What views of zeros are in tensors that the reference's processor lists by sample: `padding`, which fills up samples of
+   * fewer views than others and is not encoded. Views like others unless given.
+   */
+  readonly zeroViews?: 'padding' | undefined;
+  /**
    * Pixels as the plans of the placements say, so that what is encoded is what the prompt announced.
    *
    * @param placements what `place` returned for each picture, and `images` of the result; `place` is asked unless given,
@@ -250,10 +255,22 @@ export interface TensorJoin {
   readonly pieces: Readonly<Record<string, string>>;
 }
 
+/** Where a file holds a parameter. */
+export interface StoredPlace {
+  readonly name: string;
+  /** Place along a first axis, of a piece. */
+  readonly index?: number;
+}
+
 /** How tensors of a file become parameters of a model. */
 export interface CheckpointNames {
   /** Pieces of a stored tensor that are tensors of their own in the model, such as experts kept as one block. */
   readonly split?: (name: string, shape: readonly number[]) => readonly TensorSlice[] | undefined;
+  /**
+   * Where files of this kind hold a parameter, if not under its own path: under another name, or as a piece of a tensor with
+   * others. What `rename` and `split` read is written by it.
+   */
+  readonly stored?: (name: string) => StoredPlace | undefined;
   /** Tensors that are one parameter together, such as packed numbers and their scales; after the splitting. */
   readonly join?: (
     tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>,
@@ -261,7 +278,17 @@ export interface CheckpointNames {
   /** Path of the parameter that a tensor of the file belongs to. */
   readonly rename?: (name: string) => string;
   /** Why a tensor of the file is not used, or `undefined` if that would be an error. */
-  readonly unused?: (name: string) => string | undefined;
+  readonly unused?: (name: string) => UnusedReason | undefined;
+}
+
+/** Why a model does not use a tensor of a file. Where the tensor then holds known values, a look at it tells if it is so. */
+export interface UnusedReason {
+  /** Such as `computed from the config`. */
+  readonly reason: string;
+  /** What the tensor holds if the reason is true, for its shape: values that the model computes itself. */
+  readonly values?: (shape: readonly number[]) => Float32Array;
+  /** Whether the tensor repeats the table of token embeddings if the reason is true: a tied head. */
+  readonly isTokenTable?: boolean;
 }
 
 /**

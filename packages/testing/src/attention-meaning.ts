@@ -1,4 +1,4 @@
-import { mostNegative, type CacheLayout, type Dim, type Node } from '@weft/graph';
+import { blockedScore, blockingBias, type CacheLayout, type Dim, type DType, type Node } from '@weft/graph';
 import { broadcastOffsets, countOf, type Tensor } from './tensor.js';
 
 type Attention = 'Attention' | 'CachedAttention' | 'HeldAttention';
@@ -21,8 +21,9 @@ interface Line {
   readonly scale: number;
   /** Broadcasts to `[B, N, L, S]`. */
   readonly bias: Tensor | undefined;
-  /** Added to scores that are hidden. */
-  readonly hidden: number;
+  /** Score of a key that is hidden, or whose bias is at most `blocking`. */
+  readonly blocked: number;
+  readonly blocking: number;
   readonly isHidden: (row: number, query: number, token: number) => boolean;
 }
 
@@ -39,7 +40,7 @@ export const attentionMeaning: { readonly [O in Attention]: Meaning<O> } = {
       valueSize,
       scale,
       bias,
-      hidden: outputs[0]!.dtype === 'float16' ? -65504 : mostNegative,
+      ...blocksOf(outputs[0]!.dtype),
       // The last query stands at the last key.
       isHidden: (_row, query, token) => {
         const distance = query + count - length - token;
@@ -65,7 +66,7 @@ export const attentionMeaning: { readonly [O in Attention]: Meaning<O> } = {
       valueSize,
       scale,
       bias,
-      hidden: mostNegative,
+      ...blocksOf('float32'),
       isHidden: (row, query, token) => {
         const distance = past + query - token;
         const isLater = mask === 'causal' && distance < 0;
@@ -84,11 +85,16 @@ export const attentionMeaning: { readonly [O in Attention]: Meaning<O> } = {
       valueSize: values!.shape[3]!,
       scale,
       bias,
-      hidden: 0,
+      ...blocksOf('float32'),
       isHidden: () => false,
     });
   },
 };
+
+const blocksOf = (dtype: DType): Pick<Line, 'blocked' | 'blocking'> => ({
+  blocked: blockedScore(dtype),
+  blocking: blockingBias(dtype),
+});
 
 /** Keys or values `[B, S, K, H]`. */
 function tokens({ shape, data }: Tensor): NumberAt {
@@ -121,7 +127,8 @@ function attend(q: Tensor, line: Line): Tensor {
             product += q.data[at * size + i]! * line.keyAt(row, token, keyHead, i);
           const place = ((row * heads + head) * length + query) * count + token;
           const own = added ? bias.data[added[place]!]! : 0;
-          return product * line.scale + own + (line.isHidden(row, query, token) ? line.hidden : 0);
+          const isBlocked = own <= line.blocking || line.isHidden(row, query, token);
+          return isBlocked ? line.blocked : product * line.scale + own;
         });
         for (const [token, weight] of shares(scores).entries())
           for (let i = 0; i < valueSize; i++)

@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, isWeftError } from '@weft/errors';
 import { isModule } from '@weft/graph';
 import type { Component, Json, PartDefinition, PartKind, PartKinds } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
@@ -67,6 +67,8 @@ export function testDefinition<K extends PartKind, C>(
         expect({ ...stated, ...config }).toEqual(stated);
       });
 
+    if (definition.fields) testFields(definition, make, make(configs[0]).config as C);
+
     testSections(definition, {
       stated: (config) => make(config).config,
       configs: [...configs, ...Object.values<C>(presets)],
@@ -77,6 +79,53 @@ export function testDefinition<K extends PartKind, C>(
       it.each(types)('reads a section of type %s, or says which field is missing', (type) => {
         expectReadOrRefused(definition, make, { model_type: type });
       });
+  });
+}
+
+/** Values that are of the wrong type or out of bounds for one field or another; those of files, so no functions. */
+const oddValues: readonly unknown[] = [
+  null,
+  'odd',
+  '',
+  true,
+  -1,
+  0.5,
+  1e300,
+  2 ** 40,
+  [],
+  [null],
+  ['odd'],
+  {},
+  { odd: 1 },
+];
+
+/** A part that states its fields refuses what they cannot hold before it makes anything of it. */
+function testFields<K extends PartKind, C>(
+  { id, create, fields }: PartDefinition<K, C>,
+  make: (config: C) => unknown,
+  stated: C,
+): void {
+  const names = Object.keys(fields!);
+
+  it('knows every field that its part states, and names the closest one to others', () => {
+    expect(Object.keys(stated as object).filter((name) => !names.includes(name))).toEqual([]);
+    expect(() => create({ ...stated, unheardOf: 1 } as C)).toThrow(`${id}: there is no field 'unheardOf'.`);
+    const [name = ''] = names;
+    if (name.length > 3)
+      expect(() => create({ ...stated, [`${name}x`]: 1 } as C)).toThrow(`Did you mean '${name}'?`);
+    for (const config of [null, 'odd', []]) expect(() => create(config as C)).toThrow(ConfigError);
+  });
+
+  it.each(names)('takes %s of its type or refuses it by name', (name) => {
+    let refused = 0;
+    for (const value of oddValues)
+      try {
+        make({ ...stated, [name]: value } as C);
+      } catch (error) {
+        refused++;
+        if (!isWeftError(error)) throw error;
+      }
+    expect(refused).toBeGreaterThan(oddValues.length / 2);
   });
 }
 

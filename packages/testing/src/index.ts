@@ -21,6 +21,7 @@ export { testDefinition, type ContextOf, type DefinitionChecks } from './definit
 export { describeGraph, rebuild } from './describe-graph.js';
 export { testFusion, type FusionChecks } from './fusion-suite.js';
 export { checkGoldenRuns, type GoldenRuns } from './golden-runs.js';
+export { mulberry, testGoldenSizes, type Draw, type GoldenSizes } from './golden-sizes.js';
 export { checkGolden, readFixture, type Fixture, type Golden } from './golden.js';
 export type { Variants } from './variants.js';
 export { testVisionEncoder, type VisionEncoderChecks } from './vision-encoder-suite.js';

@@ -1,3 +1,6 @@
+import { Automaton } from './automaton.js';
+import type { LiteralText } from './literal-text.js';
+
 /** A token that is found in the text before any other step: a control token, a placeholder, or a whole word. */
 export interface AddedToken {
   readonly id: number;
@@ -14,9 +17,6 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
-/** Half-open range `[start, end)` of UTF-16 units. */
-export type TextRange = readonly [start: number, end: number];
-
 /** One piece of a split text: an added token, or a run of ordinary text. */
 export interface TextPiece {
   readonly start: number;
@@ -25,24 +25,15 @@ export interface TextPiece {
   readonly token: AddedToken | undefined;
 }
 
-interface TrieNode {
-  readonly children: Map<string, TrieNode>;
-  token?: AddedToken;
-}
+// Rust's \w: joiners belong to words.
+const wordCharacter = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 
-const wordCharacter = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
-const leadingSpace = /^\p{White_Space}*/u;
-
-const overlaps = (ranges: readonly TextRange[], start: number, end: number): boolean =>
-  ranges.some(([from, to]) => start < to && from < end);
-
-const covers = (ranges: readonly TextRange[], start: number, end: number): boolean =>
-  ranges.some(([from, to]) => from <= start && end <= to);
+const isSpace = (text: string, at: number): boolean => /\p{White_Space}/u.test(text.charAt(at));
 
 function spaceBefore(text: string, end: number, floor: number): number {
   let start = end;
-  while (start > floor && /\p{White_Space}/u.test(text.charAt(start - 1))) start--;
-  return start;
+  while (start > floor && isSpace(text, start - 1)) start--;
+  return Math.max(start, floor);
 }
 
 const touchesWord = (text: string, start: number, end: number): boolean => {
@@ -51,66 +42,89 @@ const touchesWord = (text: string, start: number, end: number): boolean => {
   return wordCharacter.test(before) || wordCharacter.test(after);
 };
 
+/** Occurrences of the searched texts by their start, the longest of each start first. */
+class Occurrences {
+  readonly #last: Int32Array;
+  readonly #shorter: number[] = [];
+  readonly #ends: number[] = [];
+  readonly #tokens: number[] = [];
+
+  constructor(automaton: Automaton, text: string) {
+    this.#last = new Int32Array(text.length).fill(-1);
+    automaton.scan(text, (token, start, end) => {
+      this.#shorter.push(this.#last[start]!);
+      this.#last[start] = this.#ends.push(end) - 1;
+      this.#tokens.push(token);
+    });
+  }
+
+  get none(): boolean {
+    return this.#ends.length === 0;
+  }
+
+  *at(start: number): Generator<readonly [token: number, end: number]> {
+    for (let match = this.#last[start]!; match >= 0; match = this.#shorter[match]!)
+      yield [this.#tokens[match]!, this.#ends[match]!];
+  }
+
+  isStart(at: number): boolean {
+    return this.#last[at]! >= 0;
+  }
+}
+
 /**
- * Builds the search for added tokens: leftmost, then longest, as the `tokenizers` library does.
+ * Builds the search for added tokens: leftmost, then longest, as the `tokenizers` library does. The work grows with the
+ * length of the text, whatever the tokens.
  *
  * @param tokens - tokens with the text to search for (`pattern`), which differs from their content after normalisation.
- * @returns a function that splits a text. Special tokens that touch a `literal` range are left in the text.
+ * @returns a function that splits a text. Special tokens that touch `literal` text are left in the text.
  */
 export function addedTokenSplitter(
   tokens: readonly { readonly pattern: string; readonly token: AddedToken }[],
-): (text: string, literal: readonly TextRange[]) => TextPiece[] {
-  const root: TrieNode = { children: new Map() };
-  for (const { pattern, token } of tokens) {
-    if (pattern === '') continue;
-    let node = root;
-    for (const unit of pattern.split('')) {
-      const next: TrieNode = node.children.get(unit) ?? { children: new Map() };
-      node.children.set(unit, next);
-      node = next;
-    }
-    node.token ??= token;
-  }
-
-  const matchesAt = (text: string, start: number): { token: AddedToken; end: number }[] => {
-    const found: { token: AddedToken; end: number }[] = [];
-    let node = root.children.get(text.charAt(start));
-    for (let end = start + 1; node; end++) {
-      if (node.token) found.unshift({ token: node.token, end });
-      node = end < text.length ? node.children.get(text.charAt(end)) : undefined;
-    }
-    return found;
-  };
+): (text: string, literal: LiteralText) => TextPiece[] {
+  // The first of several tokens with one text counts; the automaton keeps the last.
+  const automaton = new Automaton(tokens.map(({ pattern }, at) => [pattern, at] as const).reverse());
 
   return (text, literal) => {
+    const occurrences = new Occurrences(automaton, text);
     const pieces: TextPiece[] = [];
     let done = 0;
-    let at = 0;
-    while (at < text.length) {
-      const found = matchesAt(text, at);
-      const longest = found[0];
-      if (!longest) {
+    let spaceEnd = 0;
+    const spaceAfter = (start: number): number => {
+      // A run of white space is looked at once, however many tokens end in it.
+      spaceEnd = Math.max(spaceEnd, start);
+      while (spaceEnd < text.length && isSpace(text, spaceEnd)) spaceEnd++;
+      return spaceEnd;
+    };
+    for (let at = 0; at < text.length && !occurrences.none;) {
+      if (!occurrences.isStart(at)) {
         at++;
         continue;
       }
-      const match = found.find(({ token, end }) => !token.special || !overlaps(literal, at, end));
+      let longest: { token: AddedToken; end: number } | undefined;
+      let match: { token: AddedToken; end: number } | undefined;
+      for (const [number, end] of occurrences.at(at)) {
+        const { token } = tokens[number]!;
+        longest ??= { token, end };
+        if (token.special && literal.overlaps(at, end)) continue;
+        match = { token, end };
+        break;
+      }
       // The text of a special token that stands in literal text is used up, as with split_special_tokens.
-      const usedUp = longest.token.special && covers(literal, at, longest.end);
+      const usedUp = longest?.token.special && literal.covers(at, longest.end);
       if (!match || usedUp) {
-        at = usedUp ? longest.end : at + 1;
+        at = usedUp ? longest!.end : at + 1;
         continue;
       }
-      if (match.token.singleWord && touchesWord(text, at, match.end)) {
-        at = match.end;
-        continue;
-      }
-      const start = match.token.lstrip ? spaceBefore(text, at, done) : at;
-      const end =
-        match.end + (match.token.rstrip ? (leadingSpace.exec(text.slice(match.end))?.[0].length ?? 0) : 0);
-      if (done < start) pieces.push({ start: done, end: start, token: undefined });
-      pieces.push({ start, end, token: match.token });
-      done = end;
+      const { token, end } = match;
+      const found = at;
       at = end;
+      if (token.singleWord && touchesWord(text, found, end)) continue;
+      const start = token.lstrip ? spaceBefore(text, found, done) : found;
+      const stop = token.rstrip ? spaceAfter(end) : end;
+      if (done < start) pieces.push({ start: done, end: start, token: undefined });
+      pieces.push({ start, end: stop, token });
+      done = stop;
     }
     if (done < text.length) pieces.push({ start: done, end: text.length, token: undefined });
     return pieces;

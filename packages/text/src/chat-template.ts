@@ -1,7 +1,6 @@
-import { joinPath, readTextFile } from '#backend';
-import { compileTemplate } from './jinja.js';
-import { readJsonFile } from './read-json-file.js';
-import { renderSegments, type Segment } from './chat-segments.js';
+import type { RenderLimits } from '@weft/jinja';
+import type { Segment } from './chat-segments.js';
+import { render } from './render-apart.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** One part of a message: text, or the place of an image or a video. */
@@ -23,8 +22,8 @@ export interface RenderChatOptions {
   /** The checkpoint's Jinja template. */
   readonly template: string;
   readonly messages: readonly ChatMessage[];
-  /** Gives the special tokens that user text must not become, and the default of `tokens`. */
-  readonly tokenizer: Pick<Tokenizer, 'specialTokens' | 'specialTokenNames'>;
+  /** Gives the default of `tokens`. */
+  readonly tokenizer: Pick<Tokenizer, 'specialTokenNames'>;
   /** Whether to end with the beginning of an answer; false by default. */
   readonly addGenerationPrompt?: boolean | undefined;
   /** Special tokens by the names the template uses (`bos_token`, …); those of the tokenizer by default. */
@@ -33,65 +32,36 @@ export interface RenderChatOptions {
   readonly extra?: Readonly<Record<string, unknown>> | undefined;
   /** The time that `strftime_now` tells; the present by default. */
   readonly now?: Date | undefined;
+  /** Bounds of the work; those that are left out are `defaultLimits` of `@weft/jinja`. */
+  readonly limits?: Partial<RenderLimits> | undefined;
 }
 
 /**
- * Renders a conversation with the checkpoint's own template. Text of messages never becomes a special token: it comes
- * back in `user` segments, which `encodeSegments` encodes as ordinary text.
+ * Renders a conversation once, with the checkpoint's own template, as Jinja2 3.1.6 does with the settings of
+ * transformers. Text of messages never becomes a special token: it comes back in `user` segments, which
+ * `encodeSegments` encodes as ordinary text. Every character that comes from a message is in one, also where the
+ * template trims, cuts, changes or quotes the text.
  *
- * Where the template puts the text through unchanged (or trimmed), the `user` segments hold all of it. Where it takes
- * the text apart, they hold the pieces that read like special tokens, and the rest counts as template.
+ * The caller's thread is held for as long as `limits` allow. Within `withRenderThread` a rendering that takes more than
+ * a moment goes on in a thread of its own.
  *
  * @throws {ConfigError} if the template cannot be parsed.
- * @throws {InputError} if the template refuses the messages.
+ * @throws {InputError} if the template refuses the messages, or passes a limit.
  */
 export function renderChat(options: RenderChatOptions): Segment[] {
   const { template, messages, tokenizer, addGenerationPrompt = false, extra = {} } = options;
-  const render = compileTemplate(template);
-  const now = options.now ?? new Date();
   const tokens = options.tokens ?? tokenizer.specialTokenNames;
-  return renderSegments({
+  return render({
+    template,
     messages,
-    specialTokens: tokenizer.specialTokens,
-    avoid: template + JSON.stringify([messages, extra, tokens]),
-    render: (prepared) =>
-      render(
-        {
-          ...tokens,
-          tools: null,
-          documents: null,
-          ...extra,
-          messages: prepared,
-          add_generation_prompt: addGenerationPrompt,
-        },
-        now,
-      ),
+    variables: {
+      ...tokens,
+      tools: null,
+      documents: null,
+      ...extra,
+      add_generation_prompt: addGenerationPrompt,
+    },
+    now: options.now,
+    limits: options.limits ?? {},
   });
-}
-
-function templateIn(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (!Array.isArray(value)) return 'default' in value ? templateIn(value.default) : undefined;
-  const named = (value as { name?: unknown; template?: unknown }[]).find((entry) => entry.name === 'default');
-  return templateIn(named?.template);
-}
-
-/**
- * Reads the chat template of a checkpoint folder: `chat_template.jinja`, else the `chat_template` field of
- * `chat_template.json`, `processor_config.json` or `tokenizer_config.json` (of several, the one named `default`).
- *
- * @returns `undefined` if there is none: a base model may have none, and its prompts are plain text
- */
-export async function loadChatTemplate(folder: string): Promise<string | undefined> {
-  const text = await readTextFile(joinPath(folder, 'chat_template.jinja'));
-  if (text !== undefined) return text;
-  const files = ['chat_template.json', 'processor_config.json', 'tokenizer_config.json'];
-  for (const file of files) {
-    const json = await readJsonFile(joinPath(folder, file));
-    if (typeof json !== 'object' || json === null || !('chat_template' in json)) continue;
-    const template = templateIn(json.chat_template);
-    if (template !== undefined) return template;
-  }
-  return undefined;
 }

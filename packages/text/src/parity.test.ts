@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { encodeSegments } from './chat-segments.js';
-import { loadChatTemplate, renderChat, type ChatMessage } from './chat-template.js';
+import { renderChat, type ChatMessage } from './chat-template.js';
+import { loadChatTemplate } from './chat-template-files.js';
 import { createStreamingDecoder } from './streaming-decoder.js';
 import { loadTokenizer } from './tokenizer.js';
 

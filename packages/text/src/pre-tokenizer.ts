@@ -1,6 +1,11 @@
-import { UnsupportedError } from '@weft/errors';
+import { ConfigError, UnsupportedError } from '@weft/errors';
 import { byteAlphabet } from './byte-alphabet.js';
-import { libraryPattern } from './library.js';
+import {
+  compilePattern,
+  findByJavaScript,
+  type FindMatches,
+  type PatternConfig,
+} from './pattern/text-pattern.js';
 
 type Behavior = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';
 
@@ -8,7 +13,7 @@ type Behavior = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext'
 export interface PreTokenizerConfig {
   readonly type: string;
   readonly pretokenizers?: readonly PreTokenizerConfig[];
-  readonly pattern?: { readonly Regex?: string; readonly String?: string };
+  readonly pattern?: PatternConfig;
   readonly behavior?: string;
   readonly invert?: boolean;
   readonly individual_digits?: boolean;
@@ -21,7 +26,10 @@ export interface PreTokenizerConfig {
   readonly length?: number;
 }
 
-/** Cuts one run of text into the pieces the vocabulary model sees; `first` tells that the run begins the input. */
+/**
+ * Cuts one run of text into the pieces the vocabulary model sees; `first` tells that the run begins the input. Where the
+ * beginning of the run is left out, the first piece is empty.
+ */
 export type PreTokenize = (text: string, first: boolean) => string[];
 
 interface Part {
@@ -29,21 +37,31 @@ interface Part {
   readonly matched: boolean;
 }
 
-function partsOf(text: string, pattern: RegExp): Part[] {
+/** Matches of a pattern of JavaScript that is known to take linear time. */
+const findAll =
+  (pattern: RegExp): FindMatches =>
+  (text) =>
+    Array.from(text.matchAll(pattern), (match) => [match.index, match.index + match[0].length]).flat();
+
+function partsOf(text: string, find: FindMatches): Part[] {
+  const ranges = find(text);
   const parts: Part[] = [];
   let done = 0;
-  for (const match of text.matchAll(pattern)) {
-    if (match[0] === '') continue;
-    if (done < match.index) parts.push({ text: text.slice(done, match.index), matched: false });
-    parts.push({ text: match[0], matched: true });
-    done = match.index + match[0].length;
+  for (let at = 0; at < ranges.length; at += 2) {
+    const [start, end] = [ranges[at]!, ranges[at + 1]!];
+    if (done < start) parts.push({ text: text.slice(done, start), matched: false });
+    parts.push({ text: text.slice(start, end), matched: true });
+    done = end;
   }
   if (done < text.length) parts.push({ text: text.slice(done), matched: false });
   return parts;
 }
 
 function arrange(parts: readonly Part[], behavior: Behavior): string[] {
-  if (behavior === 'Removed') return parts.filter((part) => !part.matched).map((part) => part.text);
+  if (behavior === 'Removed') {
+    const kept = parts.filter((part) => !part.matched).map((part) => part.text);
+    return parts[0]?.matched && parts[0].text !== '' ? ['', ...kept] : kept;
+  }
   if (behavior === 'Isolated') return parts.map((part) => part.text);
   const joined: Part[] = [];
   const ordered = behavior === 'MergedWithNext' ? [...parts].reverse() : parts;
@@ -61,9 +79,9 @@ function arrange(parts: readonly Part[], behavior: Behavior): string[] {
 }
 
 const split =
-  (pattern: RegExp, behavior: Behavior, invert = false): PreTokenize =>
+  (find: FindMatches, behavior: Behavior, invert = false): PreTokenize =>
   (text) => {
-    const parts = partsOf(text, pattern);
+    const parts = partsOf(text, find);
     return arrange(invert ? parts.map((part) => ({ ...part, matched: !part.matched })) : parts, behavior);
   };
 
@@ -83,7 +101,7 @@ const behaviorOf = (name: string | undefined): Behavior => {
 function metaspace(config: PreTokenizerConfig): PreTokenize {
   const mark = config.replacement ?? '▁';
   const scheme = config.prepend_scheme ?? (config.add_prefix_space === false ? 'never' : 'always');
-  const words = split(new RegExp(mark.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gu'), 'MergedWithNext');
+  const words = split(compilePattern({ String: mark }), 'MergedWithNext');
   return (text, first) => {
     const marked = text.replaceAll(' ', mark);
     const prepend = scheme === 'always' || (scheme === 'first' && first);
@@ -92,11 +110,12 @@ function metaspace(config: PreTokenizerConfig): PreTokenize {
   };
 }
 
+const gpt2Words = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
 function byteLevel(config: PreTokenizerConfig): PreTokenize {
   const alphabet = byteAlphabet();
   const encoder = new TextEncoder();
-  const words =
-    /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+  const words = findByJavaScript(gpt2Words);
   return (text) => {
     const prefixed = config.add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
     const pieces =
@@ -106,6 +125,11 @@ function byteLevel(config: PreTokenizerConfig): PreTokenize {
 }
 
 function fixedLength(length: number): PreTokenize {
+  if (!Number.isInteger(length) || length < 1)
+    throw new ConfigError({
+      message: `The length of pieces is ${JSON.stringify(length)}, expected a whole number of at least 1.`,
+      where: 'tokenizer.json, pre_tokenizer.length',
+    });
   return (text) => {
     const characters = [...text];
     const pieces: string[] = [];
@@ -119,7 +143,7 @@ const sequence =
   (steps: readonly PreTokenize[]): PreTokenize =>
   (text, first) =>
     steps.reduce<string[]>(
-      (pieces, step) => pieces.flatMap((piece, at) => step(piece, first && at === 0)),
+      (pieces, step) => pieces.flatMap((piece, at) => (piece === '' ? [''] : step(piece, first && at === 0))),
       [text],
     );
 
@@ -131,32 +155,35 @@ const sequence =
  */
 export function preTokenizer(config: PreTokenizerConfig | null | undefined): PreTokenize {
   if (!config) return (text) => [text];
-  const punctuation = /[\p{P}!-/:-@[-`{-~]/gu;
+  const punctuation = findAll(/[\p{P}!-/:-@[-`{-~]/gu);
+  const spaces = findAll(/\p{White_Space}/gu);
   switch (config.type) {
     case 'Sequence':
       return sequence((config.pretokenizers ?? []).map(preTokenizer));
     case 'Split':
-      return split(libraryPattern(config.pattern ?? {}), behaviorOf(config.behavior), config.invert ?? false);
+      return split(compilePattern(config.pattern ?? {}), behaviorOf(config.behavior), config.invert ?? false);
     case 'ByteLevel':
       return byteLevel(config);
     case 'Metaspace':
       return metaspace(config);
     case 'Digits':
-      return split(/\p{N}/gu, config.individual_digits ? 'Isolated' : 'Contiguous');
+      return split(findAll(/\p{N}/gu), config.individual_digits ? 'Isolated' : 'Contiguous');
     case 'Punctuation':
       return split(punctuation, behaviorOf(config.behavior));
     case 'Whitespace':
       return split(
-        /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{White_Space}]+/gu,
+        findAll(
+          /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu,
+        ),
         'Removed',
         true,
       );
     case 'WhitespaceSplit':
-      return split(/\p{White_Space}/gu, 'Removed');
+      return split(spaces, 'Removed');
     case 'BertPreTokenizer':
-      return sequence([split(/\p{White_Space}/gu, 'Removed'), split(punctuation, 'Isolated')]);
+      return sequence([split(spaces, 'Removed'), split(punctuation, 'Isolated')]);
     case 'CharDelimiterSplit':
-      return (text) => text.split(config.delimiter ?? ' ').filter((piece) => piece !== '');
+      return split(compilePattern({ String: config.delimiter ?? ' ' }), 'Removed');
     case 'FixedLength':
       return fixedLength(config.length ?? 5);
   }

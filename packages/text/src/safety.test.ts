@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { encodeSegments } from './chat-segments.js';
-import { loadChatTemplate, renderChat } from './chat-template.js';
+import { renderChat } from './chat-template.js';
+import { loadChatTemplate } from './chat-template-files.js';
 import { createStreamingDecoder } from './streaming-decoder.js';
 import { loadTokenizer, type Tokenizer } from './tokenizer.js';
 

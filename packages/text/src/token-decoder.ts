@@ -1,12 +1,12 @@
 import { UnsupportedError } from '@weft/errors';
 import { byteAlphabet } from './byte-alphabet.js';
-import { libraryPattern } from './library.js';
+import { compilePattern, replaceMatches, type PatternConfig } from './pattern/text-pattern.js';
 
 /** A `decoder` entry of tokenizer.json. */
 export interface DecoderConfig {
   readonly type: string;
   readonly decoders?: readonly DecoderConfig[];
-  readonly pattern?: { readonly Regex?: string; readonly String?: string };
+  readonly pattern?: PatternConfig;
   readonly content?: string;
   readonly start?: number;
   readonly stop?: number;
@@ -16,6 +16,8 @@ export interface DecoderConfig {
   readonly prefix?: string;
   readonly suffix?: string;
   readonly cleanup?: boolean;
+  readonly pad_token?: string;
+  readonly word_delimiter_token?: string;
 }
 
 /** One step from tokens to text. It takes pieces one by one and keeps what a later piece may still change. */
@@ -23,6 +25,8 @@ export interface DecoderStage {
   push(piece: string): string[];
   flush(): string[];
 }
+
+type MakeStage = () => DecoderStage;
 
 const each = (change: (piece: string) => string): DecoderStage => ({
   push: (piece) => [change(piece)],
@@ -44,8 +48,9 @@ function whole(change: (text: string) => string): DecoderStage {
   };
 }
 
+const bytes = new Map(byteAlphabet().map((character, byte) => [character, byte]));
+
 function byteLevel(): DecoderStage {
-  const bytes = new Map(byteAlphabet().map((character, byte) => [character, byte]));
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const encoder = new TextEncoder();
   return {
@@ -77,7 +82,7 @@ function byteFallback(): DecoderStage {
   };
   return {
     push(piece) {
-      const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(piece)?.[1];
+      const hex = /^<0x([0-9A-Fa-f]{2}|\+[0-9A-Fa-f])>$/.exec(piece)?.[1];
       if (hex === undefined) return [...flush(), piece];
       bytes.push(Number.parseInt(hex, 16));
       return [];
@@ -120,16 +125,14 @@ function strip({ content = ' ', start = 0, stop = 0 }: DecoderConfig, fused: boo
   };
 }
 
-function replace(config: DecoderConfig, fused: boolean): DecoderStage {
-  const { String: text } = config.pattern ?? {};
+function replace(config: DecoderConfig, fused: boolean): MakeStage {
   const content = config.content ?? '';
-  if (text !== undefined) {
-    const change = (piece: string): string => piece.replaceAll(text, () => content);
-    return fused && text.length > 1 ? replaceAcross(text, content) : each(change);
-  }
-  const pattern = libraryPattern(config.pattern ?? {});
-  const change = (piece: string): string => piece.replaceAll(pattern, () => content);
-  return fused ? whole(change) : each(change);
+  const text = config.pattern?.String;
+  if (fused && text && text.length > 1) return () => replaceAcross(text, content);
+  const find = compilePattern(config.pattern ?? {});
+  const change = (piece: string): string => (piece === '' ? piece : replaceMatches(find, piece, content));
+  const isOneCharacter = text !== undefined && text.length === 1;
+  return () => (fused && !isOneCharacter ? whole(change) : each(change));
 }
 
 /** Replaces a text that may be spread over pieces. What could be its beginning is held back. */
@@ -186,6 +189,25 @@ function wordPiece(config: DecoderConfig): DecoderStage {
     },
     flush() {
       first = true;
+      return [];
+    },
+  };
+}
+
+/** Connectionist temporal classification: a token that comes again right after itself counts once. */
+function ctc(config: DecoderConfig): DecoderStage {
+  const [pad, delimiter] = [config.pad_token ?? '<pad>', config.word_delimiter_token ?? '|'];
+  let previous: string | undefined;
+  return {
+    push(piece) {
+      if (piece === previous) return [];
+      previous = piece;
+      const text = pad === '' ? piece : piece.replaceAll(pad, '');
+      const cleaned = (config.cleanup ?? true) ? cleanUp(text, true).replaceAll(delimiter, ' ') : text;
+      return cleaned === '' ? [] : [cleaned];
+    },
+    flush() {
+      previous = undefined;
       return [];
     },
   };
@@ -260,38 +282,43 @@ export function cleanUpStage(): DecoderStage {
  * Builds the way from tokens to text from a `decoder` of tokenizer.json. All decoding goes through these stages, so
  * text that is emitted token by token equals text that is decoded at once.
  *
+ * @returns a function that makes the stages for one text; patterns are compiled once
  * @throws {UnsupportedError} for a type that is not known.
  */
-export function decoderStages(config: DecoderConfig | null | undefined): DecoderStage[] {
-  if (!config) return [spaced()];
+export function decoderStages(config: DecoderConfig | null | undefined): () => DecoderStage[] {
+  if (!config) return () => [spaced()];
   let fused = false;
-  return flatten(config).map((step) => {
+  const makers = flatten(config).map((step): MakeStage => {
+    const fusedBefore = fused;
     switch (step.type) {
       case 'ByteLevel':
         fused = true;
-        return byteLevel();
+        return byteLevel;
       case 'Fuse':
         fused = true;
-        return each((piece) => piece);
+        return () => each((piece) => piece);
       case 'ByteFallback':
-        return byteFallback();
+        return byteFallback;
       case 'Strip':
-        return strip(step, fused);
+        return () => strip(step, fusedBefore);
       case 'Replace':
-        return replace(step, fused);
+        return replace(step, fusedBefore);
       case 'Metaspace':
-        return metaspace(step, fused);
+        return () => metaspace(step, fusedBefore);
       case 'WordPiece':
-        return wordPiece(step);
+        return () => wordPiece(step);
       case 'BPEDecoder':
-        return suffixed(step.suffix ?? '</w>');
+        return () => suffixed(step.suffix ?? '</w>');
+      case 'CTC':
+        return () => ctc(step);
     }
     throw new UnsupportedError({
       message: `The token decoder '${step.type}' is not supported.`,
       where: 'tokenizer.json, decoder',
-      hint: 'Supported: Sequence, ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder.',
+      hint: 'Supported: Sequence, ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC.',
     });
   });
+  return () => makers.map((make) => make());
 }
 
 const flatten = (config: DecoderConfig): DecoderConfig[] =>

@@ -1,3 +1,4 @@
+import { ConfigError } from '@weft/errors';
 import type { AddedToken } from './added-tokens.js';
 
 /** A token in a tokenizer file: its text, or its text with flags. */
@@ -68,14 +69,10 @@ export function configuredTokens(config: TokenizerConfig): TokenEntry[] {
   const extra = Array.isArray(config.extra_special_tokens)
     ? (config.extra_special_tokens as TokenEntry[])
     : [];
-  return [
-    ...listed,
-    ...[
-      ...Object.values(specialTokenNames(config)),
-      ...extra,
-      ...(config.additional_special_tokens ?? []),
-    ].map(special),
-  ];
+  // The older name counts where the newer one says nothing.
+  const isSaid = Object.keys(config.extra_special_tokens ?? {}).length > 0;
+  const older = isSaid ? [] : (config.additional_special_tokens ?? []);
+  return [...listed, ...[...Object.values(specialTokenNames(config)), ...extra, ...older].map(special)];
 }
 
 /**
@@ -88,8 +85,15 @@ export function mergeAddedTokens(
   vocabulary: { readonly idOf: (token: string) => number | undefined; readonly size: number },
 ): AddedToken[] {
   const tokens = new Map<string, AddedToken>();
+  let next = vocabulary.size;
   const add = (entry: TokenEntry, id: number): void => {
+    next = Math.max(next, id + 1);
     const flags = typeof entry === 'string' ? { content: entry } : entry;
+    if (typeof flags?.content !== 'string' || !Number.isInteger(id) || id < 0)
+      throw new ConfigError({
+        message: `An added token has the content ${JSON.stringify(flags?.content)} and the id ${JSON.stringify(id)}, expected a text and a whole number.`,
+        where: 'tokenizer.json, added_tokens; tokenizer_config.json, added_tokens_decoder',
+      });
     tokens.set(flags.content, {
       id,
       content: flags.content,
@@ -110,7 +114,6 @@ export function mergeAddedTokens(
       if (isSpecial && !present.special) tokens.set(content, { ...present, special: true });
       continue;
     }
-    const next = Math.max(vocabulary.size, ...[...tokens.values()].map((token) => token.id + 1));
     add(entry, vocabulary.idOf(content) ?? next);
   }
   return [...tokens.values()];

@@ -83,12 +83,25 @@ describe('createTokenizer', () => {
     expect(encode('a\uD83Db')).toEqual(encode('a\uFFFDb'));
   });
 
+  it.each<[string, object]>([
+    ['an added token that is no text', { added_tokens: [{ id: 4, content: 0 }] }],
+    ['an id that is no whole number', { model: { ...letters.model, vocab: { a: 1.5 }, merges: [] } }],
+    ['a pattern that is no text', { normalizer: { type: 'Replace', pattern: { String: [] } } }],
+    ['pieces of no length', { pre_tokenizer: { type: 'FixedLength', length: 0 } }],
+    ['a normalizer without a kind', { normalizer: 5 }],
+    ['a merge of a token that is missing', { model: { ...letters.model, merges: ['y z'] } }],
+  ])('refuses %s', (_, fields) => {
+    expect(() => createTokenizer({ ...letters, ...fields } as TokenizerJson)).toThrow(
+      /tokenizer\.json|not supported/,
+    );
+  });
+
   it('refuses what it cannot follow', () => {
     expect(() => createTokenizer({ model: {} } as unknown as TokenizerJson)).toThrow(ConfigError);
     expect(() => createTokenizer({ ...letters, pre_tokenizer: { type: 'UnicodeScripts' } })).toThrow(
       UnsupportedError,
     );
-    expect(() => createTokenizer({ ...letters, decoder: { type: 'CTC' } })).toThrow(UnsupportedError);
+    expect(() => createTokenizer({ ...letters, decoder: { type: 'Unknown' } })).toThrow(UnsupportedError);
     expect(() => createTokenizer(letters).encode(3 as unknown as string)).toThrow(InputError);
   });
 });

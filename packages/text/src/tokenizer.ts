@@ -1,7 +1,9 @@
-import { ConfigError, InputError } from '@weft/errors';
+import { ConfigError, InputError, isWeftError, type TakeNotice } from '@weft/errors';
 import { joinPath } from '#backend';
-import { addedTokenSplitter, type TextPiece, type TextRange } from './added-tokens.js';
-import { libraryTokenizer } from './library.js';
+import { addedTokenSplitter, type TextPiece } from './added-tokens.js';
+import { checkTokenizerFiles } from './check-files.js';
+import { LiteralText, type TextRange } from './literal-text.js';
+import { normalizer, type NormalizerConfig } from './normalizer.js';
 import { preTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
 import { readJsonFile } from './read-json-file.js';
 import {
@@ -31,7 +33,7 @@ import {
 export interface TokenizerJson {
   readonly model: ModelConfig;
   readonly added_tokens?: readonly (Exclude<TokenEntry, string> & { readonly id: number })[] | null;
-  readonly normalizer?: Readonly<Record<string, unknown>> | null;
+  readonly normalizer?: NormalizerConfig | null;
   readonly pre_tokenizer?: PreTokenizerConfig | null;
   readonly post_processor?: Parameters<typeof frameOf>[0];
   readonly decoder?: DecoderConfig | null;
@@ -82,6 +84,11 @@ export interface Tokenizer {
   readonly specialTokenNames: Readonly<Record<string, string>>;
   /** The largest id plus one, added tokens included. */
   readonly vocabSize: number;
+  /**
+   * Length of the longest token, in UTF-16 units. One token stands for no more text than that, unless the tokenizer leaves
+   * text out or joins it: white space beside added tokens, unknown words.
+   */
+  readonly longestToken: number;
   readonly bosToken: string | undefined;
   readonly eosToken: string | undefined;
   readonly padToken: string | undefined;
@@ -94,15 +101,8 @@ export interface Tokenizer {
 export interface TokenizerOptions {
   /** Tokens to be treated as special although the files do not mark them so: placeholders of images, for example. */
   readonly placeholders?: readonly string[] | undefined;
-}
-
-function normalizerOf(config: TokenizerJson['normalizer']): ((text: string) => string) | undefined {
-  if (!config) return undefined;
-  const { normalizer } = libraryTokenizer({
-    normalizer: config,
-    model: { type: 'BPE', vocab: {}, merges: [] },
-  });
-  return (text) => (normalizer && text !== '' ? normalizer.normalize(text) : text);
+  /** Takes what the files say and is not applied. */
+  readonly notice?: TakeNotice | undefined;
 }
 
 // A lone surrogate has no UTF-8 form; its replacement has the same length, so ranges stay valid.
@@ -124,17 +124,42 @@ function checkTokenizerJson(json: TokenizerJson): void {
  * Follows the `tokenizers` library (normalizer, pre-tokenizer, model, decoder as the file says) and transformers'
  * `PreTrainedTokenizerFast` (`add_bos_token`, `add_eos_token`, special tokens of the configuration).
  *
- * @throws {ConfigError} if there is no vocabulary, or no token for a placeholder.
- * @throws {UnsupportedError} for a pre-tokenizer or decoder that is not known.
+ * @throws {ConfigError} if there is no vocabulary, no token for a placeholder, or a field of a wrong kind.
+ * @throws {UnsupportedError} for a normalizer, pre-tokenizer or decoder that is not known, and for patterns that cannot
+ * be matched in bounded time.
  */
 export function createTokenizer(
   tokenizerJson: TokenizerJson,
   tokenizerConfig: TokenizerConfig = {},
-  { placeholders = [] }: TokenizerOptions = {},
+  options: TokenizerOptions = {},
 ): Tokenizer {
   checkTokenizerJson(tokenizerJson);
+  checkTokenizerFiles(tokenizerJson, tokenizerConfig);
+  try {
+    return build(tokenizerJson, tokenizerConfig, options);
+  } catch (cause) {
+    if (isWeftError(cause) || !(cause instanceof Error)) throw cause;
+    throw new ConfigError({
+      message: `A field of the tokenizer's files has a value of a wrong kind: ${cause.message}`,
+      where: 'tokenizer.json, tokenizer_config.json',
+      hint: 'Save the fast tokenizer again: AutoTokenizer.from_pretrained(…).save_pretrained(folder).',
+      cause,
+    });
+  }
+}
+
+function build(
+  tokenizerJson: TokenizerJson,
+  tokenizerConfig: TokenizerConfig,
+  { placeholders = [], notice }: TokenizerOptions,
+): Tokenizer {
+  if (tokenizerJson.model.dropout)
+    notice?.({
+      where: 'tokenizer.json: model.dropout',
+      message: `Merges are left out by chance (${tokenizerJson.model.dropout}) in training; here none is.`,
+    });
   const model = vocabularyModel(tokenizerJson.model);
-  const normalize = normalizerOf(tokenizerJson.normalizer);
+  const normalize = normalizer(tokenizerJson.normalizer);
   const preTokenize = preTokenizer(tokenizerJson.pre_tokenizer);
   const fromFiles = mergeAddedTokens(
     tokenizerJson.added_tokens ?? [],
@@ -151,6 +176,12 @@ export function createTokenizer(
   const tokenOf = new Map(added.map((token) => [token.id, token.content]));
   const tokenToId = (token: string): number | undefined => idOf.get(token) ?? model.idOf(token);
   const idToToken = (id: number): string | undefined => tokenOf.get(id) ?? model.tokenOf(id);
+
+  // What decoding sees of an added token is the text that encoding looks for.
+  const shownOf = new Map(
+    added.map(({ id, content, normalized }) => [id, normalized ? normalize(content) : content]),
+  );
+  const shown = (id: number): string | undefined => shownOf.get(id) ?? model.tokenOf(id);
 
   const unknown = placeholders.filter((token) => tokenToId(token) === undefined);
   if (unknown.length > 0)
@@ -171,27 +202,28 @@ export function createTokenizer(
   );
   const normalized = added
     .filter((token) => token.normalized)
-    .map((token) => ({ pattern: normalize?.(token.content) ?? token.content, token }));
-  const splitNormalized = normalized.length > 0 ? addedTokenSplitter(normalized) : undefined;
+    .map((token) => ({ pattern: normalize(token.content), token }));
+  const splitNormalized = addedTokenSplitter(normalized);
+  const guardsNormalized = normalized.some(({ token }) => token.special);
 
-  const encodeRun = (raw: string, first: boolean, literal: readonly TextRange[]): number[] => {
-    const text = normalize?.(raw) ?? raw;
-    const moved = (at: number): number => (normalize ? normalize(raw.slice(0, at)).length : at);
-    const ranges = splitNormalized
-      ? literal.map(([start, end]): TextRange => [moved(start), end >= raw.length ? text.length : moved(end)])
-      : [];
-    const pieces: readonly TextPiece[] = splitNormalized?.(text, ranges) ?? [
-      { start: 0, end: text.length, token: undefined },
-    ];
-    if (literal.length > 0) literalModel ??= vocabularyModel(tokenizerJson.model, reachable);
-    const words = literal.length > 0 && literalModel ? literalModel : model;
-    return pieces.flatMap(({ start, end, token }) =>
-      token
-        ? [token.id]
-        : preTokenize(text.slice(start, end), first && start === 0)
-            .filter((word) => word !== '')
-            .flatMap((word) => words.encode(word)),
+  const encodeRun = (raw: string, first: boolean, literal: LiteralText): number[] => {
+    const text = normalize(raw);
+    const place = (at: number): number =>
+      at >= raw.length ? text.length : normalize(raw.slice(0, at)).length;
+    const pieces: readonly TextPiece[] = splitNormalized(
+      text,
+      guardsNormalized ? literal.moved(place) : literal,
     );
+    if (!literal.isEmpty) literalModel ??= vocabularyModel(tokenizerJson.model, reachable);
+    const words = !literal.isEmpty && literalModel ? literalModel : model;
+    const ids: number[] = [];
+    for (const { start, end, token } of pieces) {
+      if (token) ids.push(token.id);
+      else
+        for (const word of preTokenize(text.slice(start, end), first && start === 0))
+          if (word !== '') for (const id of words.encode(word)) ids.push(id);
+    }
+    return ids;
   };
 
   const names = Object.fromEntries(
@@ -214,20 +246,18 @@ export function createTokenizer(
     tokenizerConfig.clean_up_tokenization_spaces === true &&
     (!isBpe ||
       tokenizerConfig['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true);
+  const stagesOf = decoderStages(tokenizerJson.decoder);
   const incrementalDecoder = ({ skipSpecialTokens = false }: DecodeOptions = {}): IncrementalDecoder => {
-    const stages = [...decoderStages(tokenizerJson.decoder), ...(cleans ? [cleanUpStage()] : [])];
+    const stages = [...stagesOf(), ...(cleans ? [cleanUpStage()] : [])];
     return {
       push(id) {
-        const token = idToToken(id);
+        const token = shown(id);
         if (token === undefined || (skipSpecialTokens && skipped.has(token))) return '';
         return pushThrough(stages, token);
       },
       flush: () => flushThrough(stages),
     };
   };
-  // Building the stages once shows an unknown decoder now instead of after the first answer.
-  incrementalDecoder();
-
   return {
     encode(input, { addSpecialTokens = true, parseSpecialTokens = true, literal = [] } = {}) {
       if (typeof input !== 'string')
@@ -236,12 +266,14 @@ export function createTokenizer(
           where: 'encode',
         });
       const text = wellFormed(input);
-      const ranges: readonly TextRange[] = parseSpecialTokens
-        ? literal.filter(([start, end]) => start < end)
-        : [[0, text.length]];
-      const ids = splitRaw(text, ranges).flatMap(({ start, end, token }) =>
-        token ? [token.id] : encodeRun(text.slice(start, end), start === 0, rangesWithin(ranges, start, end)),
-      );
+      const literalText = new LiteralText(parseSpecialTokens ? literal : [[0, text.length]]);
+      const ids: number[] = [];
+      for (const { start, end, token } of splitRaw(text, literalText)) {
+        if (token) ids.push(token.id);
+        else
+          for (const id of encodeRun(text.slice(start, end), start === 0, literalText.within(start, end)))
+            ids.push(id);
+      }
       return addSpecialTokens ? [...frame.before, ...ids, ...frame.after] : ids;
     },
     decode(ids, options) {
@@ -256,6 +288,10 @@ export function createTokenizer(
     specialTokens,
     specialTokenNames: names,
     vocabSize: added.reduce((size, token) => Math.max(size, token.id + 1), model.size),
+    longestToken: added.reduce(
+      (longest, { content }) => Math.max(longest, content.length),
+      model.longestToken,
+    ),
     bosToken,
     eosToken,
     padToken,
@@ -264,11 +300,6 @@ export function createTokenizer(
     padTokenId,
   };
 }
-
-const rangesWithin = (ranges: readonly TextRange[], start: number, end: number): TextRange[] =>
-  ranges
-    .map(([from, to]): TextRange => [Math.max(from, start) - start, Math.min(to, end) - start])
-    .filter(([from, to]) => from < to);
 
 /**
  * Reads the tokenizer of a checkpoint folder: `tokenizer.json`, and where they exist `tokenizer_config.json`,
@@ -285,9 +316,14 @@ export async function loadTokenizer(folder: string, options?: TokenizerOptions):
       where: file,
       hint: 'Save the fast tokenizer: AutoTokenizer.from_pretrained(…).save_pretrained(folder).',
     });
-  const config = ((await readJsonFile(joinPath(folder, 'tokenizer_config.json'))) ?? {}) as TokenizerConfig;
+  const stated = ((await readJsonFile(joinPath(folder, 'tokenizer_config.json'))) ?? {}) as TokenizerConfig;
+  // transformers takes what stands around a text from tokenizer.json, where there is one.
+  const { add_bos_token: _bos, add_eos_token: _eos, ...config } = stated;
   if (config.added_tokens_decoder) return createTokenizer(json, config, options);
-  const map = ((await readJsonFile(joinPath(folder, 'special_tokens_map.json'))) ?? {}) as TokenizerConfig;
+  // Of this file transformers 5 does not know the older name of further tokens.
+  const { additional_special_tokens: _further, ...map } = ((await readJsonFile(
+    joinPath(folder, 'special_tokens_map.json'),
+  )) ?? {}) as TokenizerConfig;
   const more = ((await readJsonFile(joinPath(folder, 'added_tokens.json'))) ?? {}) as Record<string, number>;
   const merged: TokenizerConfig = { ...config, ...map };
   const specials = new Set(

@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { writeFileAtomic } from '@weft/weights';
+import { withFileErrors } from '@weft/errors';
+import { makeFolder, writeFileAtomic } from '@weft/weights';
 import { resize } from '@weft/image';
 import { makeExample } from './world/example.js';
 
@@ -43,11 +44,14 @@ export async function openPool(
   { first, count, size }: PoolSlice,
   report: (done: number) => void = () => {},
 ): Promise<Pool> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const file = join(folder, `pictures-v${worldVersion}-${first}-${count}-${size}.rgb`);
   const length = count * size * size * 3;
   const known = await stat(file).catch(() => null);
-  if (known?.size === length) return { first, count, size, pixels: await readAll(file, length) };
+  if (known?.size === length) {
+    const pixels = await withFileErrors(file, () => readAll(file, length));
+    return { first, count, size, pixels };
+  }
 
   const pixels = new Uint8Array(length);
   const slice = 1000;

@@ -1,13 +1,12 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namedParameters } from '@weft/graph';
-import { fromFloat32, writeCheckpoint, writeFileAtomic } from '@weft/weights';
+import { fromFloat32, makeFolder, writeCheckpoint, writeFileAtomic } from '@weft/weights';
 import { tinyConfig, tinyModel, tinyPreprocessor } from './model.js';
 import { chatTemplate, tinyTokenizer, tinyTokenizerConfig, tinyTokens } from './tokenizer.js';
 
 /** Writes the embedded model as a Hugging Face folder, weights in half precision. */
 export async function saveTiny(folder: string, weights: ReadonlyMap<string, Float32Array>): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const parameters = namedParameters((await tinyModel()).module);
   const tensors = [...parameters].map(([name, { shape }]) => ({
     name,

@@ -4,11 +4,14 @@ import {
   crossFeeds,
   inTokenOrder,
   joinRuns,
+  requireAllRead,
   sharesRuns,
   sightRuns,
   visualPlaces,
+  watched,
   type PlacedRow,
   type SightRun,
+  type Tensors,
 } from '@weft/feeds';
 import { senseOf, type ImagePlacement, type Model } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
@@ -44,10 +47,10 @@ export function collate(examples: readonly TrainingExample[], model: Model): Bat
       throw new InputError({
         message: `Sample ${row} of the batch has ${inputIds.length} ids and ${labels.length} labels.`,
       });
-  const length = Math.max(...examples.map(({ inputIds }) => inputIds.length));
+  const length = examples.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
   const rows = examples.map(({ inputIds }): PlacedRow => ({ ids: inputIds, columns: [...inputIds.keys()] }));
-  const runs = examples.flatMap(({ inputIds, images }) =>
-    images ? inTokenOrder(sightRuns(model, images), inputIds, model) : [],
+  const runs = examples.flatMap(({ inputIds, images }, row) =>
+    images ? inTokenOrder(runsOf(model, images, row), inputIds, model) : [],
   );
   const ids = new Array<number>(examples.length * length).fill(0);
   for (const [row, { inputIds }] of examples.entries())
@@ -69,6 +72,14 @@ export function collate(examples: readonly TrainingExample[], model: Model): Bat
     tokens: rows.reduce((sum, row) => sum + row.ids.length, 0),
     hasImages: runs.length > 0,
   };
+}
+
+/** @throws InputError naming tensors of a sample that the model does not read */
+function runsOf(model: Model, images: Tensors, row: number): readonly SightRun[] {
+  const given = watched(images);
+  const runs = sightRuns(model, given.tensors);
+  requireAllRead(images, given, `Sample ${row} of the batch`);
+  return runs;
 }
 
 /** Flat places that predict a supervised token, and the token that follows each. */

@@ -1,10 +1,12 @@
-import { ConfigError, WeftError } from '@weft/errors';
+import { ConfigError, WeftError, WeightError } from '@weft/errors';
+import { checkThreads } from '@weft/runtime';
 import type { Model } from '@weft/spec';
 import { collate, type Batch } from './batch.js';
 import type { TrainingExample } from './training-example.js';
 import { sampleIndex, type Dataset } from './dataset.js';
 import { listParameters } from './describe.js';
-import { appendMetric, openMetrics, writeLossPlot, type Metric } from './metrics.js';
+import type { Metric } from './metric.js';
+import { appendMetric, openMetrics, writeLossPlot } from './metrics.js';
 import { Optimizer } from './optimizer.js';
 import { loadRunState, runKey, saveRunState, type RunState } from './run-state.js';
 import { planStage, type Stage } from './stage.js';
@@ -26,6 +28,7 @@ export interface FitOptions {
   readonly evaluation?: { readonly data: Dataset; readonly samples: number; readonly every: number };
   /** Updates between two saved states. Default 200. */
   readonly saveEvery?: number;
+  /** Threads of ONNX Runtime, at most as many as the machine has processors; the physical cores unless given. */
   readonly threads?: number;
   readonly onMetric?: (metric: Metric, stage: Stage) => void;
   /** Stops after the update in progress; the state is saved. */
@@ -38,10 +41,13 @@ export interface FitOptions {
  * The same options give the same bits, also when the run is stopped and goes on.
  *
  * @throws ConfigError if a weight is missing, or the folder holds another run, or one of another model
+ * @throws InputError if there are more threads than processors
+ * @throws FileError if the folder cannot be written
  * @throws WeftError with the code `WEFT_ABORTED` after the signal
  */
 export async function fit(options: FitOptions): Promise<Map<string, Float32Array>> {
   const { model, stages, folder, seed } = options;
+  checkThreads(options.threads, 'fit');
   const parameters = listParameters(model);
   const weights = new Map(
     parameters.map(({ path, shape }) => {
@@ -56,7 +62,16 @@ export async function fit(options: FitOptions): Promise<Map<string, Float32Array
     seed,
   );
   let state: RunState | null = await loadRunState(folder, key);
-  for (const [path, value] of state?.weights ?? []) weights.set(path, value);
+  for (const [path, value] of state?.weights ?? []) {
+    const shape = weights.get(path)?.shape;
+    if (shape?.join() !== value.shape.join())
+      throw new WeightError({
+        message: `The state has the weight '${path}' of the shape [${value.shape.join(', ')}], expected ${shape ? `[${shape.join(', ')}]` : 'no such weight'}.`,
+        where: folder,
+        hint: 'The state was changed, or is that of another model. Use an empty folder.',
+      });
+    weights.set(path, value);
+  }
   const begun = state ?? { stage: 0, step: 0 };
   const names = stages.map((run) => run.stage.name);
   const metrics = await openMetrics(folder, ({ stage, step }) => {

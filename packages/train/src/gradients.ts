@@ -93,6 +93,7 @@ export class Gradients {
     return Number(outputs['loss']!.data[0]);
   }
 
+  /** Frees the sessions. A second call does nothing. */
   async release(): Promise<void> {
     for (const program of this.#programs.values()) await program.release();
     this.#programs.clear();

@@ -95,6 +95,7 @@ describe('jsonlDataset', () => {
     ['{"messages": [{"role": "user", "content": "?"}]}', /last message is of the role 'user'/],
     [line('?', ['missing.png']), /There is not an image .*missing\.png/],
     [line('<image> <image> <image>', ['a.png', 'b.png']), /3 marks <image>, but there are 2 images/],
+    [line('?').replace('{', '{"videos":["a.mp4"],'), /has videos, which are not trained with/],
     [line([{ type: 'image' }]), /1 image parts, but there are 0 images/],
   ])('names the line that cannot be used: %s', async (bad, message) => {
     const failure = dataset(line('good'), '', bad).catch((error: unknown) => error);

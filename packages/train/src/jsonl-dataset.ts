@@ -1,4 +1,4 @@
-import { InputError, isWeftError } from '@weft/errors';
+import { InputError, isWeftError, parseJson, reasonOf, shown } from '@weft/errors';
 import { roles, type ConversationTools, type Message, type MessagePart, type Role } from '@weft/runtime';
 import { files, type OpenFile } from '@weft/weights';
 import type { Dataset } from './dataset.js';
@@ -7,6 +7,11 @@ import { checkTurns, sftExample } from './sft.js';
 export interface JsonlOptions extends ConversationTools {
   /** Folder to which image paths are relative; that of the file unless given. */
   readonly images?: string | undefined;
+  /**
+   * Whether images may lie outside of that folder, by an absolute path, `..` or a symbolic link; they may not unless given,
+   * since samples of others could name any file of the machine.
+   */
+  readonly allowOutside?: boolean | undefined;
   /** Most tokens of a sample; no limit unless given. */
   readonly maxLength?: number | undefined;
 }
@@ -21,28 +26,25 @@ interface Sample {
  * Conversations of a JSON Lines file, one in each line: `{ "messages": [{ "role", "content" }], "images": ["a.png"] }`.
  * A content is a text or a list of `{ "type": "text", "text" }` and `{ "type": "image" }`. In texts `<image>` marks the
  * places of pictures if it occurs as often as there are images; without marks and parts the pictures come first in the
- * first user message. Other fields are left alone.
+ * first user message. Videos are refused; other fields are left alone.
  *
- * Every line is checked at once, and that its images exist; samples are read when they are asked for.
+ * Every line is checked at once, and that its images exist and lie in their folder; samples are read when they are asked
+ * for.
  *
- * @throws InputError naming the line, if it is not such a conversation or an image does not exist
+ * @throws InputError naming the line, if it is not such a conversation, or an image does not exist or lies elsewhere
  */
 export async function jsonlDataset(file: string, options: JsonlOptions): Promise<Dataset> {
   const path = files.resolve(file);
   const folder = options.images === undefined ? files.dirname(path) : files.resolve(options.images);
   const lines = await findLines(path);
+  const { allowOutside = false } = options;
   const known = new Set<string>();
   for (const line of lines) {
-    for (const image of parseSample(await readLine(path, line), `${path}:${line.number}`).images) {
-      const found = files.resolve(image, folder);
-      if (known.has(found)) continue;
-      if ((await files.kindOf(found).catch(() => undefined)) !== 'file')
-        throw new InputError({
-          message: `There is not an image ${found}.`,
-          where: `${path}:${line.number}`,
-          hint: 'Image paths are relative to the folder `images`, or else to that of the file.',
-        });
-      known.add(found);
+    const where = `${path}:${line.number}`;
+    for (const image of parseSample(await readLine(path, line), where).images) {
+      if (known.has(image)) continue;
+      await findImage(image, { folder, allowOutside, where });
+      known.add(image);
     }
   }
   return {
@@ -52,17 +54,48 @@ export async function jsonlDataset(file: string, options: JsonlOptions): Promise
       const where = `${path}:${line.number}`;
       const { messages, images } = parseSample(await readLine(path, line), where);
       try {
-        return await sftExample({
-          ...options,
-          messages,
-          images: images.map((image) => files.resolve(image, folder)),
-        });
+        const found: string[] = [];
+        // Again, since links may have been changed since.
+        for (const image of images) found.push(await findImage(image, { folder, allowOutside, where }));
+        return await sftExample({ ...options, messages, images: found });
       } catch (error) {
         if (isWeftError(error)) throw new InputError({ message: error.message, where, cause: error });
         throw error;
       }
     },
   };
+}
+
+/** The path of a row's image, if there is one and it may be read. */
+async function findImage(
+  image: string,
+  {
+    folder,
+    allowOutside,
+    where,
+  }: { readonly folder: string; readonly allowOutside: boolean; readonly where: string },
+): Promise<string> {
+  const fail = (message: string, hint: string): never => {
+    throw new InputError({ message, where, hint });
+  };
+  const outside = (how: string): never =>
+    fail(
+      `The image ${shown(image, 200)} ${how} the folder of images, ${folder}.`,
+      'Put it there, or allow it: `allowOutside` of jsonlDataset, "allowOutside": true beside "file" in a training configuration, or weft train --allow-outside.',
+    );
+  if (image.includes('\0'))
+    fail(`The path of an image, ${shown(image, 200)}, has a NUL character.`, 'Mend the path.');
+  const found = files.resolve(image, folder);
+  if (!allowOutside && files.relative(folder, found) === undefined) outside('lies outside of');
+  if ((await files.kindOf(found).catch(() => undefined)) !== 'file')
+    fail(
+      `There is not an image ${shown(found, 300)}.`,
+      'Image paths are relative to the folder `images`, or else to that of the file.',
+    );
+  const [home, target] = [await files.realpath(folder), await files.realpath(found)];
+  if (!allowOutside && files.relative(home, target) === undefined)
+    outside(`is a symbolic link that leads to ${target}, outside of`);
+  return found;
 }
 
 /** Place of a line in the file, bytes. */
@@ -83,6 +116,8 @@ async function findLines(path: string): Promise<Line[]> {
     number++;
   };
   try {
+    // A pipe or a device may have no end.
+    if ((await files.kindOf(path)) !== 'file') throw new Error('it is not a file');
     await withFile(path, async (file) => {
       const chunk = new Uint8Array(2 ** 16);
       for (let count = 1; count > 0;) {
@@ -96,7 +131,7 @@ async function findLines(path: string): Promise<Line[]> {
     });
   } catch (cause) {
     throw new InputError({
-      message: `The samples cannot be read: ${(cause as Error).message}.`,
+      message: `The samples cannot be read: ${reasonOf(cause)}.`,
       where: path,
       hint: 'Check the path.',
       cause,
@@ -137,13 +172,15 @@ function parseSample(text: string, where: string): Sample {
   };
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
-    return fail(`The line is not valid JSON: ${(cause as Error).message}.`);
+    return fail(`The line is not valid JSON: ${reasonOf(cause)}.`);
   }
   if (typeof json !== 'object' || json === null)
     return fail(`The line is ${text.slice(0, 40)}, expected an object.`);
-  const { messages, images = [] } = json as { messages?: unknown; images?: unknown };
+  const { messages, images = [], videos } = json as Record<'messages' | 'images' | 'videos', unknown>;
+  if (videos !== undefined && !(Array.isArray(videos) && videos.length === 0))
+    return fail('The line has videos, which are not trained with.', 'Give single frames as images.');
   if (!Array.isArray(messages) || messages.length === 0)
     return fail(`messages is ${shown(messages)}, expected a list of messages.`);
   if (!Array.isArray(images) || images.some((image) => typeof image !== 'string'))
@@ -169,9 +206,6 @@ function parseSample(text: string, where: string): Sample {
 }
 
 const isRole = (value: unknown): value is Role => (roles as readonly unknown[]).includes(value);
-
-const shown = (value: unknown): string =>
-  value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
 
 /** Parts of a row: pictures are listed apart from the messages, so their parts say nothing more. */
 function parsePart(part: unknown): MessagePart | undefined {

@@ -1,4 +1,5 @@
 import { momentNames, nextName, stateNames, updateGraph, updateScalars } from '@weft/autodiff';
+import { WeightError } from '@weft/errors';
 import { emitModel } from '@weft/onnx';
 import type { Model } from '@weft/spec';
 import type { Tensor } from 'onnxruntime-common';
@@ -56,6 +57,12 @@ export class Optimizer {
     for (const parameter of planned)
       for (const name of momentNames(parameter)) {
         const known = moments?.get(name);
+        if (known && known.length !== parameter.shape.reduce((a, b) => a * b, 1))
+          throw new WeightError({
+            message: `The moment '${name}' has ${known.length} values, expected the shape [${parameter.shape.join(', ')}].`,
+            where: `stage '${stage.name}'`,
+            hint: 'The saved state was changed, or is that of another model.',
+          });
         this.#moments.set(name, known ? tensor('float32', known, parameter.shape) : zeros(parameter.shape));
       }
   }
@@ -125,6 +132,7 @@ export class Optimizer {
     return { loss: loss / targets, gradientNorms, learningRates, targets, tokens };
   }
 
+  /** Frees the sessions. A second call does nothing. */
   async release(): Promise<void> {
     await this.#gradients.release();
     await this.#update?.release();

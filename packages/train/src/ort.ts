@@ -11,6 +11,7 @@ export interface Program {
   readonly inputs: ReadonlySet<string>;
   /** @returns outputs by name, in fresh memory */
   run(feeds: Feeds): Promise<Readonly<Record<string, Tensor>>>;
+  /** Frees the session. A second call does nothing. */
   release(): Promise<void>;
 }
 
@@ -22,6 +23,7 @@ export async function openProgram(
 ): Promise<Program> {
   // Batches differ in length: plans made for one shape would be thrown away, at twice the time of a step.
   const session = await openSession(name, model.bytes, { threads, memoryPattern: false });
+  let released: Promise<void> | undefined;
   const inputs = new Set(model.inputs.map((input) => input.name));
   return {
     inputs,
@@ -33,7 +35,7 @@ export async function openProgram(
         throw new SessionError({ message: `The ${name} graph failed: ${(cause as Error).message}`, cause });
       }
     },
-    release: () => session.release(),
+    release: () => (released ??= session.release()),
   };
 }
 

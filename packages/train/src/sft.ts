@@ -11,7 +11,7 @@ import {
   type Renderer,
 } from '@weft/runtime';
 import { senseOf } from '@weft/spec';
-import type { Segment } from '@weft/text';
+import { withRenderThread, type Segment } from '@weft/text';
 import { ignored } from './batch.js';
 import type { TrainingExample } from './training-example.js';
 
@@ -52,9 +52,11 @@ export async function sftExample(sample: SftSample): Promise<TrainingExample> {
   const pictures = await readPictures({ messages, images }, undefined, model.prompt.backdrop);
   const sense = senseOf(model, 'image');
   const seen = sense && pictures.length > 0 ? sense.processor.process(pictures) : undefined;
-  const render = conversationRenderer(sample, messages);
-  const whole = render({ addGenerationPrompt: false });
-  const answers = findAnswers(sample, messages, render, whole);
+  const { whole, answers } = await withRenderThread(() => {
+    const render = conversationRenderer(sample, messages);
+    const whole = render({ addGenerationPrompt: false });
+    return { whole, answers: findAnswers(sample, messages, render, whole) };
+  });
   const cuts = answers.flatMap(({ start, end }) => [start, end]);
   const cut = cutSegments(whole, cuts);
   const spoken = answers.at(-1)!.isEnded ? cut : cut.slice(0, -1);

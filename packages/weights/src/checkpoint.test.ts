@@ -30,7 +30,11 @@ const folderWith = async (files: Record<string, readonly string[] | object | str
         content.map((tensor: string) => ({ name: tensor, dtype: 'U8', shape: [1], data })),
         { metadata: { from: name } },
       );
-    } else await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+    } else
+      await writeFile(
+        path,
+        typeof content === 'string' || Buffer.isBuffer(content) ? content : JSON.stringify(content),
+      );
   }
   return folder;
 };
@@ -76,9 +80,38 @@ describe('a folder', () => {
     expect(await names(folder)).toEqual(['v']);
   });
 
-  it.each<[string, Record<string, readonly string[] | string>, RegExp]>([
+  it.each<[string, Record<string, readonly string[] | string | Buffer>, RegExp]>([
     ['without weights', { 'golden.safetensors': ['a'] }, /has no weights[^]*Check the path/],
-    ['with PyTorch weights only', { 'pytorch_model.bin': 'x' }, /has no weights[^]*convert them/],
+    [
+      'with PyTorch weights only',
+      { 'pytorch_model.bin': 'x' },
+      /no weights in safetensors, but "pytorch_model\.bin": PyTorch weights[^]*save_pretrained/,
+    ],
+    ['with GGUF only', { 'model-Q4_K_M.gguf': 'GGUF' }, /"model-Q4_K_M\.gguf": a GGUF file[^]*base model/],
+    ['with ONNX only', { 'model_quantized.onnx': 'x' }, /"model_quantized\.onnx": an ONNX model/],
+    ['with Flax weights only', { 'flax_model.msgpack': 'x' }, /Flax weights/],
+    [
+      'with an adapter only',
+      { 'adapter_model.safetensors': ['lora'] },
+      /has an adapter, "adapter_model\.safetensors", and no weights[^]*merge_and_unload/,
+    ],
+    [
+      'whose weights are a pointer of Git LFS',
+      { 'model.safetensors': 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n' },
+      /pointer of Git LFS[^]*git lfs pull/,
+    ],
+    [
+      'whose index is a pointer of Git LFS',
+      { [index]: 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n' },
+      /The index is a pointer of Git LFS[^]*git lfs pull/,
+    ],
+    ['whose weights are a web page', { 'model.safetensors': '<!DOCTYPE html><html>' }, /is a web page/],
+    ['whose weights are GGUF', { 'model.safetensors': 'GGUF\x03\0\0\0\0\0\0\0' }, /is a GGUF file/],
+    [
+      'whose weights are a pickle',
+      { 'model.safetensors': Buffer.from([0x80, 2, 0x8a, 0x0a]) },
+      /is PyTorch weights/,
+    ],
     [
       'with two candidates',
       { 'a.safetensors': ['a'], 'b.safetensors': ['b'] },
@@ -96,16 +129,67 @@ describe('a folder', () => {
     await expect(openCheckpoint(join(root, 'nowhere'))).rejects.toThrow(/nowhere/);
   });
 
+  /** A folder of the Hugging Face cache, and the one that holds its blobs. */
+  const cache = async (names: readonly string[]): Promise<{ snapshot: string; blobs: string }> => {
+    const repository = await folderWith(Object.fromEntries(names.map((name) => [name, [name]])));
+    const [blobs, snapshot] = [join(repository, 'blobs'), join(repository, 'snapshots', '12ab')];
+    await Promise.all([blobs, snapshot].map((path) => mkdir(path, { recursive: true })));
+    for (const [i, name] of names.entries()) {
+      await rename(join(repository, name), join(blobs, `0123abcd${i}`));
+      await symlink(`../../blobs/0123abcd${i}`, join(snapshot, name));
+    }
+    return { snapshot, blobs };
+  };
+
   it('of the Hugging Face cache leads through its links to the real files', async () => {
-    const folder = await folderWith({ 'model.safetensors': ['a'] });
-    await mkdir(join(folder, 'blobs'));
-    await mkdir(join(folder, 'snapshot'));
-    await rename(join(folder, 'model.safetensors'), join(folder, 'blobs', '0123abcd'));
-    await symlink('../blobs/0123abcd', join(folder, 'snapshot', 'model.safetensors'));
-    const checkpoint = await openCheckpoint(join(folder, 'snapshot'));
-    expect(checkpoint.files).toEqual([join(folder, 'blobs', '0123abcd')]);
-    expect(checkpoint.tensors.get('a')!.file).toBe(join(folder, 'blobs', '0123abcd'));
+    const { snapshot, blobs } = await cache(['model.safetensors']);
+    const checkpoint = await openCheckpoint(snapshot);
+    expect(checkpoint.files).toEqual([join(blobs, '0123abcd0')]);
+    expect(checkpoint.tensors.get('model.safetensors')!.file).toBe(join(blobs, '0123abcd0'));
     await checkpoint.close();
+  });
+
+  it('of the Hugging Face cache has shards in its blobs', async () => {
+    const shards = ['1.safetensors', '2.safetensors'];
+    const { snapshot } = await cache(shards);
+    const weight_map = Object.fromEntries(shards.map((name) => [name, name]));
+    await writeFile(join(snapshot, index), JSON.stringify({ weight_map }));
+    expect(await names(snapshot)).toEqual(shards);
+  });
+
+  it('may itself be a link, and may link within itself', async () => {
+    const folder = await folderWith({ 'weights.safetensors': ['a'] });
+    await symlink('weights.safetensors', join(folder, 'model.safetensors'));
+    const link = join(root, 'linked');
+    await symlink(folder, link);
+    expect(await names(link)).toEqual(['a']);
+  });
+
+  it.each([
+    ['its weights', 'model.safetensors', 'model.safetensors'],
+    ['a shard', '2.safetensors', index],
+    ['its index', index, index],
+    ['the only file', 'vision.safetensors', 'vision.safetensors'],
+  ])('with a link that leads out of it for %s is refused', async (_, name, shown) => {
+    const outside = await folderWith({ [name]: name === index ? { weight_map: {} } : ['b'] });
+    const shards = {
+      [index]: { weight_map: { a: '1.safetensors', b: '2.safetensors' } },
+      '1.safetensors': ['a'],
+    };
+    const folder = await folderWith(shown === index && name !== index ? shards : {});
+    await symlink(join(outside, name), join(folder, name));
+    const error = await openCheckpoint(folder).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(WeightError);
+    expect((error as Error).message).toMatch(
+      /is a link to ".*", outside of its folder\.[^]*put a copy of its file/,
+    );
+  });
+
+  it('of the Hugging Face cache is refused with a link to the blobs of another model', async () => {
+    const [own, other] = [await cache(['model.safetensors']), await cache(['model.safetensors'])];
+    await rm(join(own.snapshot, 'model.safetensors'));
+    await symlink(join(other.blobs, '0123abcd0'), join(own.snapshot, 'model.safetensors'));
+    await expect(openCheckpoint(own.snapshot)).rejects.toThrow(/outside of its folder/);
   });
 });
 

@@ -1,7 +1,9 @@
-import { WeightError } from '@weft/errors';
+import { isWeftError, parseJson, WeightError } from '@weft/errors';
 import { files as place } from '#backend';
-import { duplicateKey } from './duplicate-key.js';
+import { foreignName, foreignStart } from './foreign-file.js';
 import { maxHeaderBytes, quoted, shown } from './header.js';
+import { hiddenIn } from './json-text.js';
+import { outsideFile } from './links.js';
 import { openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.js';
 
 /**
@@ -25,8 +27,8 @@ export interface Checkpoint extends SafetensorsFile {
  * neither an adapter nor `golden.safetensors`.
  *
  * @throws WeightError if there are no weights or several candidates, if the index names a file outside its
- * folder, a missing file or a tensor that its shard does not hold, if two shards hold one tensor, and for
- * every defect that {@link openSafetensors} reports
+ * folder, a missing file or a tensor that its shard does not hold, if two shards hold one tensor, if a file of the
+ * folder is a link that leads out of it (but for the blobs of a Hugging Face cache), and for every defect that {@link openSafetensors} reports
  */
 export const openCheckpoint = async (folderOrFile: string): Promise<Checkpoint> => {
   const given = place.resolve(folderOrFile);
@@ -38,9 +40,23 @@ export const openCheckpoint = async (folderOrFile: string): Promise<Checkpoint> 
       cause,
     });
   });
-  const chosen = kind === 'folder' ? place.join(given, await choose(given)) : given;
+  const name = kind === 'folder' ? await choose(given) : undefined;
+  if (name !== undefined) await requireOwn(given, name);
+  const chosen = name === undefined ? given : place.join(given, name);
   const path = await place.realpath(given);
   return chosen.endsWith('.json') ? openShards(path, chosen) : combine(path, [await openSafetensors(chosen)]);
+};
+
+/** @throws WeightError if a file of a folder is a link that leads out of it */
+const requireOwn = async (folder: string, name: string): Promise<void> => {
+  // What is missing is told when it is opened.
+  const outside = await outsideFile(folder, name).catch(() => undefined);
+  if (!outside) return;
+  throw new WeightError({
+    message: `${quoted(name)} is a link to ${quoted(outside.target)}, outside of its folder.`,
+    where: folder,
+    hint: outside.hint,
+  });
 };
 
 const usualNames = [
@@ -80,19 +96,31 @@ const choose = async (folder: string): Promise<string> => {
     });
   }
   if (candidates.length === 1) return candidates[0]!;
-  if (candidates.length === 0) {
-    throw new WeightError({
-      message: 'The folder has no weights, expected model.safetensors or model.safetensors.index.json.',
-      where: folder,
-      hint: names.some((name) => /\.(bin|pth?|ckpt)$/.test(name))
-        ? 'It has PyTorch weights: convert them to safetensors.'
-        : 'Check the path, or download the checkpoint again.',
-    });
-  }
+  if (candidates.length === 0) throw withoutWeights(folder, names);
   throw new WeightError({
     message: `The folder has ${candidates.length} files that could be the weights (${candidates.slice(0, 10).map(quoted).join(', ')}), expected one.`,
     where: folder,
     hint: 'Pass the path of the file itself.',
+  });
+};
+
+/** The error for a folder without safetensors, which names what it has in their place. */
+const withoutWeights = (folder: string, names: readonly string[]): WeightError => {
+  const adapter = names.find((name) => /^adapter.*\.(safetensors|bin)$/.test(name));
+  const other = names.find((name) => !name.startsWith('.') && foreignName(name) !== undefined);
+  const foreign = adapter === undefined && other !== undefined ? foreignName(other) : undefined;
+  return new WeightError({
+    message:
+      adapter !== undefined
+        ? `The folder has an adapter, ${quoted(adapter)}, and no weights of the model that it changes.`
+        : foreign
+          ? `The folder has no weights in safetensors, but ${quoted(other!)}: ${foreign.what}.`
+          : 'The folder has no weights, expected model.safetensors or model.safetensors.index.json.',
+    where: folder,
+    hint:
+      adapter !== undefined
+        ? 'Merge it into its base model in Python: PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained(merged).'
+        : (foreign?.hint ?? 'Check the path, or download the checkpoint again.'),
   });
 };
 
@@ -112,13 +140,21 @@ const readWeightMap = async (index: string): Promise<Map<string, string>> => {
     const size = await sizeOf(index);
     if (size > maxHeaderBytes)
       return fail(`The index has ${size} bytes, expected at most ${maxHeaderBytes}.`);
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await place.readAll(index));
-    json = JSON.parse(text);
+    const bytes = await place.readAll(index);
+    const foreign = foreignStart(bytes);
+    if (foreign)
+      throw new WeightError({
+        message: `The index is ${foreign.what}.`,
+        where: index,
+        hint: foreign.hint,
+      });
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    json = parseJson(text);
   } catch (cause) {
-    if (cause instanceof WeightError) throw cause;
+    if (isWeftError(cause)) throw cause;
     return fail('The index cannot be read as JSON text.', cause);
   }
-  const twice = duplicateKey(text);
+  const { twice } = hiddenIn(text);
   if (twice !== undefined)
     return fail(`The index has the key ${quoted(twice)} twice, expected every name once.`);
   const map = (json as { weight_map?: unknown } | null)?.weight_map;
@@ -144,6 +180,7 @@ const openShards = async (path: string, index: string): Promise<Checkpoint> => {
   const opened = new Map<string, SafetensorsFile>();
   try {
     for (const name of [...new Set(weightMap.values())].toSorted()) {
+      await requireOwn(folder, name);
       opened.set(name, await openSafetensors(place.join(folder, name)));
     }
     for (const [tensor, shard] of weightMap) {

@@ -16,6 +16,13 @@ const elementBytes = {
   BOOL: 1,
   F8_E4M3: 1,
   F8_E5M2: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
+  F8_E8M0: 1,
+  F6_E2M3: 0.75,
+  F6_E3M2: 0.75,
+  F4: 0.5,
+  C64: 8,
 } as const;
 
 /** Element type of a tensor, as the safetensors format spells it. */
@@ -28,7 +35,10 @@ export type FloatDtype = 'F32' | 'F16' | 'BF16';
 export const isSafetensorsDtype = (value: unknown): value is SafetensorsDtype =>
   typeof value === 'string' && Object.hasOwn(elementBytes, value);
 
-/** Size of one element of the type, in bytes. */
+/** Whether {@link toFloat32} converts elements of the type. */
+export const isConvertible = (dtype: SafetensorsDtype): boolean => !/^(F8|F6|F4|C64)/.test(dtype);
+
+/** Size of one element of the type, in bytes; 3/4 and 1/2 for the types of 6 and 4 bits, which are packed. */
 export const bytesPerElement = (dtype: SafetensorsDtype): number => elementBytes[dtype];
 
 /**
@@ -40,7 +50,7 @@ export const bytesPerElement = (dtype: SafetensorsDtype): number => elementBytes
  * @param bytes - elements in little-endian order, `count * bytesPerElement(dtype)` bytes
  * @returns `count` numbers; BOOL becomes 0 or 1
  * @throws WeightError if the bytes are not a whole number of elements
- * @throws UnsupportedError for the 8-bit floating point types
+ * @throws UnsupportedError for complex numbers and floating point types of 8, 6 and 4 bits
  */
 export const toFloat32 = (bytes: Uint8Array, dtype: SafetensorsDtype): Float32Array<ArrayBuffer> => {
   const size = bytesPerElement(dtype);
@@ -80,8 +90,7 @@ export const toFloat32 = (bytes: Uint8Array, dtype: SafetensorsDtype): Float32Ar
       return new Float32Array(bytes);
     case 'BOOL':
       return new Float32Array(bytes.map((value) => (value === 0 ? 0 : 1)));
-    case 'F8_E4M3':
-    case 'F8_E5M2':
+    default:
       throw new UnsupportedError({
         message: `${dtype} cannot be converted to single precision numbers.`,
         hint: 'Use a checkpoint with F32, F16 or BF16 weights, or read the bytes as they are.',

@@ -1,6 +1,6 @@
 import { WeightError } from '@weft/errors';
 import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype } from './dtypes.js';
-import { duplicateKey } from './duplicate-key.js';
+import { hiddenIn, type HiddenInText } from './json-text.js';
 
 /** Largest header that the reference implementation accepts, in bytes. */
 export const maxHeaderBytes = 100_000_000;
@@ -25,11 +25,12 @@ export interface SafetensorsHeader {
 export const quoted = (name: string): string =>
   JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
 
+const cut = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
+
 /** A value of the JSON text for a message, cut to size. */
 export const shown = (value: unknown): string => {
   try {
-    const text = JSON.stringify(value) ?? 'nothing';
-    return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+    return cut(JSON.stringify(value) ?? 'nothing');
   } catch {
     // Nested too deeply or too large to be written as text, though it could be parsed.
     return 'a value that is too large to show';
@@ -57,13 +58,19 @@ export const elementCount = (shape: readonly unknown[]): number | undefined => {
  * @throws WeightError that names the file, the tensor, what was found and what was expected
  */
 export const parseHeader = (bytes: Uint8Array, dataLength: number, file: string): SafetensorsHeader => {
-  const json = parseJson(bytes, file);
+  const { json, number } = parseJson(bytes, file);
   let metadata: Readonly<Record<string, string>> = {};
   const entries: HeaderEntry[] = [];
   for (const [name, value] of Object.entries(json)) {
     if (name === '__metadata__') metadata = parseMetadata(value, file);
     else entries.push(parseEntry(name, value, dataLength, file));
   }
+  if (number)
+    throw new WeightError({
+      message: `A number is written as ${cut(number.written)}, expected sizes and offsets of digits only.`,
+      where: `${file}, tensor ${quoted(number.outerKey ?? '')}`,
+      hint: mend,
+    });
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkLayout(entries, dataLength, file);
   return { metadata, entries };
@@ -71,13 +78,15 @@ export const parseHeader = (bytes: Uint8Array, dataLength: number, file: string)
 
 const mend = 'The file is damaged or was not written by a safetensors library. Download or convert it again.';
 
-const isSize = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const parseJson = (bytes: Uint8Array, file: string): Record<string, unknown> => {
+const parseJson = (
+  bytes: Uint8Array,
+  file: string,
+): { readonly json: Record<string, unknown>; readonly number: HiddenInText['number'] | undefined } => {
   if (bytes[0] !== 0x7b) {
     const found = bytes.length === 0 ? 'nothing' : `byte 0x${bytes[0]!.toString(16).padStart(2, '0')}`;
     throw new WeightError({
@@ -98,19 +107,23 @@ const parseJson = (bytes: Uint8Array, file: string): Record<string, unknown> => 
   } catch (cause) {
     throw new WeightError({ message: 'The header is not a JSON object.', where: file, hint: mend, cause });
   }
-  const twice = duplicateKey(text);
-  if (twice !== undefined) {
+  const { twice, half, number } = hiddenIn(text, { integers: ['shape', 'data_offsets'] });
+  if (twice !== undefined || half !== undefined)
     throw new WeightError({
-      message: `The header has the key ${quoted(twice)} twice, expected every name once.`,
+      message:
+        twice === undefined
+          ? `The header has the text ${cut(half!)} with half of a surrogate pair, expected text that UTF-8 can hold.`
+          : `The header has the key ${quoted(twice)} twice, expected every name once.`,
       where: file,
       hint: mend,
     });
-  }
   // A text that starts with '{' and that JSON.parse accepts is an object.
-  return json as Record<string, unknown>;
+  return { json: json as Record<string, unknown>, number };
 };
 
 const parseMetadata = (value: unknown, file: string): Readonly<Record<string, string>> => {
+  // The reference writes none as nothing, and reads null as none.
+  if (value === null) return {};
   if (!isRecord(value) || !Object.values(value).every((text) => typeof text === 'string')) {
     throw new WeightError({
       message: `__metadata__ is ${shown(value)}, expected an object whose values are strings.`,
@@ -129,8 +142,8 @@ const parseEntry = (name: string, value: unknown, dataLength: number, file: stri
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isSafetensorsDtype(dtype)) {
     return fail(
-      `dtype is ${shown(dtype)}, expected a type such as F32, F16, BF16 or I64.`,
-      'Convert the checkpoint to a type that is supported.',
+      `dtype is ${shown(dtype)}, expected a type of the format such as F32, F16, BF16 or I64.`,
+      'Convert the checkpoint to such a type.',
     );
   }
   if (!Array.isArray(shape)) return fail(`shape is ${shown(shape)}, expected a list of sizes.`);
@@ -150,6 +163,9 @@ const parseEntry = (name: string, value: unknown, dataLength: number, file: stri
     );
   }
   const expected = count * bytesPerElement(dtype);
+  if (!Number.isInteger(expected)) {
+    return fail(`${count} elements of ${dtype} end within a byte, expected a whole number of bytes.`);
+  }
   if (end - begin !== expected) {
     return fail(
       `data_offsets spans ${end - begin} bytes, expected ${expected} for ${dtype} ${shown(shape)}.`,

@@ -43,20 +43,21 @@ describe('weights that fit', () => {
       expected: expectedOf({ 'a.weight': [2] }),
       file: fileOf({ 'model.a.weight': [2], 'model.rotary.inv_freq': [4], 'opt.step': [] }),
       rename: (name) => (name.startsWith('opt.') ? null : name.replace(/^model\./, '')),
-      unused: (name) => (name.endsWith('inv_freq') ? 'computed, not learnt' : undefined),
+      unused: (name) => (name.endsWith('inv_freq') ? { reason: 'computed, not learnt' } : undefined),
     });
     expect(entries.get('a.weight')!.name).toBe('model.a.weight');
-    expect(unused).toEqual([
+    expect(unused.map(({ name, reason }) => ({ name, reason }))).toEqual([
       { name: 'model.rotary.inv_freq', reason: 'computed, not learnt' },
       { name: 'opt.step', reason: 'left out by the renaming' },
     ]);
+    expect(unused[0]!.entry).toMatchObject({ name: 'model.rotary.inv_freq', shape: [4] });
   });
 
   it('use a parameter of the model even if there is a reason not to', () => {
     const { entries, unused } = matchWeights({
       expected: expectedOf({ head: [1] }),
       file: fileOf({ head: [1] }),
-      unused: () => 'tied',
+      unused: () => ({ reason: 'tied' }),
     });
     expect([entries.size, unused.length]).toEqual([1, 0]);
   });

@@ -18,7 +18,22 @@ export interface WeightsToMatch {
   /** The parameter path of a tensor's name in the file, null for a tensor that is left out. */
   readonly rename?: (name: string) => string | null;
   /** Why the model does not need a tensor of the file; undefined if it should. */
-  readonly unused?: (name: string) => string | undefined;
+  readonly unused?: (name: string) => UnusedReason | undefined;
+}
+
+/** Why a model does not use a tensor of a file. */
+export interface UnusedReason {
+  readonly reason: string;
+  /** What the tensor holds if the reason is true, for its shape. */
+  readonly values?: (shape: readonly number[]) => Float32Array;
+  /** Whether the tensor repeats the table of token embeddings if the reason is true. */
+  readonly isTokenTable?: boolean;
+}
+
+/** A tensor of a file that the model does not use. */
+export interface UnusedEntry extends UnusedReason {
+  readonly name: string;
+  readonly entry: WeightEntry;
 }
 
 /** Where each parameter of a model comes from. */
@@ -26,7 +41,7 @@ export interface MatchedWeights {
   /** For every expected path its tensor, or the tensors that are joined to it. */
   readonly entries: Map<string, WeightEntry>;
   /** Tensors of the file that the model does not use, each with its reason. */
-  readonly unused: readonly { readonly name: string; readonly reason: string }[];
+  readonly unused: readonly UnusedEntry[];
 }
 
 /**
@@ -47,7 +62,7 @@ export const matchWeights = ({
   const whole = split ? splitTensors(stored.tensors, split) : stored.tensors;
   const file = { path: stored.path, tensors: join ? joinTensors(whole, join, stored.path) : whole };
   const entries = new Map<string, WeightEntry>();
-  const leftOver: { name: string; reason: string }[] = [];
+  const leftOver: UnusedEntry[] = [];
   const unexpected = new Map<string, string>();
   const shapes: string[] = [];
   const twice: string[] = [];
@@ -56,9 +71,9 @@ export const matchWeights = ({
     const path = rename ? rename(name) : name;
     const parameter = path === null ? undefined : expected.get(path);
     if (path === null || parameter === undefined) {
-      const reason = unused?.(name) ?? (path === null ? 'left out by the renaming' : undefined);
+      const reason = unused?.(name) ?? (path === null ? { reason: 'left out by the renaming' } : undefined);
       if (reason === undefined) unexpected.set(name, path!);
-      else leftOver.push({ name, reason });
+      else leftOver.push({ ...reason, name, entry });
       continue;
     }
     const other = entries.get(path);

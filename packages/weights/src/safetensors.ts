@@ -2,7 +2,9 @@ import { WeightError } from '@weft/errors';
 import { files } from '#backend';
 import type { OpenFile } from './backend/files.js';
 import { type SafetensorsDtype, toFloat32 } from './dtypes.js';
+import { foreignName, foreignStart } from './foreign-file.js';
 import { maxHeaderBytes, parseHeader, quoted } from './header.js';
+import { readRange, unreadable } from './read-range.js';
 
 /** Where one tensor lies on disk and how to read its bytes. */
 export interface TensorEntry {
@@ -34,7 +36,7 @@ export interface SafetensorsFile {
    * The elements of a tensor as single precision numbers.
    *
    * @throws WeightError like `read`
-   * @throws UnsupportedError for the 8-bit floating point types
+   * @throws UnsupportedError for complex numbers and floating point types of 8, 6 and 4 bits
    */
   readFloat32(name: string): Promise<Float32Array<ArrayBuffer>>;
   /** Closes the file. A second call does nothing. */
@@ -80,20 +82,18 @@ const regularFile = async (given: string): Promise<string> => {
   });
 };
 
-const unreadable = (given: string, cause: unknown): WeightError => {
-  const missing = files.isMissing(cause);
-  return new WeightError({
-    message: missing ? 'There is no such file.' : `The file cannot be read: ${(cause as Error).message}.`,
-    where: given,
-    hint: missing
-      ? 'Check the path, or download the checkpoint again.'
-      : 'Check the permissions and the disk.',
-    cause,
-  });
-};
-
 const openHandle = async (handle: OpenFile, file: string, given: string): Promise<SafetensorsFile> => {
   const { size } = handle;
+  const start = await readRange(handle, 0, Math.min(size, 64), given);
+  // Any bytes are the length of some header, if its JSON follows.
+  const foreign = start[8] === 0x7b ? undefined : (foreignStart(start) ?? foreignName(given));
+  if (foreign) {
+    throw new WeightError({
+      message: `The file is ${foreign.what}, expected safetensors.`,
+      where: given,
+      hint: foreign.hint,
+    });
+  }
   if (size < 8) {
     throw new WeightError({
       message: `The file has ${size} bytes, expected at least the 8 bytes of the header's length.`,
@@ -101,8 +101,7 @@ const openHandle = async (handle: OpenFile, file: string, given: string): Promis
       hint: 'The file is probably cut off. Download it again.',
     });
   }
-  const prefix = await readRange(handle, 0, 8, given);
-  const stated = new DataView(prefix.buffer).getBigUint64(0, true);
+  const stated = new DataView(start.buffer).getBigUint64(0, true);
   if (stated === 0n || stated > BigInt(maxHeaderBytes) || stated > BigInt(size - 8)) {
     throw new WeightError({
       message: `The file of ${size} bytes states a header of ${stated} bytes, expected 1 to ${Math.min(maxHeaderBytes, size - 8)}.`,
@@ -155,37 +154,4 @@ const openHandle = async (handle: OpenFile, file: string, given: string): Promis
     },
     close: () => (closing ??= handle.close()),
   };
-};
-
-const readRange = async (
-  handle: OpenFile,
-  offset: number,
-  length: number,
-  where: string,
-): Promise<Uint8Array<ArrayBuffer>> => {
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = new Uint8Array(length);
-  } catch (cause) {
-    throw new WeightError({
-      message: `${length} bytes do not fit in memory at once.`,
-      where,
-      hint: 'Use a machine with more memory, or let ONNX Runtime map the file.',
-      cause,
-    });
-  }
-  for (let done = 0; done < length;) {
-    const bytesRead = await handle.read(bytes.subarray(done), offset + done).catch((cause: unknown) => {
-      throw unreadable(where, cause);
-    });
-    if (bytesRead === 0) {
-      throw new WeightError({
-        message: `The file ended after ${done} of ${length} bytes, though it was longer when it was opened.`,
-        where,
-        hint: 'Another program changes the file. Wait until it is complete.',
-      });
-    }
-    done += bytesRead;
-  }
-  return bytes;
 };

@@ -41,7 +41,9 @@ export function splitTensors(
     const bytes = whole.byteLength / count;
     for (const { name: own, start, shape } of pieces) {
       const size = elements(shape);
-      if (!(start >= 0 && Number.isInteger(start) && start + size <= count))
+      const isWithin = start >= 0 && Number.isInteger(start) && start + size <= count;
+      // Types of less than a byte cannot be cut everywhere.
+      if (!isWithin || !Number.isInteger(start * bytes) || !Number.isInteger(size * bytes))
         throw new WeightError({
           message: `The piece '${own}' [${shape.join(', ')}] at element ${start} is not within the tensor [${whole.shape.join(', ')}].`,
           where: name,

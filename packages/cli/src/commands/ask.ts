@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { printable } from '@weft/errors';
 import type { Command } from 'commander';
 import type { GenerationResult, ImageInput, Message } from '@weft/runtime';
 import { checkDrawing, drawAnswer, drawingText, type Drawing } from '../draw-answer.js';
@@ -6,7 +7,7 @@ import { UsageError } from '../failure.js';
 import { openModel } from '../open-model.js';
 import { addGenerationOptions, generationOptions, type GenerationFlags } from '../options.js';
 import type { Context } from '../context.js';
-import { printable } from '../terminal.js';
+import { jsonText } from '../terminal.js';
 
 /** `weft ask`: one question about any number of pictures. */
 export function addAskCommand(program: Command, { signal, fail }: Context): void {
@@ -46,7 +47,7 @@ export function addAskCommand(program: Command, { signal, fail }: Context): void
           flags.draw === undefined
             ? undefined
             : await drawAnswer(result.text, images[0]!, flags.draw, signal);
-        if (flags.json) process.stdout.write(`${JSON.stringify(summary(result, drawing))}\n`);
+        if (flags.json) process.stdout.write(jsonText(summary(result, drawing)));
         if (!drawing) return;
         process.stderr.write(`${drawingText(drawing, flags.draw!)}\n`);
         if (drawing.places.length === 0) fail();

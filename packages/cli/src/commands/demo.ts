@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { printable } from '@weft/errors';
 import type { Command } from 'commander';
 import type { ImageInput } from '@weft/runtime';
 import { openModel } from '../open-model.js';
 import type { Context } from '../context.js';
-import { printable, styleOf } from '../terminal.js';
+import { styleOf } from '../terminal.js';
 import { questionAbout } from './ask.js';
 
 const questions = ['How many objects are there?', 'What color is the star?', 'Describe the picture.'];

@@ -1,9 +1,10 @@
+import { printableLine } from '@weft/errors';
 import type { Command } from 'commander';
 import type { Agreement, DtypeOption } from '@weft/runtime';
 import type { Context } from '../context.js';
 import type { QuantizeSummary } from '../quantize-folder.js';
-import { weightForm, weightFormHelp, wholeNumber } from '../options.js';
-import { bytesText, grouped, printable, statusLine, styleOf, table } from '../terminal.js';
+import { threadCount, weightForm, weightFormHelp } from '../options.js';
+import { bytesText, grouped, jsonText, statusLine, styleOf, table } from '../terminal.js';
 
 interface Flags {
   readonly dtype: DtypeOption;
@@ -24,7 +25,7 @@ export function addQuantizeCommand(program: Command, { signal }: Context): void 
     .argument('<folder>', 'checkpoint folder, or "tiny" for the embedded model')
     .requiredOption('--dtype <form>', weightFormHelp, weightForm)
     .option('--no-compare', 'do not ask both forms the same questions')
-    .option('--threads <n>', 'threads to round with; the processors unless given', wholeNumber(1))
+    .option('--threads <n>', 'threads to round with; the processors unless given', threadCount)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -40,7 +41,7 @@ export function addQuantizeCommand(program: Command, { signal }: Context): void 
         signal,
         report: (what, share) => status.show(what, share),
       }).finally(() => status.clear());
-      process.stdout.write(json ? `${JSON.stringify(summary, undefined, 2)}\n` : `${summaryText(summary)}\n`);
+      process.stdout.write(json ? jsonText(summary, 2) : `${summaryText(summary)}\n`);
     });
 }
 
@@ -49,7 +50,7 @@ function summaryText({ folder, file, isCached, parts, sourceBytes, agreement }: 
   const stored = parts.reduce((sum, part) => sum + part.storedBytes, 0);
   const rounded = parts.reduce((sum, part) => sum + part.sourceBytes, 0);
   return [
-    bold(printable(folder)),
+    bold(printableLine(folder)),
     table([
       ['part', 'form', 'matrices', 'values', 'in the files', 'stored', 'error'],
       ...parts.map((part) => [
@@ -63,7 +64,7 @@ function summaryText({ folder, file, isCached, parts, sourceBytes, agreement }: 
       ]),
     ]),
     `The error is the root of the squared differences over the squared weights. ${bytesText(sourceBytes)} of weights become ${bytesText(sourceBytes - rounded + stored)}.`,
-    `${isCached ? 'Found' : 'Written to'} ${file}`,
+    `${isCached ? 'Found' : 'Written to'} ${printableLine(file)}`,
     ...(agreement ? [agreementText(agreement)] : []),
   ].join('\n');
 }

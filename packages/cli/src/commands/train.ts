@@ -22,15 +22,21 @@ export function addTrainCommand(program: Command, context: Context): void {
     )
     .argument('<config>', 'JSON file; paths in it are relative to its folder')
     .option('-o, --out <folder>', "folder for the trained model, in place of the configuration's")
+    .option('--allow-outside', 'take images outside of their folder too, by absolute paths, .. and links')
     .addHelpText(
       'after',
       `\nExample:\n  $ weft train train.json\n\ntrain.json:\n${example}\n\nA line of samples.jsonl:\n{"messages": [{"role": "user", "content": "<image>What is this?"}, {"role": "assistant", "content": "A star."}], "images": ["1.png"]}`,
     )
-    .action(async (file: string, { out }: { readonly out?: string }) => {
-      const [{ readTrainConfig }, { train }] = await Promise.all([
-        import('../train-config.js'),
-        import('../train-run.js'),
-      ]);
-      await train(await readTrainConfig(file, out), context);
-    });
+    .action(
+      async (
+        file: string,
+        { out, allowOutside }: { readonly out?: string; readonly allowOutside?: boolean },
+      ) => {
+        const [{ readTrainConfig }, { train }] = await Promise.all([
+          import('../train-config.js'),
+          import('../train-run.js'),
+        ]);
+        await train(await readTrainConfig(file, out, allowOutside), context);
+      },
+    );
 }

@@ -1,11 +1,12 @@
+import { printableLine } from '@weft/errors';
 import type { VerifyCheck, VerifyReport } from '@weft/runtime';
 import type { Command } from 'commander';
-import { reportFailure } from '../failure.js';
+import { failureObject, reportFailure } from '../failure.js';
 import type { Context } from '../context.js';
-import { printable, statusLine, styleOf, table, type StatusLine } from '../terminal.js';
+import { jsonText, statusLine, styleOf, table, type StatusLine } from '../terminal.js';
 
-/** A report, or why there is none. */
-type Outcome = VerifyReport | { readonly folder: string; readonly error: string };
+/** A report, or why there is none, in one text and by the code of the error. */
+type Outcome = VerifyReport | { readonly folder: string; readonly error: string; readonly code: string };
 
 /** `weft verify`: checkpoints against the outputs of the reference implementation. */
 export function addVerifyCommand(program: Command, context: Context): void {
@@ -31,8 +32,7 @@ export function addVerifyCommand(program: Command, context: Context): void {
         if (!json && 'checks' in outcome)
           process.stdout.write(`${i > 0 ? '\n' : ''}${reportText(outcome)}\n`);
       }
-      if (json)
-        process.stdout.write(`${JSON.stringify(folders.length === 1 ? outcomes[0] : outcomes, null, 2)}\n`);
+      if (json) process.stdout.write(jsonText(folders.length === 1 ? outcomes[0] : outcomes, 2));
     });
 }
 
@@ -43,14 +43,18 @@ async function outcomeOf(folder: string, signal: AbortSignal, status: StatusLine
   } catch (error) {
     if (signal.aborted) throw error;
     reportFailure(error, process.stderr);
-    return { folder, error: error instanceof Error ? error.message : String(error) };
+    return {
+      folder,
+      error: error instanceof Error ? error.message : String(error),
+      code: failureObject(error).code,
+    };
   }
 }
 
 function reportText({ folder, recipe, checks }: VerifyReport): string {
   const { bold, red, green } = styleOf(process.stdout);
   const rows = checks.map(({ name, maxDiff, tolerance, ok }) => [
-    name,
+    printableLine(name),
     numberText(maxDiff),
     numberText(tolerance),
     ok ? green('ok') : red('FAILED'),
@@ -63,7 +67,7 @@ function reportText({ folder, recipe, checks }: VerifyReport): string {
         ? green(`${checks.length} checks passed`)
         : red(`${failed} of ${checks.length} checks failed`);
   return [
-    `${bold(printable(folder))} (${printable(recipe)})`,
+    `${bold(printableLine(folder))} (${printableLine(recipe)})`,
     table([['check', 'difference', 'tolerance', ''], ...rows]),
     verdict,
   ].join('\n');

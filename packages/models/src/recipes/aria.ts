@@ -12,6 +12,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { textSection } from '../part-sizes.js';
 import { llavaName, tiedHead } from './llava-parts.js';
+import { imageSection } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -24,7 +25,6 @@ import { readBackbone } from '../text.js';
  *   prompt ────────────────────────────────────────────► embeddings ──────────┘
  */
 async function readAria(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const vision = read.section('vision_config', {});
   const layer = read.number('vision_feature_layer', -1);
@@ -38,6 +38,16 @@ async function readAria(config: Json, files: RecipeFiles = {}): Promise<Model> {
   );
   const queriesOfPatches = queriesOf(config);
   const largest = patchSize * Math.sqrt(Math.max(...Object.keys(queriesOfPatches).map(Number)));
+  const section = imageSection(config, files, {
+    classes: ['AriaImageProcessor'],
+    processors: ['AriaProcessor'],
+  });
+  const tiles = readCornerTiles(section, largest);
+  requireQueries(
+    files,
+    tiles.tileSize,
+    queriesOfPatches[String(Math.floor(tiles.tileSize / patchSize) ** 2)],
+  );
 
   return compose({
     name: 'aria',
@@ -51,10 +61,21 @@ async function readAria(config: Json, files: RecipeFiles = {}): Promise<Model> {
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 9)),
     placeholder: '<|img|>',
-    processor: cornerTiles(readCornerTiles(preprocessor, largest)),
+    processor: cornerTiles(tiles),
     checkpoint: { ...names, rename: llavaName },
     config,
   });
+}
+
+/** @throws ConfigError if `processor_config.json` counts other tokens of a tile than the projector makes */
+function requireQueries({ origin }: RecipeFiles, tileSize: number, queries: number | undefined): void {
+  if (!origin?.processor) return;
+  const stated = (origin.processor['size_conversion'] ?? { 490: 128, 980: 256 }) as Json;
+  if (stated[String(tileSize)] !== queries)
+    throw new ConfigError({
+      message: `processor_config.json: size_conversion gives a tile of ${tileSize} pixels ${JSON.stringify(stated[String(tileSize)] ?? null)} tokens, but projector_patch_to_query_dict of config.json ${queries ?? 'none'}.`,
+      hint: 'Both files must come from one checkpoint.',
+    });
 }
 
 function queriesOf(config: Json): Readonly<Record<string, number>> {

@@ -6,6 +6,7 @@ import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { textSection } from '../part-sizes.js';
 import { llavaName, tiedHead } from './llava-parts.js';
+import { imageSection } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -18,7 +19,6 @@ import { readBackbone } from '../text.js';
  *   prompt ───────────────────────────────► embeddings ────┘
  */
 async function readFuyu(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const patchSize = read.number('patch_size', 30);
   // Older files hold the fields of the text model at the top only.
@@ -42,7 +42,11 @@ async function readFuyu(config: Json, files: RecipeFiles = {}): Promise<Model> {
     imageTokenId: read.number('image_token_id', 71011),
     placeholder: '|SPEAKER|',
     prompt: { form: { before: '<s>', after: '<0x04>', mostImages: 1 } },
-    processor: patchCuts(readPatchCuts(preprocessor)),
+    processor: patchCuts(
+      readPatchCuts(
+        imageSection(config, files, { classes: ['FuyuImageProcessor'], processors: ['FuyuProcessor'] }),
+      ),
+    ),
     paths: { connector: 'vision_embed_tokens' },
     checkpoint: {
       ...names,

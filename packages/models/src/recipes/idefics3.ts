@@ -2,9 +2,10 @@ import { pixelShuffleConnector } from '@weft/connector-pixel-shuffle';
 import { readAnyShapeSiglipConfig, siglip } from '@weft/encoder-siglip';
 import { unifiedFusion } from '@weft/fusion-unified';
 import { readSplitTiles, splitTiles } from '@weft/processors';
-import { configReader, type Json, type Model } from '@weft/spec';
+import { configReader, part, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { textSection } from '../part-sizes.js';
+import { imageSection, requireProcessor } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -17,11 +18,17 @@ import { readBackbone } from '../text.js';
  *   prompt ─────────────────────────────────────────────► embeddings ─┘
  */
 async function readIdefics3(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   // Its class and Aria's have the same sizes where a section leaves them out.
   const vision = readAnyShapeSiglipConfig(read.section('vision_config'));
-  const tiles = readSplitTiles(preprocessor);
+  const isSmol = config['model_type'] === 'smolvlm';
+  const tiles = readSplitTiles(
+    imageSection(config, files, {
+      // One class under two names.
+      classes: ['Idefics3ImageProcessor', 'SmolVLMImageProcessor'],
+      processors: isSmol ? ['SmolVLMProcessor', 'Idefics3Processor'] : ['Idefics3Processor'],
+    }),
+  );
   const encoder = siglip(
     { ...vision, visionUseHead: false },
     { postNorm: true, inputSize: tiles.tileSize ?? vision.imageSize },
@@ -33,14 +40,15 @@ async function readIdefics3(config: Json, files: RecipeFiles = {}): Promise<Mode
     files,
   );
 
-  return compose({
+  const connector = pixelShuffleConnector({ scaleFactor: read.number('scale_factor', 2) });
+  const model = compose({
     name: read.string('model_type', 'idefics3'),
     source: {
       paper: 'https://arxiv.org/abs/2504.05299',
       code: 'https://github.com/huggingface/transformers/blob/v5.18.0/src/transformers/models/idefics3/modeling_idefics3.py',
     },
     encoder,
-    connector: pixelShuffleConnector({ scaleFactor: read.number('scale_factor', 2) }),
+    connector,
     backbone: backbone.withPaths({ model: 'model.text_model' }) as typeof backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 128257),
@@ -49,6 +57,10 @@ async function readIdefics3(config: Json, files: RecipeFiles = {}): Promise<Mode
     checkpoint: names,
     config,
   });
+  requireProcessor(files, [
+    { key: 'image_seq_len', model: part(model, 'connector').countTokens(encoder.grid!), usual: 169 },
+  ]);
+  return model;
 }
 
 /** SmolVLM: SigLIP base at 512 pixels and an untied head, unlike SmolLM2 itself. */

@@ -9,13 +9,14 @@ import {
 } from '@weft/encoder-intern-vit';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
-import { dynamicTiles, readDynamicTiles, type DynamicTilesConfig } from '@weft/processors';
+import { dynamicTiles, placeOf, readDynamicTiles, type DynamicTilesConfig } from '@weft/processors';
 import { readActivation, type ActivationName } from '@weft/nn';
-import { configReader, type Json, type Model } from '@weft/spec';
+import { configReader, part, type Json, type Model } from '@weft/spec';
 import { compose, type Composition } from '../compose.js';
 import { textSection } from '../part-sizes.js';
 import { llavaName, tiedHead } from './llava-parts.js';
-import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
+import { originalClasses, originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
+import { imageSection, requireProcessor } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -31,7 +32,6 @@ const text = { frame: ['<img>', '</img>'], tag: '', lastTag: '' } as const;
  *   prompt ───────────────────────────────────────────────► embeddings ┘
  */
 async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const strategy = read.string('vision_feature_select_strategy', 'default');
   if (strategy !== 'default')
@@ -45,18 +45,32 @@ async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model>
     tiedHead(config),
     files,
   );
-  return composeInternVl({
+  const { use_thumbnail: thumbnail, ...section } = imageSection(config, files, {
+    classes: ['GotOcr2ImageProcessor'],
+    processors: ['InternVLProcessor'],
+  });
+  if (thumbnail === false)
+    files.notice?.({
+      where: `${placeOf(section)}: use_thumbnail`,
+      message: 'Its class always adds the view of the whole.',
+    });
+  const model = composeInternVl({
     name: 'internvl',
     vision,
     featureLayer: read.number('vision_feature_layer', -1),
     downsampleRatio: read.number('downsample_ratio', 0.5),
     hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
     backbone,
-    tiles: readDynamicTiles(preprocessor, { text }),
+    tiles: readDynamicTiles(section, { text }),
     imageTokenId: read.number('image_token_id', 151667),
     checkpoint: { ...names, rename: llavaName },
     config,
   });
+  const grid = part(model, 'encoder').grid!;
+  requireProcessor(files, [
+    { key: 'image_seq_length', model: part(model, 'connector').countTokens(grid), usual: 256 },
+  ]);
+  return model;
 }
 
 /**
@@ -64,7 +78,6 @@ async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model>
  * tokenizer's: it is the third of nine tokens that were added to the vocabulary.
  */
 async function readOriginal(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const section = read.section('llm_config');
   const [architecture] = (section['architectures'] ?? []) as string[];
@@ -91,7 +104,7 @@ async function readOriginal(config: Json, files: RecipeFiles = {}): Promise<Mode
     featureLayer: read.number('select_layer', -1),
     downsampleRatio: read.number('downsample_ratio', 0.5),
     backbone,
-    tiles: readDynamicTiles(preprocessor, {
+    tiles: readDynamicTiles(imageSection(config, files, originalClasses), {
       minTiles: isCut ? read.number('min_dynamic_patch', 1) : 1,
       maxTiles: isCut ? read.number('max_dynamic_patch', 12) : 1,
       thumbnail: read.boolean('use_thumbnail', true),

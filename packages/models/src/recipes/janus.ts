@@ -14,6 +14,7 @@ import {
 } from '@weft/spec';
 import { compose } from '../compose.js';
 import { textSection } from '../part-sizes.js';
+import { imageSection, requireImageToken, requireProcessor } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -28,10 +29,10 @@ import { readBackbone } from '../text.js';
  * Reads transformers' layout (`janus`) and that of the original repository (`multi_modality`).
  */
 async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const isOriginal = read.string('model_type', 'janus') === 'multi_modality';
   const vision = isOriginal ? originalTower(config) : portedTower(read.section('vision_config', {}));
+  const depth = isOriginal ? originalDepth(config) : portedDepth(config);
   const text = read.section(isOriginal ? 'language_config' : 'text_config');
   const tied = read.boolean('tie_word_embeddings', text['tie_word_embeddings'] === true);
   const { backbone, names } = await readBackbone(
@@ -40,6 +41,19 @@ async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> 
     files,
   );
   const encoder = siglip(vision, { postNorm: true });
+  const section = imageSection(
+    config,
+    files,
+    isOriginal
+      ? { classes: ['VLMImageProcessor'] }
+      : { classes: ['JanusImageProcessor'], processors: ['JanusProcessor'] },
+  );
+  if (!isOriginal) {
+    requireImageToken(files, '<image_placeholder>');
+    requireProcessor(files, [
+      { key: 'num_image_tokens', model: encoder.grid![0] * encoder.grid![1], usual: 576 },
+    ]);
+  }
 
   return compose({
     name: 'janus',
@@ -49,15 +63,14 @@ async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> 
     },
     encoder,
     connector: (context) =>
-      mlpConnector({ hiddenAct: vision.hiddenAct })(context).withPaths({
-        linear_1: 'fc1',
-        linear_2: 'hidden_layers.0',
-      }) as Connector,
+      mlpConnector({ hiddenAct: vision.hiddenAct, depth })(context).withPaths(
+        alignerPaths(depth),
+      ) as Connector,
     backbone: backbone.withPaths({ model: 'model.language_model' }) as typeof backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id', 100581),
     placeholder: '<image_placeholder>',
-    processor: singleTile(readJanusProcessor(preprocessor, isOriginal ? 'down' : 'half-even')),
+    processor: singleTile(readJanusProcessor(section, isOriginal ? 'down' : 'half-even')),
     paths: { encoder: 'model.vision_model', connector: 'model.aligner', backbone: '' },
     checkpoint: janusNames(names),
     config,
@@ -67,11 +80,10 @@ async function readJanus(config: Json, files: RecipeFiles = {}): Promise<Model> 
 function portedTower(section: Json): SiglipConfig {
   const read = configReader(section, 'vision_config');
   const hiddenSize = read.number('hidden_size', 1024);
-  const depth = read.number('depth', 2);
-  if (depth !== 2 || read.boolean('use_qk_norm', false) || !read.boolean('attention_bias', true))
+  if (read.boolean('use_qk_norm', false) || !read.boolean('attention_bias', true))
     throw new ConfigError({
-      message: `config.json: a Janus tower with depth ${depth}, use_qk_norm ${String(read.raw('use_qk_norm') ?? false)} and attention_bias ${String(read.raw('attention_bias') ?? true)} is not known.`,
-      hint: 'Published ones have an aligner of two layers, no norm of queries and keys, and biases.',
+      message: `config.json: a Janus tower with use_qk_norm ${String(read.raw('use_qk_norm') ?? false)} and attention_bias ${String(read.raw('attention_bias') ?? true)} is not known.`,
+      hint: 'Published ones have no norm of queries and keys, and biases.',
     });
   return {
     hiddenSize,
@@ -86,6 +98,26 @@ function portedTower(section: Json): SiglipConfig {
     visionUseHead: false,
   };
 }
+
+/** Linear layers of the aligner, which stand in the section of the tower. */
+const portedDepth = (config: Json): number =>
+  configReader(configReader(config, 'config').section('vision_config', {}), 'vision_config').number(
+    'depth',
+    2,
+  );
+
+const originalDepth = (config: Json): number => {
+  const aligner = configReader(
+    configReader(config, 'config').section('aligner_config', {}),
+    'aligner_config',
+  );
+  return configReader(aligner.section('params', {}), 'aligner_config.params').number('depth', 2);
+};
+
+const alignerPaths = (depth: number): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Array.from({ length: depth }, (_, i) => [`linear_${i + 1}`, i === 0 ? 'fc1' : `hidden_layers.${i - 1}`]),
+  );
 
 /** The original repository names its tower instead of describing it. */
 function originalTower(config: Json): SiglipConfig {
@@ -114,7 +146,11 @@ const janusNames = (text: CheckpointNames): CheckpointNames => ({
       .replace(/^language_model\.model\./, 'model.language_model.')
       .replace(/^language_model\.lm_head\./, 'lm_head.')
       .replace(/^aligner\.layers\.0\./, 'model.aligner.fc1.')
-      .replace(/^aligner\.layers\.2\./, 'model.aligner.hidden_layers.0.')
+      // Every second one of the other layers is an activation.
+      .replace(
+        /^aligner\.layers\.(\d*[2468]|\d+0)\./,
+        (_, at: string) => `model.aligner.hidden_layers.${Number(at) / 2 - 1}.`,
+      )
       .replace(/^vision_model\.vision_tower\./, 'model.vision_model.')
       .replace(/^model\.vision_model\.patch_embed\.proj\./, 'model.vision_model.embeddings.patch_embedding.')
       .replace(/^model\.vision_model\.norm\./, 'model.vision_model.post_layernorm.')
@@ -122,11 +158,14 @@ const janusNames = (text: CheckpointNames): CheckpointNames => ({
       .replace(/^(model\.vision_model\.encoder\.layers\.\d+)\.norm([12])\./, '$1.layer_norm$2.')
       .replace(/^(model\.vision_model\.encoder\.layers\.\d+)\.attn\.proj\./, '$1.self_attn.out_proj.')
       .replace(/\.self_attn\.projection_layer\./, '.self_attn.out_proj.'),
+  stored: (name) => ({
+    name: name.replace(/^(model\.vision_model\..*\.self_attn)\.out_proj\./, '$1.projection_layer.'),
+  }),
   unused: (name) =>
     drawing.some((pattern) => pattern.test(name))
-      ? 'draws pictures, which this recipe leaves out'
+      ? { reason: 'draws pictures, which this recipe leaves out' }
       : name.startsWith('vision_model.vision_tower.attn_pool.')
-        ? 'pools patches for the contrastive model'
+        ? { reason: 'pools patches for the contrastive model' }
         : text.unused?.(name),
 });
 

@@ -2,12 +2,13 @@ import { anyresArranger, type AnyresConfig } from '@weft/connector-anyres';
 import { mlpConnector } from '@weft/connector-mlp';
 import { ConfigError } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
-import { anyresTiles, readAnyresTiles } from '@weft/processors';
+import { anyresTiles, placeOf, readAnyresTiles } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { sectionOf, sizeOf, textSection } from '../part-sizes.js';
-import { canonicalName, tiedHead, visionTower } from './llava-parts.js';
+import { imageSection, requireImageToken, requireProcessor } from '../processor-files.js';
+import { canonicalName, requireLlavaTokens, storedTower, tiedHead, visionTower } from './llava-parts.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -15,6 +16,7 @@ import { readBackbone } from '../text.js';
 const kinds = {
   llava_next: {
     paper: 'https://llava-vl.github.io/blog/2024-01-30-llava-next/',
+    classes: { classes: ['LlavaNextImageProcessor'], processors: ['LlavaNextProcessor'] },
     defaults: {
       tower: 'clip_vision_model',
       layer: -2,
@@ -32,6 +34,7 @@ const kinds = {
   },
   llava_onevision: {
     paper: 'https://arxiv.org/abs/2408.03326',
+    classes: { classes: ['LlavaOnevisionImageProcessor'], processors: ['LlavaOnevisionProcessor'] },
     defaults: {
       tower: 'siglip_vision_model',
       layer: -1,
@@ -54,10 +57,10 @@ const kinds = {
  *   prompt ──────────────────────────────────────────────────► embeddings ─────┘
  */
 async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const type = read.string('model_type') as keyof typeof kinds;
-  const { paper, defaults, pinpoints } = kinds[type];
+  const { paper, classes, defaults, pinpoints } = kinds[type];
+  const section = imageSection(config, files, classes);
   const layer = read.raw('vision_feature_layer') ?? defaults.layer;
   const strategy = read.string('vision_feature_select_strategy', defaults.strategy);
   const encoder = await visionTower(
@@ -82,8 +85,17 @@ async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Mod
     tileSize: encoder.pixels.tileSize!,
     mostTiles:
       type === 'llava_onevision' ? mostTiles(read.string('vision_aspect_ratio', 'anyres_max_9')) : null,
+    wholeIfSeveral: type === 'llava_onevision',
   };
-  requireSamePinpoints(preprocessor, layout);
+  requireSamePinpoints(section, layout);
+  requireImageToken(files, '<image>');
+  if (type === 'llava_next') requireLlavaTokens(files, encoder);
+  else
+    requireProcessor(files, [
+      { key: 'num_image_tokens', model: encoder.grid![0] * encoder.grid![1] },
+      { key: 'vision_feature_select_strategy', model: strategy },
+      { key: 'vision_aspect_ratio', model: `anyres_max_${layout.mostTiles}`, usual: 'anyres_max_9' },
+    ]);
 
   return compose({
     name: type.replaceAll('_', '-'),
@@ -103,13 +115,9 @@ async function readLlavaNext(config: Json, files: RecipeFiles = {}): Promise<Mod
       'image_token_index',
       Number(read.raw('image_token_id') ?? defaults.imageTokenId),
     ),
-    processor: anyresTiles(readAnyresTiles(preprocessor)),
+    processor: anyresTiles(readAnyresTiles(section)),
     paths: { encoder: 'vision_tower.vision_model', arranger: '' },
-    checkpoint: {
-      ...names,
-      rename: canonicalName,
-      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
-    },
+    checkpoint: { ...names, ...storedTower(encoder), rename: canonicalName },
     config,
   });
 }
@@ -123,11 +131,11 @@ function mostTiles(aspect: string): number {
 }
 
 /** The processor cuts pictures, and the arranger puts them together, by one list. */
-function requireSamePinpoints(preprocessor: Json, { pinpoints }: AnyresConfig): void {
-  const listed = preprocessor['image_grid_pinpoints'];
-  if (listed !== undefined && listed !== null && JSON.stringify(listed) !== JSON.stringify(pinpoints))
+function requireSamePinpoints(section: Json, { pinpoints }: AnyresConfig): void {
+  const listed = section['image_grid_pinpoints'];
+  if (listed !== undefined && JSON.stringify(listed) !== JSON.stringify(pinpoints))
     throw new ConfigError({
-      message: 'image_grid_pinpoints of preprocessor_config.json and config.json differ.',
+      message: `image_grid_pinpoints of ${placeOf(section)} and config.json differ.`,
       hint: 'Both list heights and widths in pixels, in one order: the first of equals is taken.',
     });
 }

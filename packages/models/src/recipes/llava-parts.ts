@@ -1,6 +1,7 @@
 import { ConfigError } from '@weft/errors';
-import type { Json, VisionEncoder } from '@weft/spec';
+import type { CheckpointNames, Json, VisionEncoder } from '@weft/spec';
 import { findDefinition, type PartSources } from '../parts.js';
+import type { RecipeFiles } from '../recipe.js';
 
 /**
  * The flag stands at the top in what transformers 5 writes, in the text section before. A head is tied if either says so:
@@ -54,3 +55,35 @@ export const llavaName = (name: string): string =>
 /** The same, with the segment in CLIP's and SigLIP's towers that transformers 5 leaves out. */
 export const canonicalName = (name: string): string =>
   llavaName(name).replace(/^vision_tower\.(?!vision_model\.)/, 'vision_tower.vision_model.');
+
+/**
+ * Compares what `processor_config.json` makes of one tile with what the tower does: transformers counts the patches of a
+ * side by `patch_size`, adds `num_additional_image_tokens`, and takes one off where the class token is dropped.
+ *
+ * @throws ConfigError naming both files if the numbers differ
+ */
+export function requireLlavaTokens({ origin }: RecipeFiles, { grid, pixels }: VisionEncoder): void {
+  const processor = origin?.processor ?? {};
+  const patchSize = processor['patch_size'] ?? undefined;
+  if (patchSize === undefined || !grid) return;
+  const [added, strategy] = [
+    processor['num_additional_image_tokens'] ?? 0,
+    processor['vision_feature_select_strategy'] ?? null,
+  ];
+  const side = Math.floor(pixels.tileSize! / Number(patchSize));
+  const tokens = side * side + Number(added) - (strategy === 'default' ? 1 : 0);
+  if (side === grid[0] && tokens === grid[0] * grid[1]) return;
+  throw new ConfigError({
+    message: `processor_config.json: patch_size ${JSON.stringify(patchSize)}, num_additional_image_tokens ${JSON.stringify(added)} and vision_feature_select_strategy ${JSON.stringify(strategy)} make ${tokens} tokens of a tile, but by config.json it has ${grid[0]} x ${grid[1]}.`,
+    hint: 'Both files must come from one checkpoint.',
+  });
+}
+
+/**
+ * Where files hold a tower's tensors: CLIP's and SigLIP's have a segment that the classes of other towers do not, and
+ * transformers reads those without it only.
+ */
+export const storedTower = ({ id }: VisionEncoder): Pick<CheckpointNames, 'stored'> =>
+  ['encoder-clip', 'encoder-siglip'].includes(id)
+    ? {}
+    : { stored: (name) => ({ name: name.replace(/^vision_tower\.vision_model\./, 'vision_tower.') }) };

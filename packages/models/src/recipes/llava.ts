@@ -1,11 +1,12 @@
 import { unifiedFusion } from '@weft/fusion-unified';
 import { mlpConnector } from '@weft/connector-mlp';
-import { readClipProcessor, readSiglipProcessor, singleTile } from '@weft/processors';
+import { singleTile, singleTilePart } from '@weft/processors';
 import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
 import { sectionOf, textSection } from '../part-sizes.js';
-import { canonicalName, tiedHead, visionTower } from './llava-parts.js';
+import { imageSection, requireImageToken } from '../processor-files.js';
+import { canonicalName, requireLlavaTokens, storedTower, tiedHead, visionTower } from './llava-parts.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -18,7 +19,6 @@ import { readBackbone } from '../text.js';
  *   prompt ─────────────► embeddings ─┘   (image embeddings replace <image> tokens)
  */
 async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   // The class of transformers holds Pixtral as well.
   if (read.section('vision_config')['model_type'] === 'pixtral')
@@ -28,7 +28,20 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
   const featureLayers = Array.isArray(layer) ? (layer as number[]) : [Number(layer)];
   const encoder = await visionTower(read.section('vision_config'), featureLayers, strategy, files);
   const { backbone, names } = await readBackbone(read.section('text_config'), tiedHead(config), files);
-  const isSiglip = encoder.id === 'encoder-siglip';
+  const side = encoder.pixels.tileSize!;
+  const pictures = singleTilePart.read!(
+    // Nothing says how pictures are prepared where only the model itself is asked for.
+    imageSection(
+      config,
+      files.preprocessor ? files : { ...files, preprocessor: { size: side, crop_size: side } },
+      {
+        classes: tileClasses,
+        processors: ['LlavaProcessor'],
+      },
+    ),
+  );
+  requireLlavaTokens(files, encoder);
+  requireImageToken(files, '<image>');
 
   return compose({
     name: 'llava',
@@ -44,16 +57,23 @@ async function readLlava(config: Json, files: RecipeFiles = {}): Promise<Model> 
     backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
-    processor: singleTile((isSiglip ? readSiglipProcessor : readClipProcessor)(preprocessor)),
+    processor: singleTile(pictures),
     paths: { encoder: 'vision_tower.vision_model' },
-    checkpoint: {
-      ...names,
-      rename: canonicalName,
-      unused: (name) => (name.endsWith('embeddings.position_ids') ? 'a constant' : names.unused?.(name)),
-    },
+    checkpoint: { ...names, ...storedTower(encoder), rename: canonicalName },
     config,
   });
 }
+
+/** Classes that make one tile of a picture; Janus's frame it. */
+const tileClasses = [
+  'LlavaImageProcessor',
+  'CLIPImageProcessor',
+  'BitImageProcessor',
+  'SiglipImageProcessor',
+  'ViTImageProcessor',
+  'BlipImageProcessor',
+  'DeiTImageProcessor',
+] as const;
 
 /** LLaVA-1.5: the tokenizer gains `<image>` and `<pad>`, and the table is rounded up to 32064 rows. */
 const llava15 = (backbone: string) => async (): Promise<PresetFiles> => ({

@@ -6,13 +6,14 @@ import {
   mllamaVisionPresets,
   readMllamaVisionConfig,
 } from '@weft/encoder-mllama';
-import { ConfigError } from '@weft/errors';
+import { ConfigError, type TakeNotice } from '@weft/errors';
 import { crossAttention } from '@weft/fusion-cross-attention';
 import { readActivation, readRope } from '@weft/nn';
 import { canvasTiles, readCanvasTiles } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { mllamaNames } from '../checkpoint-names.js';
 import { compose } from '../compose.js';
+import { imageSection, requireImageToken } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 
 /** Tokens that have an embedding but no logit: `<|image|>`, and seven that no file names. */
@@ -32,7 +33,8 @@ const extraTokens = 8;
  * version of transformers that wrote the file; and `unseen` (`weft_unseen`), what is kept from tokens that see no image,
  * `mlp` or `attention-and-mlp`.
  */
-function readMllama(config: Json, { preprocessor = {}, options = {} }: RecipeFiles = {}): Model {
+function readMllama(config: Json, files: RecipeFiles = {}): Model {
+  const { options = {}, notice } = files;
   const read = configReader(config, 'config');
   const choose = <C extends string>(name: string, values: readonly [C, C], usual: C): C => {
     const value = options[name] ?? read.raw(`weft_${name}`) ?? usual;
@@ -48,7 +50,8 @@ function readMllama(config: Json, { preprocessor = {}, options = {} }: RecipeFil
   const vision = readMllamaVisionConfig(read.section('vision_config', {}));
   const section = read.section('text_config', {});
   const crossLayers = (section['cross_attention_layers'] ?? [3, 8, 13, 18, 23, 28, 33, 38]) as number[];
-  const backbone = llama(readText(section, crossLayers.length));
+  const backbone = llama(readText(section, crossLayers.length, notice));
+  requireImageToken(files, '<|image|>');
 
   return compose({
     name: 'mllama',
@@ -68,7 +71,11 @@ function readMllama(config: Json, { preprocessor = {}, options = {} }: RecipeFil
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 128256)),
     placeholder: '<|image|>',
     prompt: { backdrop: 'white', insertsFirstToken: true },
-    processor: canvasTiles(readCanvasTiles(preprocessor)),
+    processor: canvasTiles(
+      readCanvasTiles(
+        imageSection(config, files, { classes: ['MllamaImageProcessor'], processors: ['MllamaProcessor'] }),
+      ),
+    ),
     paths: { encoder: 'vision_model' },
     checkpoint: mllamaNames(backbone),
     config,
@@ -87,7 +94,7 @@ function captureOf(version: unknown): 'before' | 'after' {
 }
 
 /** The text section; class defaults are those of `MllamaTextConfig`. */
-function readText(section: Json, crossLayers: number): LlamaConfig {
+function readText(section: Json, crossLayers: number, notice?: TakeNotice): LlamaConfig {
   const read = configReader(section, 'text_config');
   const hiddenSize = read.number('hidden_size', 4096);
   const numAttentionHeads = read.number('num_attention_heads', 32);
@@ -107,7 +114,7 @@ function readText(section: Json, crossLayers: number): LlamaConfig {
     qkvBias: false,
     outputBias: false,
     mlpBias: false,
-    ...readRope(section, headDim, { ropeTheta: 500000 }),
+    ...readRope(section, headDim, { ropeTheta: 500000, maxPositionEmbeddings: 131072 }, notice),
   };
 }
 

@@ -5,6 +5,7 @@ import { unifiedFusion } from '@weft/fusion-unified';
 import { paddedTiles, readPaddedTiles } from '@weft/processors';
 import { configReader, type Backbone, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
+import { imageSection } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { textNames } from '../text.js';
 
@@ -20,7 +21,7 @@ import { textNames } from '../text.js';
  * Honeybee, `text_config` of Llama. Experts stand in every `expert_layer_period`-th layer of the text, `num_experts` of
  * which each token takes `num_experts_per_tok`.
  */
-function readMm15(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model {
+function readMm15(config: Json, files: RecipeFiles = {}): Model {
   const read = configReader(config, 'config');
   const vision = readClipConfig(read.section('vision_config'));
   const backbone = mm15Backbone(read.section('text_config'));
@@ -36,9 +37,9 @@ function readMm15(config: Json, { preprocessor = {} }: RecipeFiles = {}): Model 
     backbone,
     fusion: unifiedFusion(),
     imageTokenId: read.number('image_token_id'),
-    processor: paddedTiles(readPaddedTiles(preprocessor)),
+    processor: paddedTiles(readPaddedTiles(imageSection(config, files, { classes: ['MM15ImageProcessor'] }))),
     paths: { encoder: 'vision_tower.vision_model', connector: 'abstractor' },
-    checkpoint: textNames(backbone, llamaPart.split),
+    checkpoint: textNames(backbone, llamaPart),
     config,
   });
 }

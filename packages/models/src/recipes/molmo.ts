@@ -7,6 +7,7 @@ import { unifiedFusion } from '@weft/fusion-unified';
 import { overlapCrops, readOverlapCrops } from '@weft/processors';
 import { configReader, type Backbone, type Json, type Model } from '@weft/spec';
 import { compose } from '../compose.js';
+import { imageSection } from '../processor-files.js';
 import { molmoNames, molmoTemplate, molmoTower } from '../molmo-files.js';
 import { sizeOf } from '../part-sizes.js';
 import { findDefinition, type PartSources } from '../parts.js';
@@ -23,7 +24,6 @@ import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
  * Reads the fields and names of the dense models and those of MolmoE.
  */
 async function readMolmo(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   requireKnown(config);
   const read = configReader(config, 'config');
   // OpenAI's CLIP without its last block, which the dense models' files do not mention.
@@ -58,7 +58,9 @@ async function readMolmo(config: Json, files: RecipeFiles = {}): Promise<Model> 
     imageTokenId: read.number('vocab_size') + 2,
     placeholder: '<im_patch>',
     prompt: { chatTemplate: molmoTemplate() },
-    processor: overlapCrops(readOverlapCrops(preprocessor)),
+    processor: overlapCrops(
+      readOverlapCrops(imageSection(config, files, { classes: ['MolmoImageProcessor'] })),
+    ),
     paths: {
       encoder: 'model.vision_backbone.image_vit',
       connector: 'model.vision_backbone',

@@ -7,7 +7,8 @@ import { compose } from '../compose.js';
 import { textSection } from '../part-sizes.js';
 import { findDefinition, type PartSources } from '../parts.js';
 import type { CrossComposition } from '../cross-sight.js';
-import { originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
+import { imageSection } from '../processor-files.js';
+import { originalClasses, originalInternVlNames, originalInternVlPaths } from './original-internvl.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 
@@ -35,7 +36,6 @@ const methods: Readonly<Record<string, Fusion['method']>> = { NVLM_D: 'A', nvlm_
  * of the thumbnail last; without them there are no tags among the keys, and tokens of tags see all tiles.
  */
 async function readNvlm(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const type = read.string('model_type');
   const method = methods[type]!;
@@ -49,7 +49,7 @@ async function readNvlm(config: Json, files: RecipeFiles = {}): Promise<Model> {
     files,
   );
   const tags = readTags(read.raw('tile_tag_ids'));
-  const tiles = readDynamicTiles(preprocessor, {
+  const tiles = readDynamicTiles(imageSection(config, files, originalClasses), {
     minTiles: read.number('min_dynamic_patch', 1),
     maxTiles: read.number('max_dynamic_patch', 6),
     thumbnail: read.boolean('use_thumbnail', true),

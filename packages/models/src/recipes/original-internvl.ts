@@ -1,6 +1,12 @@
 import { originalInternVitNames } from '@weft/encoder-intern-vit';
 import type { CheckpointNames } from '@weft/spec';
 import type { PartPaths } from '../compose.js';
+import type { ProcessorClasses } from '../processor-files.js';
+
+/** Files of the original repositories name CLIP's class, whose crop their code does not do, or what took its place. */
+export const originalClasses: ProcessorClasses = {
+  classes: ['CLIPImageProcessor', 'GotOcr2ImageProcessor'],
+};
 
 /** Paths of the parts in the original repositories of InternVL and NVLM-D. */
 export const originalInternVlPaths: Partial<PartPaths> = { encoder: 'vision_model', connector: 'mlp1' };

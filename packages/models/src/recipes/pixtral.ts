@@ -3,6 +3,7 @@ import { ConfigError } from '@weft/errors';
 import { readActivation } from '@weft/nn';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { textSection } from '../part-sizes.js';
+import { imageSection, requireProcessor } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { readBackbone } from '../text.js';
 import { llavaName, tiedHead } from './llava-parts.js';
@@ -10,7 +11,6 @@ import { composePixtral } from './pixtral-parts.js';
 
 /** Pixtral as `LlavaForConditionalGeneration` holds it. */
 async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {} } = files;
   const read = configReader(config, 'config');
   const layer = read.raw('vision_feature_layer') ?? -2;
   const strategy = read.string('vision_feature_select_strategy', 'default');
@@ -20,8 +20,20 @@ async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model>
       hint: "Set it to 'full'.",
     });
   const { backbone, names } = await readBackbone(read.section('text_config'), tiedHead(config), files);
+  const vision = readPixtralVisionConfig(read.section('vision_config'));
+  const section = imageSection(config, files, {
+    classes: ['PixtralImageProcessor'],
+    // The model type is LLaVA's.
+    usual: 'LlavaImageProcessor',
+    processors: ['PixtralProcessor'],
+  });
+  requireProcessor(files, [
+    { key: 'patch_size', model: vision.patchSize, usual: 16 },
+    { key: 'spatial_merge_size', model: 1, usual: 1 },
+    { key: 'image_token', model: '[IMG]', usual: '[IMG]' },
+  ]);
   return composePixtral({
-    vision: readPixtralVisionConfig(read.section('vision_config')),
+    vision,
     visionOptions: { featureLayers: Array.isArray(layer) ? (layer as number[]) : [Number(layer)] },
     connector: {
       hiddenAct: readActivation(read, 'gelu', 'projector_hidden_act'),
@@ -31,9 +43,18 @@ async function readPorted(config: Json, files: RecipeFiles = {}): Promise<Model>
     imageTokenId: read.number('image_token_index', Number(read.raw('image_token_id') ?? 32000)),
     checkpoint: { ...names, rename: llavaName },
     config,
-    preprocessor,
+    preprocessor: { ...tokensOf(files), ...section },
   });
 }
+
+/** The tokens that end rows and pictures, which `processor_config.json` states. */
+const tokensOf = ({ origin }: RecipeFiles): Json =>
+  Object.fromEntries(
+    ['image_break_token', 'image_end_token'].flatMap((key) => {
+      const token = origin?.processor?.[key] ?? undefined;
+      return token === undefined ? [] : [[key, token]];
+    }),
+  );
 
 /** Pixtral: a tower for 1024 pixels, and a Mistral NeMo of longer waves. */
 const pixtral12b = async (): Promise<PresetFiles> => ({

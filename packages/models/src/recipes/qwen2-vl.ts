@@ -6,14 +6,16 @@ import {
   readQwen25VisionConfig,
   readQwen2VisionConfig,
 } from '@weft/encoder-qwen2-vl';
-import { ConfigError } from '@weft/errors';
+import { ConfigError, type TakeNotice } from '@weft/errors';
 import { unifiedFusion } from '@weft/fusion-unified';
+import { ropeFields } from '@weft/nn';
 import { mropePositions, type VideoAdvance } from '@weft/positions-mrope';
 import { packedPatches, packedVideo, readPackedPatches, videoLimits } from '@weft/processors';
 import { configReader, type Json, type Model } from '@weft/spec';
 import { qwen2VlNames } from '../checkpoint-names.js';
 import { compose } from '../compose.js';
 import { sizeOf, textSection } from '../part-sizes.js';
+import { imageSection, requireImageToken, videoSection } from '../processor-files.js';
 import type { PresetFiles, RecipeDefinition, RecipeFiles } from '../recipe.js';
 import { backboneOf } from '../text.js';
 
@@ -35,7 +37,7 @@ const papers = {
  * trained, unless given; or `side`, as transformers 5 does.
  */
 async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model> {
-  const { preprocessor = {}, videoPreprocessor = preprocessor, options = {} } = files;
+  const { options = {} } = files;
   const read = configReader(config, 'config');
   const type = read.string('model_type') as keyof typeof papers;
   const section = read.section('vision_config', {});
@@ -45,10 +47,11 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
   const text = read.section('text_config', config);
   const tied = read.boolean('tie_word_embeddings', false) || text['tie_word_embeddings'] === true;
   const backbone = await backboneOf(
-    { ...textDefaults, ...text, ...sections(text), model_type: 'qwen2' },
+    { ...textDefaults, ...text, ...sections(text, files.notice), model_type: 'qwen2' },
     { tie_word_embeddings: tied },
     files,
   );
+  requireImageToken(files, '<|image_pad|>');
   const [imageTokenId, videoTokenId] = [
     read.number('image_token_id', 151655),
     read.number('video_token_id', 151656),
@@ -66,9 +69,17 @@ async function readQwen2Vl(config: Json, files: RecipeFiles = {}): Promise<Model
     fusion: unifiedFusion(),
     imageTokenId,
     placeholder: '<|image_pad|>',
-    processor: packedPatches(readPackedPatches(preprocessor)),
+    processor: packedPatches(
+      readPackedPatches(
+        imageSection(config, files, {
+          // That of the first files of Qwen2.5-VL, which is the same.
+          classes: ['Qwen2VLImageProcessor', 'Qwen2_5_VLImageProcessor'],
+          processors: ['Qwen2VLProcessor', 'Qwen2_5_VLProcessor'],
+        }),
+      ),
+    ),
     video: {
-      processor: packedVideo(readPackedPatches(videoPreprocessor, videoLimits)),
+      processor: packedVideo(readPackedPatches(videoSection(files), videoLimits)),
       placeholder: '<|video_pad|>',
       tokenId: videoTokenId,
     },
@@ -93,13 +104,25 @@ const textDefaults: Json = {
   num_key_value_heads: 8,
   rms_norm_eps: 1e-5,
   rope_theta: 1e6,
+  max_position_embeddings: 32768,
   max_window_layers: 80,
 };
 
-/** The rope fields with the sections that the class takes where the file has none. */
-function sections(text: Json): Json {
-  const key = 'rope_parameters' in text ? 'rope_parameters' : 'rope_scaling';
-  return { [key]: { mrope_section: [16, 24, 24], ...((text[key] ?? {}) as Json) } };
+/**
+ * The rope fields with the sections that the class takes where the file has none. Its older files call plain positions of
+ * three axes a type of their own.
+ */
+function sections(text: Json, notice?: TakeNotice): Json {
+  const { rope_type: type, type: older, ...fields } = ropeFields(text, notice);
+  const named = type ?? older ?? 'default';
+  return {
+    rope_scaling: undefined,
+    rope_parameters: {
+      mrope_section: [16, 24, 24],
+      ...fields,
+      rope_type: named === 'mrope' ? 'default' : named,
+    },
+  };
 }
 
 function advanceOf(options: Json): VideoAdvance {

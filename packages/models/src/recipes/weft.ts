@@ -41,7 +41,7 @@ async function readWeft(config: Json, files: RecipeFiles = {}): Promise<Model> {
     config,
   };
   if (config['encoder'] === undefined)
-    return textModel({ ...common, checkpoint: textNames(own, backbone.part.split) });
+    return textModel({ ...common, checkpoint: textNames(own, backbone.part) });
   const [encoder, connector, arranger, positions, processor, video] = await Promise.all([
     parts.read('encoder'),
     parts.read('connector'),
@@ -66,7 +66,7 @@ async function readWeft(config: Json, files: RecipeFiles = {}): Promise<Model> {
     placeholder: read.string('placeholder', '<image>'),
     paths: read.section('paths', {}) as Partial<PartPaths>,
     checkpoint: {
-      ...textNames(own, backbone.part.split),
+      ...textNames(own, backbone.part),
       split: splitBy([encoder.part.split, connector.part.split, backbone.part.split]),
     },
   });

@@ -2,6 +2,7 @@ import {
   add,
   cacheBias,
   concat,
+  joinBlocks,
   matmul,
   multiplyDims,
   onnx,
@@ -10,6 +11,7 @@ import {
   softmax,
   splitHeads,
   transpose,
+  withBlocks,
   type CacheLayout,
   type CachedAttentionAttributes,
   type Dim,
@@ -39,9 +41,15 @@ export function cpuCachedAttention(): Expansions {
     known.set(key, bias);
     return bias;
   };
+  const withoutInfinity = new Map<Value, Value>();
+  const blocks = (bias: Value): Value => {
+    const known = withoutInfinity.get(bias) ?? withBlocks(bias);
+    withoutInfinity.set(bias, known);
+    return known;
+  };
   return {
     CachedAttention: (node, inputs) => cachedAttention(node, inputs, sharedBias),
-    HeldAttention: heldAttention,
+    HeldAttention: (node, inputs) => heldAttention(node, inputs, blocks),
   };
 }
 
@@ -62,9 +70,9 @@ function cachedAttention(
   const pastScores = overCache(queries, pastKeys!, [...stacked, past], layout, { transposeB: true, scale });
   const newScores = matmul(queries, transpose(k!, perHead), { transposeB: true, alpha: scale });
   let scores = reshape(concat([pastScores, newScores], 3), [...split, total]);
-  const visible = sharedBias(attentionMask!, length, attributes);
-  scores = add(scores, reshape(visible, [batch, 1, 1, visible.shape[2]!, total]));
-  if (bias) scores = add(scores, splitHeads(bias, keyHeads, group));
+  const seen = sharedBias(attentionMask!, length, attributes);
+  const visible = reshape(seen, [batch, 1, 1, seen.shape[2]!, total]);
+  scores = add(scores, bias ? joinBlocks(visible, splitHeads(bias, keyHeads, group)) : visible);
   const weights = reshape(softmax(scores), [...stacked, total]);
   const context = add(
     overCache(slice(weights, 3, 0, past), pastValues!, [...stacked, valueSize], layout),
@@ -76,6 +84,7 @@ function cachedAttention(
 function heldAttention(
   { attributes: { scale, layout } }: Node<'HeldAttention'>,
   [q, keys, values, bias]: readonly Value[],
+  blocks: (bias: Value) => Value,
 ): readonly Value[] {
   const [batch, length, heads] = q!.shape as Sizes;
   const [countAxis, headAxis] = layout === 'time-major' ? [0, 2] : [2, 1];
@@ -87,7 +96,7 @@ function heldAttention(
   let scores = overCache(queries, keys!, [...stacked, count], layout, { transposeB: true, scale });
   if (bias) {
     const split = reshape(scores, [batch, keyHeads, group, length, count]);
-    scores = reshape(add(split, splitHeads(bias, keyHeads, group)), [...stacked, count]);
+    scores = reshape(add(split, splitHeads(blocks(bias), keyHeads, group)), [...stacked, count]);
   }
   const context = overCache(softmax(scores), values!, [...stacked, valueSize], layout);
   return [unstackHeads(context, q!, valueSize)];

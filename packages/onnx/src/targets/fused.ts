@@ -1,5 +1,13 @@
-import { multiplyDims, type Node, type SemanticOp, type Value } from '@weft/graph';
+import {
+  blockedScore,
+  blockingBias,
+  multiplyDims,
+  type Node,
+  type SemanticOp,
+  type Value,
+} from '@weft/graph';
 import { primitives } from '../primitives.js';
+import type { Emitter } from '../emitter.js';
 import type { EmitRule, NodeToServe } from '../target.js';
 
 export const microsoft = 'com.microsoft';
@@ -62,7 +70,7 @@ export const fused: { readonly [O in FusedOp & SemanticOp]: EmitRule<O> } = {
     const inputs = [q!, k!, v!].map((value, i) => merged(value, names[i]!));
     if (bias) {
       const shape = [...Array.from({ length: 4 - bias.rank }, () => 1), ...bias.shape];
-      inputs.push('', '', e.reshape(names[3]!, bias.shape, shape));
+      inputs.push('', '', e.reshape(blocked(e, names[3]!), bias.shape, shape));
     }
     const { mask, scale } = node.attributes;
     const attributes = {
@@ -88,6 +96,13 @@ export const fused: { readonly [O in FusedOp & SemanticOp]: EmitRule<O> } = {
   Softmax: (e, _, inputs) => [e.node('Softmax', inputs, { axis: -1 })],
 };
 
+/** A bias whose blocking numbers are all the score of a blocked key: the operator gives NaN where a row holds -Infinity only. */
+const blocked = (e: Emitter, name: string): string =>
+  e.shared(`blocks of ${name}`, () => {
+    const isBlocking = e.node('LessOrEqual', [name, e.number(blockingBias('float32'), 'float32')]);
+    return e.node('Where', [isBlocking, e.number(blockedScore('float32'), 'float32'), name]);
+  });
+
 /** Whether the fused operators serve a node; all but attention serve any. */
 export const servesFused = (node: NodeToServe): boolean =>
   node.op !== 'Attention' || servesAttention(node as NodeToServe<'Attention'>);
@@ -99,12 +114,15 @@ function servesAttention({ inputs, attributes }: NodeToServe<'Attention'>): bool
   // The operator aligns the first query with the first key, and broadcasts a bias over batch and heads only.
   const aligned = attributes.mask === 'none' || length === keys;
   const wholeBias = !bias || (bias.shape.at(-2) === length && bias.shape.at(-1) === keys);
+  // Causal masks and biases are added up there, and scores in float16 are not swallowed by what blocks them.
+  const isBlockedOnce = !bias || (attributes.mask === 'none' && bias.dtype === 'float32');
   return (
     attributes.cache === 'none' &&
     attributes.window === undefined &&
     heads === keyHeads &&
     size === keySize &&
     aligned &&
-    wholeBias
+    wholeBias &&
+    isBlockedOnce
   );
 }

@@ -1,14 +1,8 @@
-/**
- * Seeded pseudo-random numbers: xoshiro128** seeded through SplitMix32. The same seed gives the same numbers
- * on every machine.
- *
- * @see Blackman and Vigna, "Scrambled linear pseudorandom number generators" (2021).
- */
+import { xoshiro128, type RandomBits } from '@weft/models';
+
+/** Seeded pseudo-random numbers. The same seed gives the same numbers on every machine. */
 export class Random {
-  #a: number;
-  #b: number;
-  #c: number;
-  #d: number;
+  readonly #next: RandomBits;
   #spare: number | undefined;
 
   /** @param seed - Any number; its low 53 bits count. */
@@ -21,25 +15,15 @@ export class Random {
       z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
       return (z ^ (z >>> 16)) >>> 0;
     };
-    this.#a = split();
-    this.#b = split();
-    this.#c = split();
-    // A state of all zeros would stay zero for ever.
-    this.#d = split() | 1;
+    let words = 0;
+    // The pictures that the embedded model was trained on come from these numbers, so they stay as they are: the mixing has
+    // other constants than SplitMix32, and the last word is never 0, since a state of all zeros would stay so for ever.
+    this.#next = xoshiro128(() => (++words === 4 ? split() | 1 : split()));
   }
 
   /** A 32-bit unsigned integer. */
   bits(): number {
-    const product = Math.imul(this.#b, 5);
-    const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
-    const t = this.#b << 9;
-    this.#c ^= this.#a;
-    this.#d ^= this.#b;
-    this.#b ^= this.#c;
-    this.#a ^= this.#d;
-    this.#c ^= t;
-    this.#d = (this.#d << 11) | (this.#d >>> 21);
-    return result;
+    return this.#next();
   }
 
   /** Uniform in `[0, 1)`. */

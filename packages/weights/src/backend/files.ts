@@ -15,8 +15,8 @@ export interface OpenFile {
 export type PathKind = 'file' | 'folder' | 'other';
 
 /**
- * Where checkpoints lie: the disk in Node, addresses on a server in browsers. Errors are those of the place; `isMissing`
- * tells which of them mean that nothing is there.
+ * Where checkpoints lie: the disk in Node, whose errors are `FileError`s, addresses on a server in browsers. `isMissing`
+ * tells which errors mean that nothing is there.
  */
 export interface Files {
   /** The path in full; that of `path` from the folder `from` where it is given. */

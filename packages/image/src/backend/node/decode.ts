@@ -1,16 +1,17 @@
 import { InputError } from '@weft/errors';
 import type { Metadata, SharpOptions } from 'sharp';
-import { gifBackdrop } from './gif-backdrop.js';
 import { loadSharp } from './load-sharp.js';
 import type { DecodeOptions } from '../../decode-options.js';
-import { requireSize, type Raster } from '../../raster.js';
+import type { Size } from '../../geometry.js';
+import { decodePlain, requirePixels } from '../../plain-formats.js';
+import type { Raster } from '../../raster.js';
 import { samplesToRgb } from '../../samples.js';
 import { readSource, sourceName, type ImageSource } from '../../source.js';
 import { readPath } from './read-path.js';
 
-const formats: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
+const formats: readonly string[] = ['jpeg', 'png', 'webp', 'tiff', 'heif'];
 const spaces: readonly string[] = ['srgb', 'rgb', 'rgb16', 'b-w', 'grey16', 'cmyk'];
-const useFormats = 'Use JPEG, PNG, WebP, GIF, TIFF or AVIF.';
+const useFormats = 'Use JPEG, PNG, WebP, GIF, TIFF, AVIF, BMP or PPM.';
 
 /**
  * Decodes an image file to RGB of 8 bits with the samples that Pillow's `ImageOps.exif_transpose(image).convert('RGB')`
@@ -27,6 +28,8 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     throw new InputError({ message: `alpha is drop or white, found ${JSON.stringify(alpha)}.` });
   const name = sourceName(source);
   const bytes = await readSource(source, { maxBytes, signal, readPath });
+  const plain = decodePlain(bytes, name, { maxPixels, alpha, admit: options.admit });
+  if (plain) return plain;
   const sharp = await loadSharp();
   signal?.throwIfAborted();
 
@@ -43,15 +46,18 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     });
   signal?.throwIfAborted();
   requireReadable(name, metadata, maxPixels);
+  options.admit?.(sidesOf(metadata));
 
   const cmyk = metadata.space === 'cmyk';
   const wide = metadata.depth === 'ushort';
+  const float = metadata.depth === 'float';
   const image = sharp(bytes, settings).autoOrient();
   // Without these two sharp would turn CMYK and 16 bits into sRGB by its own colour management.
   if (cmyk) image.pipelineColourspace('cmyk').toColourspace('cmyk');
+  else if (float) image.toColourspace('b-w');
   else if (wide) image.toColourspace(metadata.space === 'grey16' ? 'grey16' : 'rgb16');
   const { data, info } = await image
-    .raw({ depth: wide ? 'ushort' : 'uchar' })
+    .raw({ depth: float ? 'float' : wide ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
       throw new InputError({
@@ -62,19 +68,24 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     });
   signal?.throwIfAborted();
   const { width, height, channels } = info;
-  const samples = wide
-    ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
-    : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const samples = float
+    ? clipped(new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4))
+    : wide
+      ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
+      : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return samplesToRgb(
     { width, height, channels, data: samples },
     {
       cmyk,
       narrow: metadata.space === 'grey16' && !isPngWithAlpha(metadata, bytes) ? 'clip' : 'high',
       alpha,
-      backdrop: metadata.format === 'gif' ? gifBackdrop(bytes) : undefined,
     },
   );
 }
+
+/** Sides once the orientation is applied. */
+const sidesOf = ({ width, height, orientation = 1 }: Metadata): Size =>
+  orientation >= 5 ? { width: height, height: width } : { width, height };
 
 /** @throws InputError when the header describes a picture that is too large or of an unusual kind */
 function requireReadable(name: string, metadata: Metadata, maxPixels: number): void {
@@ -84,18 +95,18 @@ function requireReadable(name: string, metadata: Metadata, maxPixels: number): v
       message: `${name} is of the kind ${format}, which is not read.`,
       hint: useFormats,
     });
-  if (width * height > maxPixels)
+  requirePixels(name, { width, height }, maxPixels);
+  const isGreyFloat = depth === 'float' && format === 'tiff' && metadata.channels === 1;
+  if (!isGreyFloat && (!spaces.includes(space) || (depth !== 'uchar' && depth !== 'ushort')))
     throw new InputError({
-      message: `${name} has ${width}x${height} pixels, more than the ${maxPixels} allowed.`,
-      hint: 'Make the image smaller, or raise maxPixels.',
-    });
-  requireSize(name, width, height);
-  if (!spaces.includes(space) || (depth !== 'uchar' && depth !== 'ushort'))
-    throw new InputError({
-      message: `${name} has samples of the type ${depth} in the colour space ${space}, expected 8 or 16 bits of grey, RGB or CMYK.`,
+      message: `${name} has samples of the type ${depth} in the colour space ${space}, expected 8 or 16 bits of grey, RGB or CMYK, or floats of grey.`,
       hint: 'Convert it to PNG with 8 bits for each sample.',
     });
 }
+
+/** Floats as bytes, as Pillow's mode `F` becomes RGB: cut off at 0 and 255, and without what follows the point. */
+const clipped = (samples: Float32Array): Uint8Array =>
+  Uint8Array.from(samples, (sample) => (sample >= 255 ? 255 : sample > 0 ? Math.trunc(sample) : 0));
 
 /** Whether the samples themselves carry alpha. A single transparent grey level is not alpha to Pillow. */
 function isPngWithAlpha(metadata: Metadata, bytes: Uint8Array): boolean {

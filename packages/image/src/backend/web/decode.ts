@@ -1,6 +1,7 @@
 import { InputError } from '@weft/errors';
 import type { DecodeOptions } from '../../decode-options.js';
-import { requireSize, type Raster } from '../../raster.js';
+import { decodePlain, requirePixels } from '../../plain-formats.js';
+import type { Raster } from '../../raster.js';
 import { samplesToRgb } from '../../samples.js';
 import { readSource, sourceName, type ImageSource } from '../../source.js';
 import { browser, canvasOf } from './canvas.js';
@@ -20,6 +21,8 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     throw new InputError({ message: `alpha is drop or white, found ${JSON.stringify(alpha)}.` });
   const name = sourceName(source);
   const bytes = await readSource(source, { maxBytes, signal, readPath });
+  const plain = decodePlain(bytes, name, { maxPixels, alpha, admit: options.admit });
+  if (plain) return plain;
   const { createImageBitmap } = browser();
   const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), {
     colorSpaceConversion: 'none',
@@ -28,25 +31,21 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
   }).catch((cause: unknown) => {
     throw new InputError({
       message: `${name} is not an image that can be read, or it is damaged.`,
-      hint: 'Use JPEG, PNG, WebP, GIF or AVIF.',
+      hint: 'Use JPEG, PNG, WebP, GIF, AVIF, BMP or PPM.',
       cause,
     });
   });
   signal?.throwIfAborted();
   try {
     const { width, height } = bitmap;
-    if (width * height > maxPixels)
-      throw new InputError({
-        message: `${name} has ${width}x${height} pixels, more than the ${maxPixels} allowed.`,
-        hint: 'Make the image smaller, or raise maxPixels.',
-      });
-    requireSize(name, width, height);
+    requirePixels(name, { width, height }, maxPixels);
+    options.admit?.({ width, height });
     const { context } = canvasOf(width, height);
     context.drawImage(bitmap, 0, 0);
     const { data } = context.getImageData(0, 0, width, height);
     return samplesToRgb(
       { width, height, channels: 4, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) },
-      { cmyk: false, narrow: 'high', alpha, backdrop: undefined },
+      { cmyk: false, narrow: 'high', alpha },
     );
   } finally {
     bitmap.close();

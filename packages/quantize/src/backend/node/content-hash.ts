@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { writeFileAtomic } from '@weft/weights';
+import { parseJson, withFileErrors } from '@weft/errors';
+import { makeFolder, writeFileAtomic } from '@weft/weights';
 
 /** A file as it was when its content was hashed. */
 interface KnownFile {
@@ -16,19 +17,21 @@ interface KnownFile {
  * is read once: a change of its content changes one of them, which no program can set back (the time of the change of
  * status).
  *
- * @throws the error of the file system
+ * @throws FileError where the file system refuses
  */
 export async function contentHash(path: string, cache: string, signal?: AbortSignal): Promise<string> {
-  const file = await realpath(path);
-  const { size, mtimeNs, ctimeNs, ino, dev } = await stat(file, { bigint: true });
+  const file = await withFileErrors(path, () => realpath(path));
+  const { size, mtimeNs, ctimeNs, ino, dev } = await withFileErrors(file, () => stat(file, { bigint: true }));
   const identity = [size, mtimeNs, ctimeNs, ino, dev].join(' ');
   const index = join(cache, 'hashes.json');
   const known = (await readIndex(index))[file];
   if (known?.identity === identity) return known.sha256;
   const hash = createHash('sha256');
-  await pipeline(createReadStream(file, { highWaterMark: 2 ** 20 }), hash, { signal });
+  await withFileErrors(file, () =>
+    pipeline(createReadStream(file, { highWaterMark: 2 ** 20 }), hash, { signal }),
+  );
   const sha256 = hash.digest('hex');
-  await mkdir(dirname(index), { recursive: true });
+  await makeFolder(dirname(index));
   // Another process may have written meanwhile: what is lost then is computed again.
   await writeFileAtomic(
     index,
@@ -40,7 +43,7 @@ export async function contentHash(path: string, cache: string, signal?: AbortSig
 /** The index; a damaged one is as good as none, since it only saves work. */
 async function readIndex(path: string): Promise<Readonly<Record<string, KnownFile>>> {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = parseJson(await readFile(path, 'utf8'));
     return typeof value === 'object' && value !== null ? (value as Record<string, KnownFile>) : {};
   } catch {
     return {};

@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSafetensors, writeFileAtomic } from '@weft/weights';
-import type { TensorEntry } from '@weft/weights';
+import { parseJson } from '@weft/errors';
+import {
+  makeFolder,
+  openSafetensors,
+  removeTemporaries,
+  writeFileAtomic,
+  type TensorEntry,
+} from '@weft/weights';
 import {
   blocksIn,
   isPublished,
@@ -27,7 +33,8 @@ export const quantizedFile: QuantizedFile = async (jobs, options = {}) => {
   const report = join(folder, `${key}.json`);
   const known = await readCached(jobs, path, report);
   if (known) return { path, isCached: true, ...known };
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
+  await removeTemporaries(folder);
   const tensors = await writeQuantized(path, jobs, { ...options, metadata: { format: 'weft', key } });
   await writeFileAtomic(report, `${JSON.stringify(tensors, undefined, 1)}\n`);
   return { path, isCached: false, tensors, blocks: await readBlocks(jobs, path) };
@@ -73,7 +80,7 @@ async function readCached(
   | undefined
 > {
   try {
-    const tensors = JSON.parse(await readFile(report, 'utf8')) as QuantizedTensor[];
+    const tensors = parseJson(await readFile(report, 'utf8')) as QuantizedTensor[];
     if (!jobs.every(({ name }, i) => tensors[i]?.name === name && tensors[i].squaredNorm >= 0))
       return undefined;
     return { tensors, blocks: await readBlocks(jobs, path) };

@@ -17,7 +17,7 @@ export const writeQuantized: WriteQuantized = async (path, jobs, options = {}) =
       const tasks = jobs.flatMap((job, i) =>
         piecesOf(job, file.path, (name) => file.places.get(name)?.offset).map((piece) => ({ piece, i })),
       );
-      const maxThreads = Math.max(1, Math.min(threads, tasks.length));
+      const maxThreads = Math.max(1, Math.min(threads, availableParallelism(), tasks.length));
       const pool = new Tinypool({
         filename: new URL('./worker.js', import.meta.url).href,
         minThreads: maxThreads,

@@ -2,7 +2,7 @@ import { access, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConfigError } from '@weft/errors';
+import { ConfigError, parseJson, reasonOf } from '@weft/errors';
 
 /**
  * Imports a package that a saved configuration names, from the user's project: that of the working directory, or else
@@ -47,7 +47,7 @@ async function entryOf(name: string, from: string): Promise<string | undefined> 
   const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined);
   if (text === undefined || (await isCheckpoint(from)))
     return dirname(from) === from ? undefined : entryOf(name, dirname(from));
-  const { exports, main } = JSON.parse(text) as { readonly exports?: unknown; readonly main?: unknown };
+  const { exports, main } = manifestOf(text, join(folder, 'package.json'));
   const entry =
     exports === undefined || exports === null ? await mainOf(folder, main) : targetOf(rootOf(exports));
   if (typeof entry === 'string' && !entry.split('/').includes('..')) return join(folder, entry);
@@ -56,6 +56,19 @@ async function entryOf(name: string, from: string): Promise<string | undefined> 
     where: join(folder, 'package.json'),
     hint: 'Its "exports" name a file under "." for the condition "import" or "default", or "main" names one.',
   });
+}
+
+function manifestOf(text: string, where: string): { readonly exports?: unknown; readonly main?: unknown } {
+  try {
+    return (parseJson(text) ?? {}) as { readonly exports?: unknown; readonly main?: unknown };
+  } catch (cause) {
+    throw new ConfigError({
+      message: `The package's package.json is not valid JSON: ${reasonOf(cause)}.`,
+      where,
+      hint: 'Install the package again.',
+      cause,
+    });
+  }
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -6,12 +6,19 @@ import { guarded, type RunLock } from './run-lock.js';
 const port = parentPort!;
 const { setup, lock } = workerData as { readonly setup: EngineSetup; readonly lock: RunLock };
 
+/** Ends the thread. The port that Deno gives its workers cannot be closed; their scope can, as in a browser. */
+const end = (): void => {
+  const { close } = globalThis as { readonly close?: () => void };
+  if (typeof port.close === 'function') port.close();
+  else close?.();
+};
+
 await serveEngine(
   setup,
   {
     post: (answer, handOver) => port.postMessage(answer, handOver),
     listen: (handle) => port.on('message', handle),
-    close: () => port.close(),
+    close: end,
   },
   (action) => guarded(lock, action),
 );

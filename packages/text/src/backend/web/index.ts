@@ -9,3 +9,7 @@ export async function readTextFile(file: string): Promise<string | undefined> {
   if ([404, 410].includes(response.status)) return undefined;
   throw new Error(`${file} answered with the status ${response.status}`);
 }
+/** A server does not tell what a folder holds. */
+export const listFolder = async (_folder: string): Promise<readonly string[]> => [];
+
+export { startRenderThread } from './render-thread.js';

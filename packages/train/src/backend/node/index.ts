@@ -1,11 +1,12 @@
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
+import { withFileErrors } from '@weft/errors';
 
-/** Makes a folder with all above it, unless it is there. */
-export const makeFolder = async (folder: string): Promise<void> =>
-  void (await mkdir(folder, { recursive: true }));
+export { makeFolder } from '@weft/weights';
 
-/** Writes a text at the end of a file. */
-export const appendText = (path: string, text: string): Promise<void> => appendFile(path, text);
+/** Writes a text at the end of a file. @throws FileError where the file system refuses */
+export const appendText = (path: string, text: string): Promise<void> =>
+  withFileErrors(path, () => appendFile(path, text));
 
-/** Removes a file, if it is there. */
-export const removeFile = (path: string): Promise<void> => rm(path, { force: true });
+/** Removes a file, if it is there. @throws FileError where the file system refuses */
+export const removeFile = (path: string): Promise<void> =>
+  withFileErrors(path, () => rm(path, { force: true }));

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { withFileErrors } from '@weft/errors';
 
 /** A complete file under a temporary name, flushed to the disk. */
 export interface StagedFile {
@@ -14,17 +15,20 @@ export interface StagedFile {
  * Writes a file so that readers see the old content or all of the new, also after a crash: the data goes to a
  * temporary file in the same folder, is flushed to the disk and then renamed.
  *
- * @throws the error of the file system; the file at `path` is then as before
+ * @throws FileError where the file system refuses; the file at `path` is then as before
  */
 export const writeFileAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
   const staged = await stageFile(path, (handle) =>
-    writeAll(handle, typeof data === 'string' ? Buffer.from(data) : data),
+    writeAll(handle, typeof data === 'string' ? Buffer.from(data) : data, path),
   );
   await staged.commit();
   await flushFolder(dirname(resolve(path)));
 };
 
-/** Writes a file next to its target; `write` is told the temporary name, too. */
+/** Names of temporary files that this process writes at the moment. */
+const inWork = new Set<string>();
+
+/** Writes a file next to its target; `write` is told the temporary name, too. @throws FileError where the file system refuses */
 export const stageFile = async (
   path: string,
   write: (handle: FileHandle, temporary: string) => Promise<void>,
@@ -34,25 +38,31 @@ export const stageFile = async (
     dirname(target),
     `.${basename(target).slice(0, 60)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`,
   );
-  const discard = (): Promise<void> => rm(temporary, { force: true });
-  const handle = await open(temporary, 'wx');
+  inWork.add(temporary);
+  const discard = async (): Promise<void> => {
+    await withFileErrors(target, () => rm(temporary, { force: true }));
+    inWork.delete(temporary);
+  };
   try {
+    const handle = await withFileErrors(target, () => open(temporary, 'wx'));
     try {
       await write(handle, temporary);
-      await handle.sync();
+      await withFileErrors(target, () => handle.sync());
     } finally {
       await handle.close();
     }
   } catch (error) {
-    await discard();
+    // What went wrong first counts.
+    await discard().catch(() => undefined);
     throw error;
   }
   return {
     async commit() {
       try {
-        await rename(temporary, target);
+        await withFileErrors(target, () => rename(temporary, target));
+        inWork.delete(temporary);
       } catch (error) {
-        await discard();
+        await discard().catch(() => undefined);
         throw error;
       }
     },
@@ -60,24 +70,62 @@ export const stageFile = async (
   };
 };
 
-/** Writes all bytes at the end of what was written before. */
-export const writeAll = async (handle: FileHandle, data: Uint8Array): Promise<void> => {
-  // One write of the operating system takes less than 2 GiB.
-  const most = 2 ** 30;
-  for (let done = 0; done < data.byteLength;) {
-    const { bytesWritten } = await handle.write(data, done, Math.min(most, data.byteLength - done));
-    done += bytesWritten;
-  }
-};
+/** Longest that a write is taken to last whose process cannot be told from another one of the same number, ms. */
+const longestWrite = 3_600_000;
 
-/** Makes the names in a folder survive a crash. */
-export const flushFolder = async (folder: string): Promise<void> => {
-  // Windows cannot open folders; its file systems journal the rename.
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-};
+/**
+ * Removes the temporary files that writers left in a folder when their process was killed. Those of writers that may still
+ * be at work stay.
+ *
+ * @returns names of the files that were removed
+ */
+export const removeTemporaries = (folder: string): Promise<readonly string[]> =>
+  withFileErrors(folder, async () => {
+    const root = resolve(folder);
+    const removed: string[] = [];
+    for (const name of await readdir(root)) {
+      const [, writer] = /^\..+\.(\d+)\.[0-9a-f]{12}\.tmp$/.exec(name) ?? [];
+      const path = join(root, name);
+      if (writer === undefined || (await isAtWork(Number(writer), path))) continue;
+      await rm(path, { force: true });
+      removed.push(name);
+    }
+    return removed;
+  });
+
+async function isAtWork(writer: number, path: string): Promise<boolean> {
+  if (writer === process.pid) return inWork.has(path);
+  const isAlive = ((): boolean => {
+    try {
+      return process.kill(writer, 0);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EPERM';
+    }
+  })();
+  // In a container numbers of processes come again.
+  return isAlive && Date.now() - (await stat(path)).mtimeMs < longestWrite;
+}
+
+/** Writes all bytes at the end of what was written before. @throws FileError naming `path` */
+export const writeAll = (handle: FileHandle, data: Uint8Array, path: string): Promise<void> =>
+  withFileErrors(path, async () => {
+    // One write of the operating system takes less than 2 GiB.
+    const most = 2 ** 30;
+    for (let done = 0; done < data.byteLength;) {
+      const { bytesWritten } = await handle.write(data, done, Math.min(most, data.byteLength - done));
+      done += bytesWritten;
+    }
+  });
+
+/** Makes the names in a folder survive a crash. @throws FileError where the file system refuses */
+export const flushFolder = (folder: string): Promise<void> =>
+  withFileErrors(folder, async () => {
+    // Windows cannot open folders; its file systems journal the rename.
+    if (process.platform === 'win32') return;
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { files } from './index.js';
+import { files, makeFolder } from './index.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -28,5 +28,14 @@ describe('files on the disk', () => {
     expect(files.relative(folder, folder)).toBe('');
     expect(files.relative(folder, `${folder}x`)).toBeUndefined();
     expect(files.relative(join(folder, 'x'), folder)).toBeUndefined();
+  });
+
+  it('can be folders that are made with all above them, unless something else stands there', async () => {
+    const deep = join(folder, 'x', 'y', 'z');
+    await makeFolder(deep);
+    await makeFolder(deep);
+    expect(await files.kindOf(deep)).toBe('folder');
+    for (const place of [join(folder, 'a.txt'), join(folder, 'a.txt', 'b', 'c')])
+      await expect(makeFolder(place)).rejects.toMatchObject({ code: 'WEFT_FILE', where: place });
   });
 });

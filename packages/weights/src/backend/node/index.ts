@@ -1,3 +1,4 @@
-export { writeFileAtomic } from './atomic.js';
-export { files } from './files.js';
+export { removeTemporaries, writeFileAtomic } from './atomic.js';
+export { files, makeFolder } from './files.js';
+export { replaceFiles } from './replace-files.js';
 export { fillSafetensors, writeCheckpoint, writeSafetensors } from './write.js';

@@ -1,7 +1,15 @@
-import { type FileHandle, mkdir, readdir, rm } from 'node:fs/promises';
+import { type FileHandle, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { WeightError } from '@weft/errors';
-import { flushFolder, stageFile, type StagedFile, writeAll, writeFileAtomic } from './atomic.js';
+import { WeightError, withFileErrors } from '@weft/errors';
+import {
+  flushFolder,
+  removeTemporaries,
+  stageFile,
+  type StagedFile,
+  writeAll,
+  writeFileAtomic,
+} from './atomic.js';
+import { makeFolder } from './files.js';
 import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype } from '../../dtypes.js';
 import { elementCount, maxHeaderBytes, quoted } from '../../header.js';
 import type { FilledPlace, FileToFill, TensorToFill, TensorToWrite } from '../../tensor-to-write.js';
@@ -12,6 +20,7 @@ import type { FilledPlace, FileToFill, TensorToFill, TensorToWrite } from '../..
  *
  * @throws WeightError if a name occurs twice or a tensor's bytes do not fit its shape and dtype; nothing is
  * written then
+ * @throws FileError where the file system refuses; the file is then as before
  */
 export const writeSafetensors = async (
   path: string,
@@ -44,15 +53,15 @@ export const fillSafetensors = async (
   );
   const header = headerBytes(sorted, metadata, path);
   const staged = await stageFile(path, async (handle, temporary) => {
-    await writeAll(handle, header);
+    await writeAll(handle, header, path);
     let offset = header.byteLength;
     const places = new Map<string, FilledPlace>();
     for (const { name, byteLength } of sorted) {
       places.set(name, { offset, byteLength });
       offset += byteLength;
     }
-    await handle.truncate(offset);
-    await fill({ path: temporary, places });
+    await withFileErrors(path, () => handle.truncate(offset));
+    await withFileErrors(path, () => fill({ path: temporary, places }));
   });
   await staged.commit();
   await flushFolder(dirname(resolve(path)));
@@ -92,7 +101,8 @@ export const writeCheckpoint = async (
   const shards = split(sized, maxShardBytes);
   const names = shards.map((_, i) => shardName(i, shards.length));
   const index = join(root, indexName);
-  await mkdir(root, { recursive: true });
+  await makeFolder(root);
+  await removeTemporaries(root);
   const staged: StagedFile[] = [];
   try {
     for (const [i, shard] of shards.entries()) {
@@ -100,16 +110,17 @@ export const writeCheckpoint = async (
       staged.push(await stageFile(path, (handle) => writeTensors(handle, shard, metadata, path)));
     }
     // While new shards take the names of old ones, no index may claim that they belong together.
-    if (shards.length > 1) await rm(index, { force: true });
+    if (shards.length > 1) await withFileErrors(index, () => rm(index, { force: true }));
     for (const file of staged) await file.commit();
   } catch (error) {
-    for (const file of staged) await file.discard();
+    // What went wrong first counts.
+    for (const file of staged) await file.discard().catch(() => undefined);
     throw error;
   }
   await flushFolder(root);
   if (shards.length > 1) await writeFileAtomic(index, indexText(sized, shards, names));
   const kept = new Set(shards.length > 1 ? [...names, indexName] : names);
-  await removeOthers(root, kept);
+  await withFileErrors(root, () => removeOthers(root, kept));
   return [...kept].map((name) => join(root, name));
 };
 
@@ -120,6 +131,7 @@ const writeOrder: readonly SafetensorsDtype[] = [
   'U64',
   'I64',
   'F64',
+  'C64',
   'F32',
   'U32',
   'I32',
@@ -127,10 +139,16 @@ const writeOrder: readonly SafetensorsDtype[] = [
   'F16',
   'U16',
   'I16',
+  'F8_E5M2FNUZ',
+  'F8_E4M3FNUZ',
+  'F8_E8M0',
   'F8_E4M3',
   'F8_E5M2',
   'I8',
   'U8',
+  'F6_E3M2',
+  'F6_E2M3',
+  'F4',
   'BOOL',
 ];
 
@@ -233,11 +251,11 @@ const writeTensors = async (
   path: string,
 ): Promise<void> => {
   const sorted = inOrder(tensors);
-  await writeAll(handle, headerBytes(sorted, metadata, path));
+  await writeAll(handle, headerBytes(sorted, metadata, path), path);
   for (const tensor of sorted) {
     const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
     checkLength(data, tensor, tensor.byteLength, path);
-    await writeAll(handle, data);
+    await writeAll(handle, data, path);
   }
 };
 

@@ -1,4 +1,5 @@
 import { UnsupportedError } from '@weft/errors';
+import type { FilesToReplace } from '../../files-to-replace.js';
 import type { FileToFill, TensorToFill, TensorToWrite } from '../../tensor-to-write.js';
 
 export { files } from './files.js';
@@ -24,6 +25,15 @@ export const writeCheckpoint = (
   folder: string,
   _tensors: Iterable<TensorToWrite>,
 ): Promise<readonly string[]> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
+export const replaceFiles = (folder: string, _files: FilesToReplace): Promise<void> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
+export const makeFolder = (folder: string): Promise<void> => cannotWrite(folder);
+
+/** @throws UnsupportedError always */
+export const removeTemporaries = (folder: string): Promise<readonly string[]> => cannotWrite(folder);
 
 /** @throws UnsupportedError always */
 export const fillSafetensors = (

@@ -1,0 +1,2 @@
+// Written by tools/package.mjs: do not edit.
+export * from '@weft/jinja';

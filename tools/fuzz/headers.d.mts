@@ -1,0 +1,3 @@
+export const count: number;
+/** Whether the reference accepts case i. */
+export function isAccepted(i: number): boolean;
