@@ -104,13 +104,18 @@ const formats: Readonly<Record<string, (settings: Fields) => Format>> = {
   gptq: (settings) => {
     const { bits, groupSize } = groupsOf(settings, 'bits', [4, 8]);
     const zeroShift = settings['checkpoint_format'] === 'gptq_v2' ? 0 : 1;
+    // Without it `g_idx` counts the groups in the order of the columns.
+    const isReordered = settings['desc_act'] !== false;
     return {
-      unused: none,
+      unused: (name) =>
+        !isReordered && name.endsWith('.g_idx')
+          ? 'groups are consecutive columns (desc_act is false)'
+          : undefined,
       joins: (tensors) =>
         ending(tensors, '.qweight').map((base) => {
           const [lines = 0, rows = 0] = tensors.get(`${base}.qweight`)!.shape;
           const columns = (lines * 32) / bits;
-          const roles = ['qweight', 'qzeros', 'scales', 'g_idx'];
+          const roles = ['qweight', 'qzeros', 'scales', ...(isReordered ? ['g_idx'] : [])];
           return {
             name: `${base}.weight`,
             shape: [rows, columns],
