@@ -50,6 +50,10 @@ describe('a wrong command line', () => {
       /missing required argument 'config'\nUsage: weft train \[options\] <config>\n\(weft train --help/,
     ],
     [
+      ['quantize', 'x'],
+      /required option '--dtype <form>' not specified\nUsage: weft quantize \[options\] --dtype FORM FOLDER\n/,
+    ],
+    [
       ['verify', '--nope', 'x'],
       /unknown option '--nope'\nUsage: weft verify \[options\] <folder\.\.\.>\n\(weft verify --help/,
     ],
