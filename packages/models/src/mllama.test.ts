@@ -71,6 +71,15 @@ describe('Llama 3.2 Vision', () => {
     expect(part(await modelOf(given), 'encoder').config['capture']).toBe(rule);
   });
 
+  it.each([[4.57], [{}], [['5.18.0']]])(
+    'refuses the version %j, which is no text',
+    async (transformers_version) => {
+      await expect(modelOf({ ...config, transformers_version })).rejects.toThrow(
+        /transformers_version is .*expected a text/,
+      );
+    },
+  );
+
   it('takes the rule for intermediate layers from the options, else from the config', async () => {
     const captured = (model: Model) => part(model, 'encoder').config['capture'];
     expect(captured(await modelOf({ ...config, weft_capture: 'before' }))).toBe('before');

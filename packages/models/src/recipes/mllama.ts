@@ -6,7 +6,7 @@ import {
   mllamaVisionPresets,
   readMllamaVisionConfig,
 } from '@weft/encoder-mllama';
-import { ConfigError, type TakeNotice } from '@weft/errors';
+import { ConfigError, shown, type TakeNotice } from '@weft/errors';
 import { crossAttention } from '@weft/fusion-cross-attention';
 import { readActivation, readRope } from '@weft/nn';
 import { canvasTiles, readCanvasTiles } from '@weft/processors';
@@ -87,6 +87,10 @@ function readMllama(config: Json, files: RecipeFiles = {}): Model {
  * published weights were trained, since then the one after it (pull request 39643).
  */
 function captureOf(version: unknown): 'before' | 'after' {
+  if (version !== undefined && version !== null && typeof version !== 'string')
+    throw new ConfigError({
+      message: `config.json: transformers_version is ${shown(version)}, expected a text such as "5.18.0".`,
+    });
   const [major = 0, minor = 0] = String(version ?? '')
     .split('.')
     .map(Number);
