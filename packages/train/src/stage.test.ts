@@ -75,6 +75,23 @@ describe('a stage', () => {
     );
     expect(() => paths({ frozen: ['connector'] })).toThrow(/Nothing would learn/);
   });
+
+  it.each(['trainable', 'frozen', 'muon'])(
+    'refuses a pattern in %s that is longer than any path',
+    (field) => {
+      const stage: Stage = {
+        name: 's',
+        trainable: ['**'],
+        steps: 1,
+        batchSize: 1,
+        learningRate: 1,
+        [field]: ['y'.repeat(100_000)],
+      };
+      expect(() => planStage(stage, [{ path: 'a.b', shape: [1], part: 'connector' }])).toThrow(
+        /100000 characters, expected at most 1000: 'y{40}…'/,
+      );
+    },
+  );
 });
 
 describe('the schedule', () => {

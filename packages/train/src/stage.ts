@@ -64,6 +64,9 @@ export function scheduleFactor(stage: Stage, step: number): number {
   return floorRatio + ((1 - floorRatio) * (1 + Math.cos(Math.PI * progress))) / 2;
 }
 
+/** Longer than any path; JavaScript compiles no expression of 100,000 characters. */
+const longestPattern = 1000;
+
 /** `*` matches within one path segment, `**` any number of segments. */
 export function globToRegExp(glob: string): RegExp {
   const source = glob
@@ -99,7 +102,7 @@ const matches = (pattern: string, { path, part }: StageParameter): boolean =>
 /**
  * The parameters that learn in a stage, with their rates. A rate of 0 freezes.
  *
- * @throws ConfigError if a pattern matches nothing, or nothing would learn
+ * @throws ConfigError if a pattern matches nothing or is too long, or nothing would learn
  */
 export function planStage(stage: Stage, parameters: readonly StageParameter[]): PlannedParameter[] {
   const patterns = [
@@ -108,13 +111,19 @@ export function planStage(stage: Stage, parameters: readonly StageParameter[]): 
     ...(stage.muon ?? []),
     ...(stage.rates ?? []).map((rule) => rule.match),
   ];
-  for (const pattern of patterns)
+  for (const pattern of patterns) {
+    if (pattern.length > longestPattern)
+      throw new ConfigError({
+        message: `A pattern has ${pattern.length} characters, expected at most ${longestPattern}: '${pattern.slice(0, 40)}…'.`,
+        where: `stage '${stage.name}'`,
+      });
     if (!parameters.some((parameter) => matches(pattern, parameter)))
       throw new ConfigError({
         message: `'${pattern}' matches no parameter.`,
         where: `stage '${stage.name}'`,
         hint: `Parts: ${[...new Set(parameters.map((p) => p.part))].join(', ')}. Paths look like '${parameters[0]?.path ?? ''}'.`,
       });
+  }
   const planned = parameters.flatMap((parameter): PlannedParameter[] => {
     const learns = stage.trainable.some((pattern) => matches(pattern, parameter));
     if (!learns || (stage.frozen ?? []).some((pattern) => matches(pattern, parameter))) return [];
