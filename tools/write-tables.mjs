@@ -9,7 +9,7 @@ import { counter, pages, readResults, storeResults, table } from './model-pages.
 
 /** Packages in the order in which one reads them. */
 const order =
-  'weft errors graph spec nn encoder connector positions fusion codec backbone processors models onnx autodiff weights quantize image text feeds runtime train tiny cli testing';
+  'weft errors graph spec nn encoder connector positions fusion codec backbone processors models onnx autodiff weights quantize image jinja text feeds runtime train tiny cli testing';
 
 /** The table of all packages with their descriptions. */
 export function packageTable() {

@@ -80,6 +80,7 @@ export class Conversation {
       this.images = [];
     } else if (name === 'image' && rest !== '')
       this.images = [...this.images, ...(await Conversation.readPictures([rest], this.context.signal))];
+    else if (name === 'image') throw new UsageError('/image has no path of a picture.', commandsText);
     else throw new UsageError(`There is no command '${line}'.`, commandsText);
   }
 

@@ -6,6 +6,7 @@ import { importPackage, readCheckpointFiles, type UnusedTensor } from '@weft/run
 import type { Model } from '@weft/spec';
 import { describeModel, type ImageSize, type ModelDescription } from './describe-model.js';
 import { drawModel } from './draw-model.js';
+import { givenFolder } from './given-folder.js';
 import { openFolder } from './open-folder.js';
 import { bytesText, grouped, jsonText, styleOf, table, type TerminalStream } from './terminal.js';
 
@@ -36,7 +37,7 @@ export interface InspectOptions {
  * @throws ConfigError that lists the published sizes, if there is neither
  */
 export async function inspectModel(given: string, { image, json, stream }: InspectOptions): Promise<string> {
-  const path = given === 'tiny' ? (await import('@weft/tiny')).tinyFolder() : given;
+  const path = await givenFolder(given);
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,

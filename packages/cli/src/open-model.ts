@@ -1,4 +1,5 @@
 import type { LoadedModel } from '@weft/runtime';
+import { givenFolder } from './given-folder.js';
 import type { GenerationFlags } from './options.js';
 import { reportNotices } from './failure.js';
 import { statusLine } from './terminal.js';
@@ -11,7 +12,7 @@ export async function openModel(
   { model, threads, dtype }: Pick<GenerationFlags, 'model' | 'threads' | 'dtype'>,
   signal: AbortSignal,
 ): Promise<LoadedModel> {
-  const folder = model ?? (await import('@weft/tiny')).tinyFolder();
+  const folder = await givenFolder(model ?? 'tiny');
   const status = statusLine(process.stderr);
   status.show(`loading ${folder}`);
   let loaded: LoadedModel;

@@ -63,7 +63,10 @@ export const weightFormHelp =
 /** Adds the options of commands that answer. */
 export function addGenerationOptions(command: Command): Command {
   return command
-    .option('-m, --model <folder>', 'Hugging Face checkpoint folder; the embedded model unless given')
+    .option(
+      '-m, --model <folder>',
+      'Hugging Face checkpoint folder; "tiny" is the embedded model, which is used unless given',
+    )
     .option('--max-tokens <n>', 'most tokens of an answer', wholeNumber(1))
     .option(
       '--temperature <t>',

@@ -13,6 +13,7 @@ import {
 } from '@weft/runtime';
 import { senseOf } from '@weft/spec';
 import type { WeightEntry } from '@weft/weights';
+import { givenFolder } from './given-folder.js';
 import { openFolder } from './open-folder.js';
 
 /** Matrices of one part in one form. */
@@ -56,7 +57,7 @@ export async function quantizeFolder(
   given: string,
   { dtype, compare, threads, signal, report }: QuantizeFolderOptions,
 ): Promise<QuantizeSummary> {
-  const folder = given === 'tiny' ? (await import('@weft/tiny')).tinyFolder() : given;
+  const folder = await givenFolder(given);
   const { files, model, entries } = await openFolder(folder);
   const { chosen, file } = await smallStorage(model, entries, dtype, {
     threads,

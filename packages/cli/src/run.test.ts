@@ -18,7 +18,7 @@ describe('weft', () => {
     async (command) => {
       const { code, stdout } = await weft([command, '--help']);
       expect(code).toBe(0);
-      expect(stdout).toMatch(new RegExp(`Example:\\n {2}\\$ weft ${command}`));
+      expect(stdout).toMatch(new RegExp(`Examples?:\\n {2}\\$ weft ${command}`));
     },
   );
 

@@ -50,6 +50,10 @@ describe('a wrong command line', () => {
       /missing required argument 'config'\nUsage: weft train \[options\] <config>\n\(weft train --help/,
     ],
     [
+      ['quantize', 'x'],
+      /required option '--dtype <form>' not specified\nUsage: weft quantize \[options\] --dtype FORM FOLDER\n/,
+    ],
+    [
       ['verify', '--nope', 'x'],
       /unknown option '--nope'\nUsage: weft verify \[options\] <folder\.\.\.>\n\(weft verify --help/,
     ],
@@ -143,7 +147,10 @@ describe('errors of the file system', () => {
       [['train', join(root, 'n'.repeat(300))], /too long \(ENAMETOOLONG\)/],
       [['compare', '--svg', join(root, 'file', 'a.svg')], /error: A file stands where a folder must be/],
       [['compare', '--svg', root], /error: /],
-      [['ask', 'What?', '-m', join(root, 'file')], /error: There is no such folder/],
+      [
+        ['ask', 'What?', '-m', join(root, 'file')],
+        /error: This is a file, expected the folder of a checkpoint/,
+      ],
     ] as const) {
       const { code, stderr } = await weft(args);
       expect(code).toBe(1);

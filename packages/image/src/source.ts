@@ -50,8 +50,8 @@ async function bytesOf(source: ImageSource, name: string, options: ReadOptions):
   const text = String(source);
   if (/^https?:/i.test(text))
     throw new InputError({
-      message: `${name} is on the network, and decodeImage reads local images only.`,
-      hint: 'Download it first: decodeImage(await (await fetch(url)).arrayBuffer()).',
+      message: `${name} is on the network, and only local images are read.`,
+      hint: 'Download it first and give the path of the file; in code, its bytes will do: await (await fetch(url)).arrayBuffer().',
     });
   if (/^data:/i.test(text)) return dataUrlBytes(text, name, options.maxBytes);
   return options.readPath(text, name, options);

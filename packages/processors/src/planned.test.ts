@@ -144,6 +144,12 @@ describe.each(processors.map((processor) => [processor.id, processor] as const))
     const more = { ...placement, tiles: placement.tiles + 1 };
     expect(refusal(() => processor.process([wide], [more]))).toMatch(/was placed as .*, but its plan has/);
     expect(refusal(() => processor.process([wide], []))).toBe('0 placements were given for 1 pictures.');
+    // @ts-expect-error One placement is not a list of them.
+    expect(refusal(() => processor.process([wide], placement))).toMatch(
+      /^The placements are .*, expected a list\.$/,
+    );
+    // @ts-expect-error Nor is a number.
+    expect(refusal(() => processor.process([wide], 1))).toBe('The placements are 1, expected a list.');
   });
 });
 

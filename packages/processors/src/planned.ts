@@ -1,4 +1,4 @@
-import { InputError } from '@weft/errors';
+import { InputError, shown } from '@weft/errors';
 import type { TensorData } from '@weft/graph';
 import type { ImagePlacement, ImageProcessor, Picture, ProcessedImages } from '@weft/spec';
 
@@ -107,6 +107,12 @@ export function plannedProcessor<Visual, Size, Plan>(
     ...(steps.zeroViews ? { zeroViews: steps.zeroViews } : {}),
     place,
     process: (visuals, placements) => {
+      if (placements !== undefined && !Array.isArray(placements))
+        throw new InputError({
+          message: `The placements are ${shown(placements)}, expected a list.`,
+          where: 'placements',
+          hint: 'Pass one for each, or none.',
+        });
       if (placements && placements.length !== visuals.length)
         throw new InputError({
           message: `${placements.length} placements were given for ${visuals.length} ${noun}s.`,

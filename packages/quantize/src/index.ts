@@ -1,3 +1,4 @@
+export { dequantizeGguf, ggufBlock } from './gguf-blocks.js';
 export { cacheFolder, quantizedFile, writeQuantized } from '#backend';
 export type {
   CachedFile,
@@ -6,7 +7,22 @@ export type {
   WriteOptions,
   WriteQuantized,
 } from './backend/write-quantized.js';
-export { blocksIn, tensorsOf, type MatrixBlocks, type QuantizedTensor, type QuantizeJob } from './job.js';
+export {
+  blocksIn,
+  tensorsOf,
+  type Keeping,
+  type MatrixBlocks,
+  type PublishedSource,
+  type QuantizedTensor,
+  type QuantizeJob,
+  type StoredBytes,
+} from './job.js';
+export {
+  publishedFormat,
+  type PublishedFormat,
+  type PublishedJoin,
+  type StoredTensor,
+} from './published-format.js';
 export { roundRows, type RoundedRows } from './round.js';
 export {
   describeScheme,
@@ -17,3 +33,12 @@ export {
   type SchemeName,
   type WeightDtype,
 } from './scheme.js';
+export { exactBlocks, exactForm } from './exact-blocks.js';
+export {
+  groupedCodes,
+  readPublished,
+  type GroupedCodes,
+  type PublishedForm,
+  type PublishedMatrix,
+  type PublishedPiece,
+} from './published.js';

@@ -32,17 +32,22 @@ export type WeightDtype = SchemeName | (Pick<Scheme, 'bits'> & Partial<Scheme>) 
 /**
  * The scheme that a value means, `undefined` for weights that stay as they are.
  *
+ * @param further names beside these that the caller takes, for the error
  * @throws InputError for anything else
  */
-export function schemeOf(dtype: unknown, where = 'dtype'): Scheme | undefined {
+export function schemeOf(
+  dtype: unknown,
+  where = 'dtype',
+  further: readonly string[] = [],
+): Scheme | undefined {
   if (dtype === 'float32') return undefined;
   if (typeof dtype === 'string' && Object.hasOwn(schemes, dtype)) return schemes[dtype as SchemeName];
   if (typeof dtype === 'object' && dtype !== null)
     return checkedScheme(dtype as Record<string, unknown>, where);
   throw new InputError({
-    message: `The form of weights is ${shown(dtype)}, expected one of ${['float32', ...Object.keys(schemes)].join(', ')}.`,
+    message: `The form of weights is ${shown(dtype)}, expected one of ${[...new Set(['float32', ...Object.keys(schemes), ...further])].join(', ')}.`,
     where,
-    hint: "Or write a scheme: { bits: 4, blockSize: 32, zeroPoints: false, rounding: 'search' }.",
+    hint: "In code a scheme is a form as well: { bits: 4, blockSize: 32, zeroPoints: false, rounding: 'search' }.",
   });
 }
 

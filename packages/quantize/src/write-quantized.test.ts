@@ -127,7 +127,7 @@ describe('quantizedFile', () => {
     const paths = [(await open(jobs)).path];
     paths.push((await open([{ ...jobs[0]!, scheme: schemes.q8 }, ...jobs.slice(1)])).path);
     const time = new Date(1e12);
-    const source = jobs[0]!.source.file;
+    const source = join(folder, 'model.safetensors');
     await utimes(source, time, time);
     paths.push((await open(jobs)).path);
     expect(paths[2]).toBe(paths[0]);

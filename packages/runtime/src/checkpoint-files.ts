@@ -2,7 +2,7 @@ import type { TakeNotice } from '@weft/errors';
 import { configOfParams, type RecipeFiles } from '@weft/models';
 import type { Json } from '@weft/spec';
 import { files } from '@weft/weights';
-import { missingConfig, requireModelFolder } from './folder-kind.js';
+import { folderPath, missingConfig, requireModelFolder } from './folder-kind.js';
 import { processorFilesOf } from './processor-files.js';
 import { parsePythonJson } from './python-json.js';
 import { readJsonObject } from './read-json-object.js';
@@ -35,7 +35,7 @@ export interface CheckpointFiles {
  * @throws UnsupportedError for a folder with an adapter
  */
 export async function readCheckpointFiles(folder: string, notice?: TakeNotice): Promise<CheckpointFiles> {
-  const path = files.resolve(folder);
+  const path = folderPath(folder);
   const names = await requireModelFolder(folder);
   const read = (name: string): Promise<Json | undefined> => readJsonObject(files.join(path, name));
   const own = await read('config.json');

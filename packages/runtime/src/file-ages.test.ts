@@ -8,6 +8,7 @@ import { senseOf, type Json, type Picture } from '@weft/spec';
 import { loadChatTemplate, loadTokenizer } from '@weft/text';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readCheckpointFiles } from './checkpoint-files.js';
+import { findChatTemplate } from './index.js';
 import { buildPrompt } from './prompt.js';
 import { renderConversation } from './conversation.js';
 import type { Message } from './message.js';
@@ -228,6 +229,21 @@ describe('files of several years in one folder', () => {
         Math.max(0.02, Math.abs(value) * 0.02),
       );
   });
+});
+
+it('gives the chat template under its name of before, too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-template-'));
+  try {
+    expect(await findChatTemplate(folder)).toBeUndefined();
+    writeFileSync(join(folder, 'tokenizer_config.json'), '{"chat_template": "of the tokenizer"}');
+    expect(await findChatTemplate(folder)).toBe('of the tokenizer');
+    writeFileSync(join(folder, 'chat_template.jinja'), 'of its own file');
+    writeFileSync(join(folder, 'chat_template.json'), '{"chat_template": "of the older file"}');
+    expect(await findChatTemplate(folder)).toBe('of the older file');
+    expect(await findChatTemplate(folder, { hasProcessor: false })).toBe('of its own file');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('refuses few folders that transformers takes', () => {

@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, isWeftError, UnsupportedError, type WeftError } from '@weft/errors';
+import { ConfigError, isWeftError, UnsupportedError, type Notice, type WeftError } from '@weft/errors';
 import type { Json } from '@weft/spec';
 import { openCheckpoint, writeCheckpoint, type TensorToWrite } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -155,38 +155,10 @@ const instead = (make: (path: string) => TensorToWrite[]) => (tensor: TensorToWr
 describe('quantised weights', () => {
   it.each<[string, Json, (path: string) => TensorToWrite[], RegExp]>([
     [
-      'AWQ',
-      { quantization_config: { quant_method: 'awq', bits: 4, group_size: 128 } },
-      (path) => [
-        bytes(`${path}.qweight`, 'I32', 2),
-        bytes(`${path}.qzeros`, 'I32', 1),
-        bytes(`${path}.scales`, 'F16', 1),
-      ],
-      /quant_method awq, 4 bits.*qweight' of I32/,
-    ],
-    [
       'GPTQ without a word in config.json',
       {},
       (path) => [bytes(`${path}.qweight`, 'I32', 2), bytes(`${path}.g_idx`, 'I32', 2)],
       /quantised: \d+ of \d+ tensors/,
-    ],
-    [
-      'FP8',
-      { quantization_config: { quant_method: 'fp8', weight_block_size: [128, 128] } },
-      (path) => [bytes(`${path}.weight`, 'F8_E4M3', 2), bytes(`${path}.weight_scale_inv`, 'F16', 1)],
-      /quant_method fp8.*of F/,
-    ],
-    [
-      'bitsandbytes',
-      { quantization_config: { quant_method: 'bitsandbytes', load_in_4bit: true } },
-      (path) => [bytes(`${path}.weight`, 'U8', 2), bytes(`${path}.weight.absmax`, 'F16', 1)],
-      /quant_method bitsandbytes, 4 bits/,
-    ],
-    [
-      'compressed-tensors',
-      { text_config: { quantization_config: { quant_method: 'compressed-tensors' } } },
-      (path) => [bytes(`${path}.weight_packed`, 'I32', 2), bytes(`${path}.weight_scale`, 'F16', 1)],
-      /quant_method compressed-tensors/,
     ],
     [
       'MLX',
@@ -201,6 +173,24 @@ describe('quantised weights', () => {
     expect(error.message).toMatch(/Take the checkpoint of which it was quantised/);
   });
 
+  it.each<[string, Json, RegExp]>([
+    ['a method', { quant_method: 'aqlm' }, /method 'aqlm', which is not read[^]*gptq, awq/],
+    ['3 bits', { quant_method: 'gptq', bits: 3, group_size: 128 }, /bits is 3, and only 4 or 8 is read/],
+    ['an order of rows', { quant_method: 'awq', bits: 4, version: 'gemv' }, /version is "gemv"/],
+  ])('of %s that is not read are refused by name', async (_, section, message) => {
+    const made = instead((path) => [bytes(`${path}.qweight`, 'I32', 2)]);
+    const error = await failure(await stored({ quantization_config: section }, made));
+    expect(error).toBeInstanceOf(UnsupportedError);
+    expect(error.message).toMatch(message);
+  });
+
+  it('that lack their tensors are told tensor by tensor', async () => {
+    const made = instead((path) => [bytes(`${path}.qweight`, 'I32', 2)]);
+    const more = { quantization_config: { quant_method: 'gptq', bits: 4, group_size: 16 } };
+    const error = await failure(await stored(more, made));
+    expect(error.message).toMatch(/pieces of joined weights are missing[^]*scales is not in the file/);
+  });
+
   it.each<[string, Json, string]>([
     [
       'at the top',
@@ -212,9 +202,12 @@ describe('quantised weights', () => {
   ])(
     'that config.json asks for %s over weights as floating point numbers are told once',
     async (_, more, key) => {
-      const notices: string[] = [];
-      await openFolder(await stored(more), { notice: ({ where }) => notices.push(where) });
-      expect(notices).toEqual([`config.json: ${key}`]);
+      const notices: Notice[] = [];
+      await openFolder(await stored(more), { notice: (one) => notices.push(one) });
+      expect(notices.map(({ where }) => where)).toEqual([`config.json: ${key}`]);
+      expect(notices[0]!.message).toMatch(
+        /^Quantised weights are stated \(.+\), but the weights are stored as/,
+      );
     },
   );
 

@@ -1,12 +1,34 @@
-import { ConfigError, UnsupportedError, type TakeNotice } from '@weft/errors';
+import { ConfigError, InputError, shown, UnsupportedError, type TakeNotice } from '@weft/errors';
 import type { Json } from '@weft/spec';
-import { files, foreignName, foreignStart, type Checkpoint, type ForeignFile } from '@weft/weights';
+import {
+  files,
+  foreignName,
+  foreignStart,
+  type Checkpoint,
+  type ForeignFile,
+  type TensorEntry,
+} from '@weft/weights';
 
 /** Files of adapters, of PEFT and of MLX. */
 const adapterFile = /^adapters?(_config\.json|_model.*\.(safetensors|bin)|\.(safetensors|npz))$/;
 
 const merge =
   'Merge it into its base model in Python: PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained(merged).';
+
+/**
+ * The absolute path of a folder, or its address.
+ *
+ * @throws InputError if it is no text, as programs without types may pass one
+ */
+export function folderPath(given: unknown): string {
+  // Scripts of pages have addresses as URLs.
+  const text = given instanceof URL && given.protocol !== 'file:' ? given.href : given;
+  if (typeof text === 'string') return files.resolve(text);
+  throw new InputError({
+    message: `The folder is ${shown(given)}, expected its path as a text.`,
+    hint: 'Pass the folder of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer.json.',
+  });
+}
 
 /**
  * Looks at a folder before its configuration is read.
@@ -17,7 +39,7 @@ const merge =
  * @throws UnsupportedError if it has an adapter, beside a model or instead of one
  */
 export async function requireModelFolder(given: string): Promise<readonly string[] | undefined> {
-  const path = files.resolve(given);
+  const path = folderPath(given);
   const kind = await files.kindOf(path).catch(() => undefined);
   if (kind !== 'folder') throw await noFolder(given, path, kind !== undefined);
   const names = await files.list(path);
@@ -137,7 +159,7 @@ export interface StoredWeightOptions {
 }
 
 /**
- * Quantised weights are not read. Files that tell of them beside weights that are stored as floating point numbers are told,
+ * Quantised weights that nobody joins are not read. Files that tell of them beside weights that are stored as floating point numbers are told,
  * and the weights taken as they are stored.
  *
  * @throws UnsupportedError that names the method and a tensor
@@ -147,26 +169,30 @@ export function checkStoredWeights(
   { path, tensors }: Checkpoint,
   { notice = () => undefined, joins = false }: StoredWeightOptions = {},
 ): void {
-  const quantised = [...tensors.values()].filter(
-    ({ name, dtype }) =>
-      quantisedName.test(name) ||
-      /^(F8|F6|F4)/.test(dtype) ||
-      (name.endsWith('.weight') && /^[IU]\d+$/.test(dtype)),
-  );
+  const quantised = quantisedTensors(tensors);
   const stated = quantisationIn(config) ?? fileOf(names.find((name) => quantisedFiles.includes(name)));
   if (joins || (quantised.length === 0 && !stated)) return;
   const [first] = quantised;
   if (first)
     throw new UnsupportedError({
-      message: `The weights are quantised${stated ? ` (${stated.what})` : ''}: ${quantised.length} of ${tensors.size} tensors, such as '${first.name}' of ${first.dtype}. Quantised weights are not read yet.`,
+      message: `The weights are quantised${stated ? ` (${stated.what})` : ''}: ${quantised.length} of ${tensors.size} tensors, such as '${first.name}' of ${first.dtype}. Weights in this form are not read.`,
       where: path,
       hint: 'Take the checkpoint of which it was quantised, in bfloat16, float16 or float32: the page of the model names it as its base model. Or call model.dequantize() and save_pretrained in Python.',
     });
   notice({
     where: stated!.where,
-    message: `It asks for quantised weights (${stated!.what}), but the weights are stored as floating point numbers: they are used as they are stored.`,
+    message: `Quantised weights are stated (${stated!.what}), but the weights are stored as floating point numbers: they are used as they are stored.`,
   });
 }
+
+/** Tensors that hold quantised weights or belong to them. */
+export const quantisedTensors = (tensors: Checkpoint['tensors']): readonly TensorEntry[] =>
+  [...tensors.values()].filter(
+    ({ name, dtype }) =>
+      quantisedName.test(name) ||
+      /^(F8|F6|F4)/.test(dtype) ||
+      (name.endsWith('.weight') && /^[IU]\d+$/.test(dtype)),
+  );
 
 interface Quantisation {
   readonly where: string;

@@ -75,6 +75,11 @@ describe('generate', () => {
       await expect(stream.result()).rejects.toThrow(InputError);
       await expect(stream.result()).rejects.toThrow(/either messages or a prompt/);
     }
+    for (const nothing of [undefined, null, 'Why?', 5] as const)
+      // @ts-expect-error A request is an object.
+      expect(() => model.generate(nothing)).toThrow(
+        /The options are .*, expected an object\.\n {2}at generate/,
+      );
     // @ts-expect-error Nobody of this role may speak.
     const roles: Parameters<typeof model.generate>[0] = { messages: [{ role: 'usr', content: 'Why?' }] };
     expect(roles.messages).toHaveLength(1);

@@ -1,4 +1,4 @@
-import { InputError } from '@weft/errors';
+import { InputError, shown } from '@weft/errors';
 import type { GenerationDefaults } from './generation-config.js';
 import { generationFields } from './generation-fields.js';
 import type { GenerationOptions, GenerationSettings } from './generation-options.js';
@@ -12,10 +12,12 @@ import { optionChecks, outsideOf, show, type OptionName } from './option-checks.
  * @throws InputError
  */
 export function checkOptions(
-  options: object,
+  options: unknown,
   more: readonly string[],
   { where, vocabSize }: { readonly where: string; readonly vocabSize: number },
 ): void {
+  if (typeof options !== 'object' || options === null)
+    throw new InputError({ message: `The options are ${shown(options)}, expected an object.`, where });
   for (const [key, value] of Object.entries(options)) {
     if (more.includes(key) || value === undefined) continue;
     if (!Object.hasOwn(optionChecks, key))

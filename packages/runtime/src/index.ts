@@ -1,4 +1,5 @@
 export { importPackage } from '#backend';
+export { loadChatTemplate as findChatTemplate } from '@weft/text';
 export { Chat, type ChatOptions, type SendOptions } from './chat.js';
 export { maxPositionsOf, readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
 export { encodePieces } from './encode-pieces.js';

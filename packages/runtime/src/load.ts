@@ -96,6 +96,12 @@ export async function loadStored(
   const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
   const small = await smallStorage(model, entries, options.dtype ?? 'float32', { threads, signal });
   const stored = small.file ? { ...storage, plan: small.plan } : storage;
+  const wide = small.file?.tensors.filter(({ scheme }) => scheme === 'float') ?? [];
+  if (wide.length > 0)
+    notices.take({
+      where: wide[0]!.name,
+      message: `The weight${wide.length === 1 ? ' is' : ` and ${wide.length - 1} more are`} stored in a form (${opened.format!.method}) that no operator reads: they take the memory of float32. A dtype of 'q8' or 'q4' rounds them.`,
+    });
   const setup = setUpEngine(model, { preparer, threads, prefixCacheBytes }, entries, stored);
   signal?.throwIfAborted();
   const { engine, eye } = await startEngine(setup, model, worker);

@@ -10,6 +10,7 @@ import {
   type PartName,
   type RecipeFiles,
 } from '@weft/models';
+import { publishedFormat, type PublishedFormat } from '@weft/quantize';
 import { part, type Json, type Model, type PartDefinition } from '@weft/spec';
 import {
   holdsValues,
@@ -18,11 +19,13 @@ import {
   openCheckpoint,
   sameValues,
   type Checkpoint,
+  type JoinTensors,
   type MatchedWeights,
   type UnusedEntry,
+  type UnusedReason,
 } from '@weft/weights';
 import { readCheckpointFiles, type CheckpointFiles } from './checkpoint-files.js';
-import { checkStoredWeights } from './folder-kind.js';
+import { checkStoredWeights, quantisedTensors } from './folder-kind.js';
 
 /** A checkpoint folder as it lies on the disk: headers are read and compared, nothing is computed yet. */
 export interface OpenFolder {
@@ -33,6 +36,8 @@ export interface OpenFolder {
   readonly checkpoint: Checkpoint;
   /** The tensor of each parameter, or the tensors; a piece of a stored tensor where a checkpoint joins several. */
   readonly entries: MatchedWeights['entries'];
+  /** The published quantized form of the weights, if they have one: `settings` of joined entries are its `PublishedForm`. */
+  readonly format?: PublishedFormat | undefined;
   readonly unused: readonly UnusedEntry[];
 }
 
@@ -62,11 +67,13 @@ export async function openFolder(folder: string, options: OpenFolderOptions = {}
   const files = await readCheckpointFiles(folder, notice);
   const checkpoint = await headersOf(files);
   signal?.throwIfAborted();
-  checkStoredWeights(files, checkpoint, { notice, joins: Boolean(options.model?.checkpoint.join) });
+  const format = options.model ? undefined : formatOf(files, checkpoint);
+  const joins = format !== undefined || Boolean(options.model?.checkpoint.join);
+  checkStoredWeights(files, checkpoint, { notice, joins });
   const recipeFiles = { ...files.recipe, options: recipe, parts, importPackage, notice };
   const model = options.model ?? (await boundedModel(files, checkpoint, recipeFiles));
   signal?.throwIfAborted();
-  const opened = { files, checkpoint, model, ...matchCheckpoint(model, checkpoint) };
+  const opened = { files, checkpoint, model, format, ...matchCheckpoint(model, checkpoint, format) };
   const settled = await withOwnHead(opened, options.model ? undefined : recipeFiles, notice);
   await tellUnused(settled, notice);
   return settled;
@@ -119,19 +126,42 @@ function boundedModel(files: CheckpointFiles, checkpoint: Checkpoint, sources: R
 }
 
 /** The tensor of each parameter. A tied table may be stored under the name of the head. */
-function matchCheckpoint(model: Model, checkpoint: Checkpoint): MatchedWeights {
+function matchCheckpoint(model: Model, checkpoint: Checkpoint, format?: PublishedFormat): MatchedWeights {
   const { rename = (name: string) => name, unused } = model.checkpoint;
   const expected = namedParameters(model.module);
   const table = tablePath(model);
   const isStored =
     table === undefined || [...checkpoint.tensors.keys()].some((name) => rename(name) === table);
+  const { join: own } = model.checkpoint;
+  const join: JoinTensors | undefined = format
+    ? (tensors) => [
+        ...(own?.(tensors) ?? []),
+        ...format
+          .joins(tensors, (name) => expected.get(rename(name) ?? '')?.shape)
+          .map(({ form, ...joined }) => ({ ...joined, form: format.method, settings: form })),
+      ]
+    : own;
+  const reasonOf = (name: string): UnusedReason | undefined => {
+    const reason = format?.unused(name);
+    return reason === undefined ? unused?.(name) : { reason };
+  };
   return matchWeights({
     ...model.checkpoint,
+    ...(join ? { join } : {}),
+    unused: reasonOf,
     expected,
     file: checkpoint,
     rename: isStored ? rename : (name) => (unused?.(name)?.isTokenTable ? table : rename(name)),
   });
 }
+
+/**
+ * The published form of quantized weights that the files hold.
+ *
+ * @throws UnsupportedError that names a method or a setting that is not read
+ */
+const formatOf = ({ config }: CheckpointFiles, { tensors }: Checkpoint): PublishedFormat | undefined =>
+  quantisedTensors(tensors).length > 0 ? publishedFormat(config) : undefined;
 
 /** Path of the table of token embeddings, where the head is tied to it. */
 function tablePath(model: Model): string | undefined {
@@ -151,7 +181,7 @@ async function withOwnHead(
   sources: RecipeFiles | undefined,
   notice: TakeNotice,
 ): Promise<OpenFolder> {
-  const { files, checkpoint, model, entries, unused } = opened;
+  const { files, checkpoint, model, entries, unused, format } = opened;
   const head = unused.find(({ isTokenTable }) => isTokenTable);
   const table = tablePath(model);
   const rows = table === undefined ? undefined : entries.get(table);
@@ -182,7 +212,13 @@ async function withOwnHead(
     where: 'config.json: tie_word_embeddings',
     message: `It is true, but '${head.name}' differs from the table of token embeddings: the head of the file is used, as transformers 5.18 does.`,
   });
-  return { files: { ...files, config }, checkpoint, model: own, ...matchCheckpoint(own, checkpoint) };
+  return {
+    files: { ...files, config },
+    checkpoint,
+    model: own,
+    format,
+    ...matchCheckpoint(own, checkpoint, format),
+  };
 }
 
 /** Tells of tensors that the model does not use: one notice for each reason, and one where the values are not as expected. */

@@ -216,7 +216,7 @@ function sentUrl(url: unknown, where: string): ImageInput {
   if (url instanceof URL ? !isLocal(url.href) : typeof url === 'string' && isUrl(url) && !isLocal(url))
     return url as string | URL;
   throw new InputError({
-    message: `The address of a picture is ${shown(url)}, expected a data: or https: URL.`,
+    message: `The address of a picture is ${shown(url)}, expected a data: URL.`,
     where,
     hint: "A file of this machine is written { type: 'image', image: path }.",
   });

@@ -20,6 +20,7 @@ import type { LoadedModel } from './loaded-model.js';
 import { readEntry } from './read-entry.js';
 import { smallStorage } from './small-storage.js';
 import type { DtypeOption } from './weight-forms.js';
+import type { BlockEntries } from './weight-location.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -50,7 +51,7 @@ async function meantFolder(name: string, dtype: DtypeOption): Promise<string> {
   const { source, model, entries, tensors } = await opened(name);
   const { file } = await smallStorage(model, entries, dtype);
   const changed = new Map<string, { readonly offset: number; readonly values: Float32Array }[]>();
-  for (const [path, blocks] of file!.blocks) {
+  for (const [path, blocks] of file!.blocks as ReadonlyMap<string, BlockEntries>) {
     const [data, scales, zeros] = await Promise.all([
       readEntry(blocks.data),
       readEntry(blocks.scales),

@@ -5,7 +5,7 @@ import { ConfigError, InputError, UnsupportedError, WeightError } from '@weft/er
 import { openSafetensors, writeSafetensors, type TensorToWrite } from '@weft/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bound, fixture, fixtureNames, storedDifferences } from '../test/fixtures.js';
-import { verify } from './verify.js';
+import { load, openFolder, readCheckpointFiles, verify } from './index.js';
 
 let root: string;
 beforeAll(async () => {
@@ -157,8 +157,21 @@ describe('verify', () => {
     await expect(verify(withIds)).rejects.toThrow(/no tokenizer\.json/);
   });
 
+  it.each([undefined, null, 5, ['checkpoint'], { folder: 'checkpoint' }])(
+    'takes the path of a folder, not %s',
+    async (folder) => {
+      for (const action of [load, verify, openFolder, readCheckpointFiles]) {
+        const refused = expect(async () => action(folder as unknown as string)).rejects;
+        await refused.toThrow(InputError);
+        await refused.toThrow(/^The folder is .+, expected its path as a text\.\n/);
+      }
+    },
+  );
+
   it('names a folder without golden outputs, and damaged golden outputs', async () => {
     await expect(verify(root)).rejects.toThrow(ConfigError);
+    await expect(verify(root)).rejects.toThrow(/no golden\.safetensors to compare with/);
+    await expect(verify(join(root, 'missing'))).rejects.toThrow(/There is no such folder/);
     const folder = await changed('text-llama3', (tensor) => tensor);
     const path = join(folder, 'golden.safetensors');
     await writeFile(path, (await readFile(path)).subarray(0, -1));

@@ -7,6 +7,7 @@ import { files, openSafetensors, type SafetensorsFile } from '@weft/weights';
 import { readBatch, runColumns, seenAt, withSequences, type PaddedBatch } from './forward.js';
 import { readsAnewBeyond } from './generator.js';
 import { rowsOf } from './batch-sight.js';
+import { folderPath, requireModelFolder } from './folder-kind.js';
 import { load, type LoadOptions } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { argmax } from './logits-warpers.js';
@@ -44,7 +45,7 @@ export interface VerifyOptions extends Pick<LoadOptions, 'model' | 'parts' | 'si
  * without a tokenizer is enough unless the file has ids to expect. A `model` made by hand takes the place of the one that
  * `config.json` describes.
  *
- * @throws ConfigError if there is no `golden.safetensors`
+ * @throws ConfigError if there is no folder, or no `golden.safetensors` in it
  * @throws UnsupportedError if the file says that it is of another kind than this reads
  * @throws InputError if its inputs do not fit the model
  */
@@ -52,8 +53,8 @@ export async function verify(
   folder: string,
   { model, parts, signal }: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const path = files.resolve(folder);
-  const { tensors: golden, metadata } = await readGolden(path);
+  const path = folderPath(folder);
+  const { tensors: golden, metadata } = await readGolden(path, folder);
   if (metadata['kind'] !== undefined)
     throw new UnsupportedError({
       message: `The kind of the golden file is '${metadata['kind']}', and files with a kind cannot be compared.`,
@@ -93,14 +94,17 @@ export async function verify(
 
 async function readGolden(
   folder: string,
+  given: string,
 ): Promise<{ readonly tensors: Tensors; readonly metadata: Metadata }> {
   const path = files.join(folder, 'golden.safetensors');
-  if (!(await files.exists(path).catch(() => false)))
+  if (!(await files.exists(path).catch(() => false))) {
+    await requireModelFolder(given);
     throw new ConfigError({
       message: 'The folder has no golden.safetensors to compare with.',
       where: folder,
       hint: 'Write one with the reference implementation; tools/golden shows how.',
     });
+  }
   const file = await openSafetensors(path);
   try {
     // Names are the file's: none of them may be a word of the language.

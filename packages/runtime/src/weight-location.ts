@@ -36,8 +36,8 @@ export interface LocationOptions {
   readonly mapsFiles?: boolean | undefined;
 }
 
-/** Weights that are read from elsewhere than their own tensors, by the paths of their parameters. */
-export type StoredPlan = (path: string) => BlockEntries | undefined;
+/** Weights that are read from elsewhere than their own tensors, in blocks or not, by the paths of their parameters. */
+export type StoredPlan = (path: string) => BlockEntries | TensorEntry | undefined;
 
 /**
  * @param entries what each parameter path is stored as
@@ -50,8 +50,8 @@ export function locateWeights(
 ): WeightLocations {
   const planned = new Map([...entries.keys()].map((path) => [path, plan(path)]));
   const tensors = [...entries].flatMap(([path, entry]): TensorEntry[] => {
-    const blocks = planned.get(path);
-    return blocks ? partsOf(blocks) : [wholeTensor(entry)];
+    const stored = planned.get(path);
+    return stored && isInBlocks(stored) ? partsOf(stored) : [stored ?? wholeTensor(entry)];
   });
   const folder = commonFolder([...new Set(tensors.map(({ file }) => file))]);
   const pieces = new Map<string, WeightPiece>();
@@ -66,12 +66,12 @@ export function locateWeights(
     folder,
     pieceAt: (location) => pieces.get(location),
     locate: (path) => {
-      const blocks = planned.get(path);
-      if (!blocks) {
-        const tensor = wholeTensor(entries.get(path)!);
+      const stored = planned.get(path);
+      if (!stored || !isInBlocks(stored)) {
+        const tensor = stored ?? wholeTensor(entries.get(path)!);
         return place(tensor, floatType(path, tensor));
       }
-      const { bits, blockSize, shape, data, scales, zeroPoints } = blocks;
+      const { bits, blockSize, shape, data, scales, zeroPoints } = stored;
       return {
         bits,
         blockSize,
@@ -101,6 +101,8 @@ function byteType(path: string, { name, dtype }: TensorEntry): StorageType {
     where: path,
   });
 }
+
+const isInBlocks = (stored: BlockEntries | TensorEntry): stored is BlockEntries => 'blockSize' in stored;
 
 const partsOf = ({ data, scales, zeroPoints }: BlockEntries): TensorEntry[] =>
   zeroPoints ? [data, scales, zeroPoints] : [data, scales];

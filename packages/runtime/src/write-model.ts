@@ -9,7 +9,7 @@ import {
   readProcessor,
   type RecipeFiles,
 } from '@weft/models';
-import { senseOf, type Json, type Model, type PartDefinition } from '@weft/spec';
+import { senseOf, sensePartsOf, type Json, type Model, type PartDefinition } from '@weft/spec';
 import {
   files,
   fromFloat32,
@@ -186,13 +186,18 @@ async function checkReadsBack(model: Model, config: Json, files: RecipeFiles): P
 
 function llavaProcessorConfig(config: Json, model: Model): Json {
   const tower = config['vision_config'] as Json;
+  const sense = senseOf(model, 'image')!;
+  const { grid, pixels } = sensePartsOf(model, sense).encoder;
+  const strategy = config['vision_feature_select_strategy'];
+  const side = Math.floor(pixels.tileSize! / Number(tower['patch_size']));
+  const tokens = grid ? grid[0] * grid[1] : side * side;
   return {
     processor_class: 'LlavaProcessor',
-    image_token: senseOf(model, 'image')!.placeholder,
+    image_token: sense.placeholder,
     patch_size: tower['patch_size'],
-    vision_feature_select_strategy: config['vision_feature_select_strategy'],
-    // CLIP's class token.
-    num_additional_image_tokens: tower['model_type'] === 'clip_vision_model' ? 1 : 0,
+    vision_feature_select_strategy: strategy,
+    // Tokens of the tower beside its patches: `default` takes the first of them off again.
+    num_additional_image_tokens: tokens - side * side + (strategy === 'default' ? 1 : 0),
   };
 }
 

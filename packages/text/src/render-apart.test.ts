@@ -56,8 +56,8 @@ describe('withRenderThread', () => {
   it('says which limit a rendering passes in its thread', async () => {
     const rendering = withRenderThread(() => chat(endless, { steps: 500_000 }));
     await expect(rendering).rejects.toThrow(InputError);
-    await expect(withRenderThread(() => chat(endless, { milliseconds: 400 }))).rejects.toThrow(
-      /longer than 400 ms \(limit: milliseconds\)/,
+    await expect(withRenderThread(() => chat(endless, { milliseconds: 300, steps: 1e9 }))).rejects.toThrow(
+      /longer than 300 ms \(limit: milliseconds\)/,
     );
   });
 

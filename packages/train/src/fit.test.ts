@@ -39,7 +39,7 @@ const model = await modelOf(
       vocab_size: 30,
     },
   },
-  { preprocessor: { size: { height: 14, width: 14 } } },
+  { preprocessor: { image_processor_type: 'SiglipImageProcessor', size: { height: 14, width: 14 } } },
 );
 const weights = initialWeights(model.module, 3);
 

@@ -10,6 +10,8 @@ export interface TensorJoin {
   readonly shape: readonly number[];
   /** How the pieces make up the whole, for the code that reads them: `gptq`, `awq`, …. */
   readonly form: string;
+  /** What that code needs to know beside the tensors. */
+  readonly settings?: unknown;
   /** Names of the tensors by what they are to the whole: `{ qweight: '….qweight', scales: '….scales' }`. */
   readonly pieces: Readonly<Record<string, string>>;
 }
@@ -24,6 +26,7 @@ export interface JoinedEntry {
   readonly name: string;
   readonly shape: readonly number[];
   readonly form: string;
+  readonly settings?: unknown;
   readonly pieces: Readonly<Record<string, TensorEntry>>;
 }
 
@@ -79,14 +82,20 @@ export function joinTensors(
       hint: 'The download of this folder was not finished, or its weights are of another format than its config says.',
     });
   const result = new Map<string, WeightEntry>([...tensors].filter(([name]) => !usedBy.has(name)));
-  for (const { name, shape, form, pieces } of joins) {
+  for (const { name, shape, form, settings, pieces } of joins) {
     if (result.has(name))
       throw new WeightError({
         message: `${quoted(name)} is a tensor of the file, and joined of ${Object.values(pieces).map(quoted).join(', ')} too.`,
         where: path,
       });
     const entries = Object.entries(pieces).map(([role, tensor]) => [role, tensors.get(tensor)!] as const);
-    result.set(name, { name, shape, form, pieces: Object.fromEntries(entries) });
+    result.set(name, {
+      name,
+      shape,
+      form,
+      ...(settings === undefined ? {} : { settings }),
+      pieces: Object.fromEntries(entries),
+    });
   }
   return result;
 }

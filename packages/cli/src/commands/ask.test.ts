@@ -36,6 +36,13 @@ describe('weft ask', () => {
     for (const time of Object.values(result.timings)) expect(time).toBeGreaterThan(0);
   });
 
+  it('asks the embedded model unless another is named, by its name too', async () => {
+    const question = ['ask', 'What is a star?', '--max-tokens', '4'];
+    const [unless, named] = [await weft(question), await weft([...question, '-m', 'tiny'])];
+    expect(unless).toMatchObject({ code: 0, stderr: '' });
+    expect(named).toEqual(unless);
+  });
+
   it('streams the same answer as text', async () => {
     const text = await weft(asked);
     const { answer } = JSON.parse(json.stdout) as { answer: string };

@@ -23,7 +23,7 @@ export function addAskCommand(program: Command, { signal, fail }: Context): void
     .option('--draw <file>', 'draw the boxes and points of the answer on the picture, as PNG')
     .addHelpText(
       'after',
-      '\nExample:\n  $ weft ask photo.jpg "How many circles are there?"\n  $ weft ask before.png after.png "What changed?" --model ./llava-1.5-7b --max-tokens 80\n  $ weft ask photo.jpg "Where is the star?" --draw places.png',
+      '\nExamples:\n  $ weft ask photo.jpg "How many circles are there?"\n  $ weft ask before.png after.png "What changed?" --model ./llava-1.5-7b --max-tokens 80\n  $ weft ask photo.jpg "Where is the star?" --draw places.png',
     );
   addGenerationOptions(command).action(
     async (

@@ -32,9 +32,11 @@ describe('weft chat', () => {
   });
 
   it('goes on after a line that cannot be used, and ends with code 1', async () => {
-    const { code, stdout, stderr } = await chat([], '/image missing.png', '/unknown', 'Where?');
+    const { code, stdout, stderr } = await chat([], '/image missing.png', '/unknown', '/image', 'Where?');
     expect({ code, stdout }).toEqual({ code: 1, stdout: alone.stdout });
-    expect(stderr).toMatch(/There is no file missing\.png[^]*There is no command '\/unknown'/);
+    expect(stderr).toMatch(
+      /There is no file missing\.png[^]*There is no command '\/unknown'[^]*\/image has no path of a picture/,
+    );
   });
 
   it('ends with code 130 after Ctrl-C', async () => {

@@ -16,7 +16,7 @@ export function addChatCommand(program: Command, context: Context): void {
     .option('--system <text>', 'what the model is told before the conversation')
     .addHelpText(
       'after',
-      '\nExample:\n  $ weft chat photo.jpg\n  $ printf "What is this?\\nWhere?\\n" | weft chat photo.jpg',
+      '\nExamples:\n  $ weft chat photo.jpg\n  $ printf "What is this?\\nWhere?\\n" | weft chat photo.jpg',
     );
   addGenerationOptions(command).action(
     async (images: string[], flags: GenerationFlags & { readonly system?: string }) => {

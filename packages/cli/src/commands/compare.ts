@@ -41,7 +41,7 @@ export function addCompareCommand(program: Command, _context: Context): void {
     .option('--svg <file>', 'write a chart as well')
     .addHelpText(
       'after',
-      '\nExample:\n  $ weft compare --image 448x448 --image 1344x896 --prompt-tokens 1024\n  $ weft compare --encoder internvit-6b --backbone qwen2-72b --every 8 --svg nvlm.svg\n\nPictures are 448x448 and 1344x896 unless given, and prompts have 128 tokens. A name that is not known lists the names there are.',
+      '\nExamples:\n  $ weft compare --image 448x448 --image 1344x896 --prompt-tokens 1024\n  $ weft compare --encoder internvit-6b --backbone qwen2-72b --every 8 --svg nvlm.svg\n\nPictures are 448x448 and 1344x896 unless given, and prompts have 128 tokens. A name that is not known lists the names there are.',
     )
     .action(async (flags: CompareFlags) => {
       const { compare } = await import('../compare.js');

@@ -16,7 +16,7 @@ export function addInspectCommand(program: Command, _context: Context): void {
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nExample:\n  $ weft inspect smolvlm-256m --image 1280x720\n  $ weft inspect ./llava-1.5-7b\n\nA name that is not known lists the published sizes.',
+      '\nExamples:\n  $ weft inspect smolvlm-256m --image 1280x720\n  $ weft inspect ./llava-1.5-7b\n\nA name that is not known lists the published sizes.',
     )
     .action(
       async (

@@ -17,6 +17,7 @@ interface Flags {
 export function addQuantizeCommand(program: Command, { signal }: Context): void {
   program
     .command('quantize')
+    .usage('[options] --dtype FORM FOLDER')
     .summary('round weights to 8 or 4 bits, and tell what that costs')
     .description(
       'Rounds the weights of a checkpoint and writes them to the cache, where every command with the same --dtype finds them (WEFT_CACHE names another folder). ' +
@@ -29,7 +30,7 @@ export function addQuantizeCommand(program: Command, { signal }: Context): void 
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nExample:\n  $ weft quantize ./smolvlm-256m --dtype q4\n  $ weft ask photo.jpg "What is it?" -m ./smolvlm-256m --dtype q4',
+      '\nExamples:\n  $ weft quantize ./smolvlm-256m --dtype q4\n  $ weft ask photo.jpg "What is it?" -m ./smolvlm-256m --dtype q4',
     )
     .action(async (folder: string, { dtype, compare, json, threads }: Flags) => {
       const { quantizeFolder } = await import('../quantize-folder.js');

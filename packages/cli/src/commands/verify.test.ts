@@ -67,7 +67,7 @@ describe('weft verify', () => {
   it('goes on after a folder that cannot be checked', async () => {
     const { code, stdout, stderr } = await weft(['verify', 'missing', fixture('text-bf16'), '--json']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/no golden\.safetensors/);
+    expect(stderr).toMatch(/^error: There is no such folder\.\n {2}at .*missing$/m);
     expect(JSON.parse(stdout)).toMatchObject([
       { folder: 'missing', error: expect.any(String) },
       { recipe: 'llama' },

@@ -1,3 +1,4 @@
+import type { TensorEntry } from '@weft/weights';
 import type { MatrixBlocks, QuantizedTensor, QuantizeJob } from '../job.js';
 
 export interface WriteOptions {
@@ -38,7 +39,7 @@ export interface CachedFile {
   /** What rounding cost, in the order of the jobs. */
   readonly tensors: readonly QuantizedTensor[];
   /** Where the parts of each matrix lie, by the name of the job. */
-  readonly blocks: ReadonlyMap<string, MatrixBlocks>;
+  readonly blocks: ReadonlyMap<string, MatrixBlocks | TensorEntry>;
 }
 
 /**

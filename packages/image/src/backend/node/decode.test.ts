@@ -89,7 +89,11 @@ describe('decodeImage, sources', () => {
       /not a file URL|There is no file|cannot be read/,
     ],
     ['a path with a zero byte', 'a\0b', /cannot be read/],
-    ['the network', 'https://example.com/cat.png', /https:\/\/example\.com\/cat\.png[^]*Download it first/],
+    [
+      'the network',
+      'https://example.com/cat.png',
+      /https:\/\/example\.com\/cat\.png is on the network[^]*Download it first and give the path/,
+    ],
     ['a data URL without data', 'data:image/png;base64', /no comma/],
     ['no bytes', new Uint8Array(0), /is empty/],
     ['an empty data URL', 'data:image/png;base64,', /is empty/],

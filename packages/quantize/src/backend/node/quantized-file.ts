@@ -2,8 +2,20 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJson } from '@weft/errors';
-import { makeFolder, openSafetensors, removeTemporaries, writeFileAtomic } from '@weft/weights';
-import { blocksIn, type MatrixBlocks, type QuantizedTensor, type QuantizeJob } from '../../job.js';
+import {
+  makeFolder,
+  openSafetensors,
+  removeTemporaries,
+  writeFileAtomic,
+  type TensorEntry,
+} from '@weft/weights';
+import {
+  blocksIn,
+  isPublished,
+  type MatrixBlocks,
+  type QuantizedTensor,
+  type QuantizeJob,
+} from '../../job.js';
 import type { QuantizedFile } from '../write-quantized.js';
 import { cacheFolder } from './cache-folder.js';
 import { contentHash } from './content-hash.js';
@@ -33,16 +45,21 @@ async function keyOf(
   cache: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
+  const piecesOf = ({ source }: QuantizeJob) =>
+    isPublished(source)
+      ? Object.entries(source.pieces).map(([role, piece]) => ({ role, ...piece }))
+      : [{ role: '', ...source }];
   const hashes = new Map<string, string>();
-  for (const file of new Set(jobs.map(({ source }) => source.file)))
+  for (const file of new Set(jobs.flatMap(piecesOf).map((piece) => piece.file)))
     hashes.set(file, await contentHash(file, cache, signal));
-  const described = jobs.map(({ name, source: { file, offset, dtype }, shape, scheme }) => [
-    name,
-    hashes.get(file),
-    offset,
-    dtype,
-    shape,
-    [scheme.bits, scheme.blockSize, scheme.zeroPoints, scheme.rounding],
+  const described = jobs.map((job) => [
+    job.name,
+    piecesOf(job).map(({ role, file, offset, dtype }) => [role, hashes.get(file), offset, dtype]),
+    isPublished(job.source) ? job.source.form : null,
+    job.shape,
+    typeof job.scheme === 'string'
+      ? job.scheme
+      : [job.scheme.bits, job.scheme.blockSize, job.scheme.zeroPoints, job.scheme.rounding],
   ]);
   return createHash('sha256')
     .update(JSON.stringify([version, described]))
@@ -56,7 +73,10 @@ async function readCached(
   path: string,
   report: string,
 ): Promise<
-  | { readonly tensors: readonly QuantizedTensor[]; readonly blocks: ReadonlyMap<string, MatrixBlocks> }
+  | {
+      readonly tensors: readonly QuantizedTensor[];
+      readonly blocks: ReadonlyMap<string, MatrixBlocks | TensorEntry>;
+    }
   | undefined
 > {
   try {
@@ -72,7 +92,7 @@ async function readCached(
 async function readBlocks(
   jobs: readonly QuantizeJob[],
   path: string,
-): Promise<ReadonlyMap<string, MatrixBlocks>> {
+): Promise<ReadonlyMap<string, MatrixBlocks | TensorEntry>> {
   const file = await openSafetensors(path);
   await file.close();
   return blocksIn(jobs, file.tensors);

@@ -1,21 +1,28 @@
+import { isWeftError } from '@weft/errors';
 import { open, type FileHandle } from 'node:fs/promises';
 import { quantizePiece, type Piece, type PieceResult } from '../../job.js';
 
-/** Rounds one piece; a task of the pool. */
-export default async function worker(piece: Piece): Promise<PieceResult> {
-  const source = await open(piece.source.file, 'r');
+/** What a task came to; classes of errors do not pass between threads. */
+export type TaskResult = PieceResult | { readonly failure: string };
+
+/** Stores one piece; a task of the pool. */
+export default async function worker(piece: Piece): Promise<TaskResult> {
+  const sources = new Map<string, FileHandle>();
+  const target = await open(piece.target.path, 'r+');
   try {
-    const target = await open(piece.target.path, 'r+');
-    try {
-      return await quantizePiece(piece, {
-        read: (offset, byteLength) => readFully(source, offset, byteLength),
-        write: (bytes, offset) => writeFully(target, bytes, offset),
-      });
-    } finally {
-      await target.close();
-    }
+    return await quantizePiece(piece, {
+      read: async (file, offset, byteLength) => {
+        const source = sources.get(file) ?? (await open(file, 'r'));
+        sources.set(file, source);
+        return readFully(source, offset, byteLength);
+      },
+      write: (bytes, offset) => writeFully(target, bytes, offset),
+    });
+  } catch (error) {
+    if (!isWeftError(error)) throw error;
+    return { failure: error.message };
   } finally {
-    await source.close();
+    await Promise.all([target, ...sources.values()].map((handle) => handle.close()));
   }
 }
 

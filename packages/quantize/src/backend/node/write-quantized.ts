@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { WeightError } from '@weft/errors';
-import { fillSafetensors } from '@weft/weights';
+import { bytesPerElement, fillSafetensors } from '@weft/weights';
 import { Tinypool } from 'tinypool';
-import { piecesOf, tensorsOf, type PieceResult } from '../../job.js';
-import { storedBytes } from '../../scheme.js';
+import { piecesOf, tensorsOf } from '../../job.js';
 import type { WriteQuantized } from '../write-quantized.js';
+import type { TaskResult } from './worker.js';
 
 /** Writes the file by a pool of threads, each a few rows at a time. */
 export const writeQuantized: WriteQuantized = async (path, jobs, options = {}) => {
@@ -33,13 +33,8 @@ export const writeQuantized: WriteQuantized = async (path, jobs, options = {}) =
         // As many at a time as there are threads: a signal that hundreds listen to looks like a leak.
         const work = async (): Promise<void> => {
           for (const { piece, i } of next) {
-            const result: PieceResult = await pool.run(piece, { signal: either });
-            if (result.notFinite !== undefined)
-              throw new WeightError({
-                message: `Row ${result.notFinite} of the weight holds a number that is not finite.`,
-                where: `${piece.source.file}, ${piece.name}`,
-                hint: 'The checkpoint is damaged, or its training diverged.',
-              });
+            const result = (await pool.run(piece, { signal: either })) as TaskResult;
+            if ('failure' in result) throw new WeightError(result.failure);
             sums[i]!.squaredError += result.squaredError;
             sums[i]!.squaredNorm += result.squaredNorm;
             progress?.(++done / tasks.length);
@@ -56,11 +51,11 @@ export const writeQuantized: WriteQuantized = async (path, jobs, options = {}) =
     },
     metadata ? { metadata } : {},
   );
-  return jobs.map(({ name, shape, scheme }, i) => ({
-    name,
-    shape,
-    scheme,
-    ...sums[i]!,
-    storedBytes: storedBytes(scheme, ...shape),
-  }));
+  return jobs.map((job, i) => {
+    const { name, shape, scheme } = job;
+    const bytes = tensorsOf(job).map(
+      ({ dtype, shape: own }) => own.reduce((product, size) => product * size, 1) * bytesPerElement(dtype),
+    );
+    return { name, shape, scheme, ...sums[i]!, storedBytes: bytes.reduce((sum, one) => sum + one, 0) };
+  });
 };
