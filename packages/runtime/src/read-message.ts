@@ -55,10 +55,24 @@ function readMessage(message: unknown, where: string): Message {
             ? "Pictures are parts of the content ({ type: 'image', image }), or `images` of the request."
             : `Beside role and content, messages have ${told.join(', ')}.`,
       });
-  const fields: MessageFields = Object.fromEntries(
-    told.flatMap((key) => (rest[key] === undefined || rest[key] === null ? [] : [[key, rest[key]]])),
-  );
+  const said = told.filter((key) => rest[key] !== undefined && rest[key] !== null);
+  for (const key of said) checkField(key, rest[key], where);
+  const fields: MessageFields = Object.fromEntries(said.map((key) => [key, rest[key]]));
   return { role, content: readContent(content, fields, where), ...fields };
+}
+
+/** Templates write what they are given: of a number or an object they would make a text that nobody said. */
+function checkField(key: (typeof told)[number], value: unknown, where: string): void {
+  const isCalls = key === 'tool_calls';
+  const isRight = isCalls
+    ? Array.isArray(value) && value.every((call) => typeof call === 'object' && call !== null)
+    : typeof value === 'string';
+  if (isRight) return;
+  throw new InputError({
+    message: `The field '${key}' is ${shown(value)}, expected ${isCalls ? 'a list of calls' : 'a string'}.`,
+    where,
+    ...(isCalls ? { hint: "Write [{ type: 'function', function: { name: '…', arguments: { … } } }]." } : {}),
+  });
 }
 
 const isRole = (value: unknown): value is Role => (roles as readonly unknown[]).includes(value);
@@ -227,8 +241,18 @@ const beginnings = /^(iVBORw0KGgo|\/9j\/|R0lGOD|UklGR|Qk[0-3]|SUkqA|TU0AK)/;
 const isBareBase64 = (value: unknown): value is string =>
   typeof value === 'string' && value.length >= 40 && beginnings.test(value) && /^[\w+/-]+=*$/.test(value);
 
+/** `undefined` for what JSON has no form for. */
+function asJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // A bigint, or an object that holds itself.
+    return undefined;
+  }
+}
+
 const shown = (value: unknown): string => {
   if (value === undefined) return 'missing';
-  const json = JSON.stringify(value) ?? String(value);
+  const json = asJson(value) ?? String(value);
   return json.length > 60 ? `${json.slice(0, 60)}…` : json;
 };
