@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, shown } from '@weft/errors';
 import { namedParameters } from '@weft/graph';
 import { readActivation, type VisionTransformerConfig } from '@weft/nn';
 import { configReader, type Backbone, type CheckpointNames, type Json, type TensorSlice } from '@weft/spec';
@@ -27,17 +27,18 @@ export const molmoTemplate = (): string =>
 export function molmoTower(config: Json, usual: VisionTransformerConfig): VisionTransformerConfig {
   const section = configReader(config, 'config').section('vision_backbone', {});
   const read = configReader(section, 'vision_backbone');
-  const size = (section['image_default_input_size'] ?? [
-    usual.imageSize,
-    usual.imageSize,
-  ]) as readonly number[];
+  const size: unknown = section['image_default_input_size'] ?? [usual.imageSize, usual.imageSize];
+  if (!isSize(size))
+    throw new ConfigError({
+      message: `config.json: vision_backbone.image_default_input_size is ${shown(size)}, expected [height, width] in pixels.`,
+    });
   const tower = {
     ...usual,
     hiddenSize: read.number('image_emb_dim', usual.hiddenSize),
     intermediateSize: read.number('image_mlp_dim', usual.intermediateSize),
     numHiddenLayers: read.number('image_num_layers', usual.numHiddenLayers),
     numAttentionHeads: read.number('image_num_heads', usual.numAttentionHeads),
-    imageSize: size[0]!,
+    imageSize: size[0],
     patchSize: read.number('image_patch_size', usual.patchSize),
     hiddenAct: readActivation(read, usual.hiddenAct, 'image_mlp_activations'),
     layerNormEps: read.number('image_norm_eps', usual.layerNormEps),
@@ -58,6 +59,9 @@ export function molmoTower(config: Json, usual: VisionTransformerConfig): Vision
     });
   return tower;
 }
+
+const isSize = (value: unknown): value is readonly [number, number] =>
+  Array.isArray(value) && value.length === 2 && value.every((side) => Number.isInteger(side) && side > 0);
 
 /** The parts' own names, from those of Molmo's checkpoints, in which q, k and v are one tensor, as are up and gate. */
 export function molmoNames(backbone: Backbone): CheckpointNames {

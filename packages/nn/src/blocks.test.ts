@@ -144,4 +144,10 @@ describe('a decoder', () => {
       Object.keys(shapes(other.withLayers([first!]))).some((path) => path.startsWith('text.layers.0.')),
     ).toBe(true);
   });
+
+  it.each([3, 4, 5, 7])('refuses %i heads where they do not divide the channels', (heads) => {
+    const split = () =>
+      trace({}, { x: float32('batch', 'length', 26) }, ({ x }) => ({ y: splitHeads(x, heads) }));
+    expect(split).toThrow(`26 channels cannot be split into ${heads} heads.`);
+  });
 });

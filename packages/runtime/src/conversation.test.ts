@@ -185,4 +185,25 @@ describe('generate', () => {
     const chat = model.chat();
     expect(() => chat.send([{ type: 'imag' } as never])).toThrow(/type "imag"[^]*chat\.send/);
   });
+
+  it('finds the texts that a template loses in a few renderings, however many they are', () => {
+    const many = Array.from({ length: 1200 }, (_, i): Message => ({
+      role: i % 2 ? 'assistant' : 'user',
+      content: `text ${i}`,
+    }));
+    const started = process.cpuUsage();
+    expect(render(listsOnly, many)).toContain('assistant: text 1199; ');
+    const { user, system } = process.cpuUsage(started);
+    // One rendering for each text took half a minute.
+    expect(user + system).toBeLessThan(8e6);
+  });
+
+  it('names the message whose text is lost among equal ones', () => {
+    const withoutSystem = "{% for m in messages if m['role'] != 'system' %}{{ m['content'] }}{% endfor %}";
+    const same = ['user', 'system', 'user'].map((role): Message => ({
+      role: role as Message['role'],
+      content: 'Hi',
+    }));
+    expect(() => render(withoutSystem, same)).toThrow(/leaves out the text of a message \(role 'system'\)/);
+  });
 });

@@ -32,12 +32,20 @@ export function lostText(
   );
   // What renderChat knows to come from messages, each stretch of it for one text: the longest takes its place first.
   const fromMessages = rendered.flatMap(({ kind, text }) => (kind === 'user' ? [text] : []));
-  const unsure = texts
-    .toSorted((a, b) => b.text.length - a.text.length)
-    .filter(({ text }) => !take(fromMessages, text.trim()));
-  return texts.filter(
-    (one) => unsure.includes(one) && !reaches(render, messages, { ...one, text: one.text.trim() }),
+  const missing = new Set(
+    texts
+      .map(({ text }) => text.trim())
+      .toSorted((a, b) => b.length - a.length)
+      .filter((text) => !take(fromMessages, text)),
   );
+  // Which of several equal texts is missing, nobody knows yet.
+  const unsure = texts.filter(({ text }) => missing.has(text.trim()));
+  if (unsure.length === 0) return [];
+  // Together first: one rendering for each text would take time that grows with the square of a long conversation.
+  const found = reaching(render, messages, unsure);
+  return found
+    ? unsure.filter((one) => !found.has(one))
+    : unsure.filter((one) => !(reaching(render, messages, [one])?.has(one) ?? true));
 }
 
 const textsOf = (content: ChatMessage['content']): string[] =>
@@ -55,14 +63,26 @@ function take(from: string[], text: string): boolean {
   return true;
 }
 
-/** Whether the beginning or the end of a text comes through, by characters that occur nowhere else. */
-function reaches(render: Render, messages: readonly ChatMessage[], { message, text }: LostText): boolean {
-  const used = JSON.stringify(messages);
-  const probe = unusedCharacter(used);
-  const mark = (own: string): string => own.split(text).join(`${probe}${text}${probe}`);
+/**
+ * Texts of which the beginning or the end comes through, by characters around each that occur nowhere else. Nothing if the
+ * template takes these very texts only: it has looked at them.
+ */
+function reaching(
+  render: Render,
+  messages: readonly ChatMessage[],
+  texts: readonly LostText[],
+): ReadonlySet<LostText> | undefined {
+  const unused = unusedCharacters(JSON.stringify(messages), texts.length);
+  const probes = new Map(texts.map((one, i) => [one, unused[i]!]));
+  const own = new Map<number, LostText[]>();
+  for (const one of texts) own.set(one.message, [...(own.get(one.message) ?? []), one]);
   const marked = messages.map((given, i): ChatMessage => {
-    if (i !== message) return given;
     const { content } = given;
+    const mark = (text: string): string =>
+      (own.get(i) ?? []).reduce((all, one) => {
+        const piece = one.text.trim();
+        return all.split(piece).join(`${probes.get(one)}${piece}${probes.get(one)}`);
+      }, text);
     return {
       ...given,
       content:
@@ -72,19 +92,26 @@ function reaches(render: Render, messages: readonly ChatMessage[], { message, te
     };
   });
   try {
-    return render(marked).some(({ text: own }) => own.includes(probe));
+    const rendered = render(marked)
+      .map(({ text }) => text)
+      .join('');
+    return new Set(texts.filter((one) => rendered.includes(probes.get(one)!)));
   } catch (error) {
-    // The template takes this very text only: it has looked at it.
-    if (isWeftError(error)) return true;
+    if (isWeftError(error)) return undefined;
     throw error;
   }
 }
 
-/** A noncharacter, or one of a plane for private use, of which a conversation cannot hold all. */
-function unusedCharacter(used: string): string {
-  for (let code = 0xf0000; code < 0xffffe; code++)
-    if (!used.includes(String.fromCodePoint(code))) return String.fromCodePoint(code);
-  return String.fromCodePoint(0x10fffd);
+/** Characters of the planes for private use, of which a conversation cannot hold all; the last one again if they run out. */
+function unusedCharacters(text: string, count: number): string[] {
+  const used = new Set(text);
+  const unused: string[] = [];
+  for (let code = 0xf0000; code < 0x10fffd && unused.length < count; code++) {
+    const character = String.fromCodePoint(code);
+    if (!used.has(character)) unused.push(character);
+  }
+  while (unused.length < count) unused.push('\u{10fffd}');
+  return unused;
 }
 
 const partAsData = /\\*['"]type\\*['"]\s*:\s*\\*['"](?:text|image|video)\\*['"]/g;

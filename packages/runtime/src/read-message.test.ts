@@ -115,7 +115,7 @@ describe('readMessages', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['name', {}, /field 'name' is \{\}, expected a string/],
+    ['name', {}, /field 'name' is \{\}, expected a text/],
     ['tool_calls', 'look()', /'tool_calls' is "look\(\)", expected a list of calls[^]*function/],
     ['tool_calls', ['look()'], /'tool_calls' is \["look\(\)"\]/],
     ['reasoning_content', 5, /'reasoning_content' is 5/],
@@ -137,5 +137,33 @@ describe('readMessages', () => {
       { role: 'user', content: [{ type: own }] },
     ])
       expect(() => readMessages([message])).toThrow(InputError);
+  });
+
+  const circular: unknown[] = [];
+  circular.push(circular);
+  let deep: unknown = 'x';
+  for (let i = 0; i < 6000; i++) deep = [deep];
+  it.each([
+    ['a role that is nested deep', { role: deep, content: 'a' }, /role is a value of type object/],
+    ['a name that is no text', { role: 'user', name: deep, content: 'a' }, /'name' is .*expected a text/],
+    [
+      'a call that holds itself',
+      { role: 'assistant', content: 'a', tool_calls: circular },
+      /expected a list of/,
+    ],
+    [
+      'calls that JSON cannot say',
+      { role: 'assistant', content: 'a', tool_calls: [{ at: 1n }] },
+      /'tool_calls'/,
+    ],
+    [
+      'calls that are nested deep',
+      { role: 'assistant', content: 'a', tool_calls: [deep] },
+      /at most 500 deep/,
+    ],
+    ['the number of a call', { role: 'tool', content: 'a', tool_call_id: 7 }, /'tool_call_id' is 7/],
+  ])('refuses %s', (_, message, expected) => {
+    expect(() => readMessages([message])).toThrow(InputError);
+    expect(() => readMessages([message])).toThrow(expected);
   });
 });

@@ -1,4 +1,4 @@
-import { InputError } from '@weft/errors';
+import { deepestJson, InputError, shown } from '@weft/errors';
 import { roles, type Message, type MessageFields, type MessagePart, type Role } from './message.js';
 import type { ImageInput } from './visuals.js';
 
@@ -65,14 +65,23 @@ function readMessage(message: unknown, where: string): Message {
 function checkField(key: (typeof told)[number], value: unknown, where: string): void {
   const isCalls = key === 'tool_calls';
   const isRight = isCalls
-    ? Array.isArray(value) && value.every((call) => typeof call === 'object' && call !== null)
+    ? Array.isArray(value) &&
+      value.every((call) => typeof call === 'object' && call !== null) &&
+      isJson(value, deepestJson)
     : typeof value === 'string';
   if (isRight) return;
   throw new InputError({
-    message: `The field '${key}' is ${shown(value)}, expected ${isCalls ? 'a list of calls' : 'a string'}.`,
+    message: `The field '${key}' is ${shown(value)}, expected ${isCalls ? `a list of calls, JSON that is nested at most ${deepestJson} deep` : 'a text'}.`,
     where,
     ...(isCalls ? { hint: "Write [{ type: 'function', function: { name: '…', arguments: { … } } }]." } : {}),
   });
+}
+
+/** Whether JSON can say a value, within so many levels; a value that holds itself has more than any. */
+function isJson(value: unknown, levels: number): boolean {
+  if (value === null || value === undefined) return true;
+  if (typeof value !== 'object') return ['string', 'number', 'boolean'].includes(typeof value);
+  return levels > 0 && Object.values(value).every((own) => isJson(own, levels - 1));
 }
 
 const isRole = (value: unknown): value is Role => (roles as readonly unknown[]).includes(value);
@@ -240,19 +249,3 @@ const beginnings = /^(iVBORw0KGgo|\/9j\/|R0lGOD|UklGR|Qk[0-3]|SUkqA|TU0AK)/;
 
 const isBareBase64 = (value: unknown): value is string =>
   typeof value === 'string' && value.length >= 40 && beginnings.test(value) && /^[\w+/-]+=*$/.test(value);
-
-/** `undefined` for what JSON has no form for. */
-function asJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    // A bigint, or an object that holds itself.
-    return undefined;
-  }
-}
-
-const shown = (value: unknown): string => {
-  if (value === undefined) return 'missing';
-  const json = asJson(value) ?? String(value);
-  return json.length > 60 ? `${json.slice(0, 60)}…` : json;
-};

@@ -16,6 +16,12 @@ function changed(path: string, value: unknown): TokenizerJson {
   return copy as unknown as TokenizerJson;
 }
 
+const around = (items: readonly unknown[]) => ({
+  type: 'TemplateProcessing',
+  single: [...items, { Sequence: { id: 'A', type_id: 0 } }],
+  special_tokens: {},
+});
+
 describe('the files of a tokenizer', () => {
   it.each([
     ['added_tokens', { '0': 'a' }, 'added_tokens is {"0":"a"}, expected a list'],
@@ -36,6 +42,10 @@ describe('the files of a tokenizer', () => {
       { type: 'TemplateProcessing', single: 'A' },
       'post_processor.single is "A", expected a list',
     ],
+    ['pre_tokenizer.pretokenizers.0.pattern', 'x', 'A pattern is "x", expected'],
+    ['post_processor', around([{ SpecialToken: [null] }]), 'puts [null] around texts'],
+    ['post_processor', around([{ SpecialToken: { id: '<none>' } }]), 'puts {"id":"<none>"} around texts'],
+    ['post_processor', around([{ other: 1 }]), 'puts missing around texts'],
   ])('name the field of tokenizer.json that is of another type: %s = %j', (path, value, message) => {
     expect(() => createTokenizer(changed(path, value))).toThrow(ConfigError);
     expect(() => createTokenizer(changed(path, value))).toThrow(message);

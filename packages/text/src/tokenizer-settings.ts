@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, shown } from '@weft/errors';
 import type { AddedToken } from './added-tokens.js';
 
 /** A token in a tokenizer file: its text, or its text with flags. */
@@ -137,7 +137,11 @@ export interface Frame {
   readonly after: readonly number[];
 }
 
-/** Ids that a `post_processor` of tokenizer.json puts around a single text. */
+/**
+ * Ids that a `post_processor` of tokenizer.json puts around a single text.
+ *
+ * @throws ConfigError for a token that the post-processor does not describe, as the `tokenizers` library refuses it
+ */
 export function frameOf(processor: PostProcessor | null | undefined): Frame {
   if (processor?.type === 'Sequence')
     return (processor.processors ?? []).map(frameOf).reduce<Frame>(
@@ -151,7 +155,14 @@ export function frameOf(processor: PostProcessor | null | undefined): Frame {
   const items = processor?.type === 'TemplateProcessing' ? (processor.single ?? []) : [];
   const middle = items.findIndex((item) => item.Sequence !== undefined);
   const ids = (part: typeof items): number[] =>
-    part.flatMap((item) => processor?.special_tokens?.[item.SpecialToken?.id ?? '']?.ids ?? []);
+    part.flatMap(({ SpecialToken: token }) => {
+      const own = typeof token?.id === 'string' ? processor?.special_tokens?.[token.id]?.ids : undefined;
+      if (own) return own;
+      throw new ConfigError({
+        message: `The post_processor puts ${shown(token)} around texts, which is none of its special_tokens.`,
+        where: 'tokenizer.json',
+      });
+    });
   return middle < 0
     ? { before: ids(items), after: [] }
     : { before: ids(items.slice(0, middle)), after: ids(items.slice(middle + 1)) };

@@ -1,4 +1,4 @@
-import { ConfigError } from '@weft/errors';
+import { ConfigError, shown } from '@weft/errors';
 import { findAll } from './linear-matcher.js';
 import { parsePattern } from './parse.js';
 import { compileProgram } from './program.js';
@@ -48,7 +48,13 @@ export function findLinearly(pattern: string): FindMatches {
  * @throws {ConfigError} if it is not a pattern
  * @throws {UnsupportedError} if it refers to groups or uses other parts that need more than linear time
  */
-export function compilePattern({ String: text, Regex: pattern }: PatternConfig): FindMatches {
+export function compilePattern(config: PatternConfig): FindMatches {
+  if (typeof config !== 'object' || config === null)
+    throw new ConfigError({
+      message: `A pattern is ${shown(config)}, expected { "String": … } or { "Regex": … }.`,
+      where: 'tokenizer.json',
+    });
+  const { String: text, Regex: pattern } = config;
   for (const value of [text, pattern] as readonly unknown[])
     if (value !== undefined && typeof value !== 'string')
       throw new ConfigError({
