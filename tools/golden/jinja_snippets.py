@@ -411,6 +411,9 @@ s.swapcase()
 'ŉ'.capitalize()
 'ﬁx'.title()
 'straße'.casefold()
+'ẞıİ'.casefold()
+'ᏸꭰᎠ'.casefold()
+'ﬁŉΣς'.casefold()
 pad.strip()
 pad.lstrip()
 pad.rstrip()
@@ -571,6 +574,14 @@ s.replace('o', 1)
 '%s' % missing
 '%d' % missing""",
     "=numbers": """5 | abs
+'%5%' % ()
+'%-%' % (1,)
+'%.2%' % {'a': 1}
+'%d%%' % 5
+'١٢' | int, '-１２' | int, '𝟙𝟚' | int, '1_２' | int
+'१.५' | float, '１e２' | float, '٣' | int(base=2)
+'\u0661f' | int(base=16), '०x1f' | int(0, 16)
+'\u00a07\u3000' | int, '\x857' | float, '\ufeff7' | int, '\x1c7' | float
 -5 | abs
 -2.5 | abs
 'a' | abs

@@ -42,7 +42,10 @@ export function aria(
   config: keyof typeof ariaPresets | AriaConfig,
   changes: Partial<AriaConfig> = {},
 ): Backbone {
-  const c = { ...resolvePreset<AriaConfig>('backbone-aria', ariaPresets, config), ...changes };
+  const c = checkConfig(ariaPart, {
+    ...resolvePreset<AriaConfig>('backbone-aria', ariaPresets, config),
+    ...changes,
+  });
   return assembleDecoder(c, {
     id: 'backbone-aria',
     source,
@@ -103,7 +106,7 @@ function sharedAndRouted(c: AriaConfig): Mlp {
 export const ariaPart: PartDefinition<'backbone', AriaConfig> = {
   id: 'backbone-aria',
   kind: 'backbone',
-  create: (config) => aria(checkConfig(ariaPart, config)),
+  create: (config) => aria(config),
   fields: {
     numExperts: 'count',
     numExpertsPerTok: 'count',

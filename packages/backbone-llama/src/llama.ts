@@ -195,7 +195,10 @@ export function llama(
   config: keyof typeof llamaPresets | LlamaConfig,
   changes: Partial<LlamaConfig> = {},
 ): Backbone {
-  const c = { ...resolvePreset<LlamaConfig>('backbone-llama', llamaPresets, config), ...changes };
+  const c = checkConfig(llamaPart, {
+    ...resolvePreset<LlamaConfig>('backbone-llama', llamaPresets, config),
+    ...changes,
+  });
   return decoder(c, { id: 'backbone-llama', source });
 }
 
@@ -243,7 +246,7 @@ export function llamaSection(c: LlamaConfig): Json | undefined {
 export const llamaPart: PartDefinition<'backbone', LlamaConfig> = {
   id: 'backbone-llama',
   kind: 'backbone',
-  create: (config) => llama(checkConfig(llamaPart, config)),
+  create: (config) => llama(config),
   fields: {
     rmsNormEps: 'positive',
     qkvBias: 'flag',

@@ -65,7 +65,10 @@ export function olmo(
   config: keyof typeof olmoPresets | OlmoConfig,
   changes: Partial<OlmoConfig> = {},
 ): Backbone {
-  const c = { ...resolvePreset<OlmoConfig>('backbone-olmo', olmoPresets, config), ...changes };
+  const c = checkConfig(olmoPart, {
+    ...resolvePreset<OlmoConfig>('backbone-olmo', olmoPresets, config),
+    ...changes,
+  });
   return assembleDecoder(c, {
     id: 'backbone-olmo',
     source: sourceOf(c),
@@ -134,7 +137,7 @@ function attention(c: OlmoConfig, index: number): SelfAttention {
 export const olmoPart: PartDefinition<'backbone', OlmoConfig> = {
   id: 'backbone-olmo',
   kind: 'backbone',
-  create: (config) => olmo(checkConfig(olmoPart, config)),
+  create: (config) => olmo(config),
   fields: {
     normType: { oneOf: ['layer', 'rms'] },
     normEps: 'positive',

@@ -67,7 +67,10 @@ export function persimmon(
   config: keyof typeof persimmonPresets | PersimmonConfig,
   changes: Partial<PersimmonConfig> = {},
 ): Backbone {
-  const c = { ...resolvePreset<PersimmonConfig>('backbone-persimmon', persimmonPresets, config), ...changes };
+  const c = checkConfig(persimmonPart, {
+    ...resolvePreset<PersimmonConfig>('backbone-persimmon', persimmonPresets, config),
+    ...changes,
+  });
   const norm = () => layerNorm(c.hiddenSize, c.layerNormEps);
   return assembleDecoder(c, {
     id: 'backbone-persimmon',
@@ -158,7 +161,7 @@ export function persimmonSection(c: PersimmonConfig): Json | undefined {
 export const persimmonPart: PartDefinition<'backbone', PersimmonConfig> = {
   id: 'backbone-persimmon',
   kind: 'backbone',
-  create: (config) => persimmon(checkConfig(persimmonPart, config)),
+  create: (config) => persimmon(config),
   fields: {
     layerNormEps: 'positive',
     qkLayernorm: 'flag',

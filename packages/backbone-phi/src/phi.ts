@@ -66,7 +66,10 @@ const source: Source = {
  * @throws ConfigError for a tied head, which could not have its bias
  */
 export function phi(config: keyof typeof phiPresets | PhiConfig, changes: Partial<PhiConfig> = {}): Backbone {
-  const c = { ...resolvePreset<PhiConfig>('backbone-phi', phiPresets, config), ...changes };
+  const c = checkConfig(phiPart, {
+    ...resolvePreset<PhiConfig>('backbone-phi', phiPresets, config),
+    ...changes,
+  });
   if (c.tieWordEmbeddings)
     throw new ConfigError({
       message: 'A tied head has no bias, but the head of Phi has one.',
@@ -157,7 +160,7 @@ export function phiSection(c: PhiConfig): Json | undefined {
 export const phiPart: PartDefinition<'backbone', PhiConfig> = {
   id: 'backbone-phi',
   kind: 'backbone',
-  create: (config) => phi(checkConfig(phiPart, config)),
+  create: (config) => phi(config),
   fields: {
     layerNormEps: 'positive',
     qkLayernorm: 'flag',

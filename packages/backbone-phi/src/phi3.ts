@@ -65,7 +65,10 @@ export function phi3(
   config: keyof typeof phi3Presets | Phi3Config,
   changes: Partial<Phi3Config> = {},
 ): Backbone {
-  const c = { ...resolvePreset<Phi3Config>('backbone-phi3', phi3Presets, config), ...changes };
+  const c = checkConfig(phi3Part, {
+    ...resolvePreset<Phi3Config>('backbone-phi3', phi3Presets, config),
+    ...changes,
+  });
   const norm = () => rmsNorm(c.hiddenSize, c.rmsNormEps);
   return assembleDecoder(c, {
     id: 'backbone-phi3',
@@ -178,7 +181,7 @@ export function phi3Section(c: Phi3Config): Json | undefined {
 export const phi3Part: PartDefinition<'backbone', Phi3Config> = {
   id: 'backbone-phi3',
   kind: 'backbone',
-  create: (config) => phi3(checkConfig(phi3Part, config)),
+  create: (config) => phi3(config),
   fields: {
     rmsNormEps: 'positive',
     hiddenAct: 'activation',

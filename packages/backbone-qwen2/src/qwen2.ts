@@ -99,7 +99,10 @@ export function qwen2(
   config: keyof typeof qwen2Presets | Qwen2Config,
   changes: Partial<Qwen2Config> = {},
 ): Backbone {
-  const c = { ...resolvePreset<Qwen2Config>('backbone-qwen2', qwen2Presets, config), ...changes };
+  const c = checkConfig(qwen2Part, {
+    ...resolvePreset<Qwen2Config>('backbone-qwen2', qwen2Presets, config),
+    ...changes,
+  });
   return decoder(c, { id: 'backbone-qwen2', source });
 }
 
@@ -173,7 +176,7 @@ export function qwen2Section(c: Qwen2Config): Json | undefined {
 export const qwen2Part: PartDefinition<'backbone', Qwen2Config> = {
   id: 'backbone-qwen2',
   kind: 'backbone',
-  create: (config) => qwen2(checkConfig(qwen2Part, config)),
+  create: (config) => qwen2(config),
   fields: {
     rmsNormEps: 'positive',
     qkvBias: 'flag',

@@ -38,6 +38,7 @@ const source: Source = {
  * @throws ConfigError if there is no resolution, or one is not a multiple of the tile
  */
 export function anyresArranger(c: AnyresConfig): ArrangerFactory {
+  checkConfig(anyresPart, c);
   if (c.pinpoints.length === 0) throw noResolution();
   for (const [height, width] of c.pinpoints)
     if (!(height > 0 && width > 0) || height % c.tileSize !== 0 || width % c.tileSize !== 0)
@@ -166,7 +167,7 @@ function viewsOf({ dtype, shape, data }: TensorData, plans: readonly AnyresPlan[
 export const anyresPart: PartDefinition<'arranger', AnyresConfig> = {
   id: 'arranger-anyres',
   kind: 'arranger',
-  create: (config) => anyresArranger(checkConfig(anyresPart, config)),
+  create: (config) => anyresArranger(config),
   fields: {
     pinpoints: { list: { list: 'count', length: 2 } },
     tileSize: 'count',

@@ -62,7 +62,12 @@ const source: Source = {
  * @throws ShapeError if the encoder has no fixed grid, or heads do not divide the channels
  */
 export function attentionPoolConnector(options: AttentionPoolOptions = {}): ConnectorFactory {
-  const { hiddenSize = 1024, numHeads = 16, poolSize = [2, 2], padEmbed = false } = options;
+  const {
+    hiddenSize = 1024,
+    numHeads = 16,
+    poolSize = [2, 2],
+    padEmbed = false,
+  } = checkConfig(attentionPoolPart, options);
   const { intermediateSize = 4 * hiddenSize } = options;
   const [poolRows, poolColumns] = poolSize;
   if (hiddenSize % numHeads !== 0)
@@ -171,7 +176,7 @@ const gatedProjector = (
 export const attentionPoolPart: PartDefinition<'connector', AttentionPoolOptions> = {
   id: 'connector-attention-pool',
   kind: 'connector',
-  create: (config) => attentionPoolConnector(checkConfig(attentionPoolPart, config)),
+  create: (config) => attentionPoolConnector(config),
   fields: {
     hiddenSize: { optional: 'count' },
     numHeads: { optional: 'count' },

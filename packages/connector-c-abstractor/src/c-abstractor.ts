@@ -54,7 +54,7 @@ const defaults = {
  * @throws ShapeError if the encoder has no fixed grid
  */
 export function cAbstractorConnector(options: CAbstractorOptions = {}): ConnectorFactory {
-  const c = { ...defaults, ...options };
+  const c = { ...defaults, ...checkConfig(cAbstractorPart, options) };
   const side = Math.sqrt(c.numQueryTokens);
   if (!Number.isInteger(side) || side < 1)
     throw new ConfigError({
@@ -173,7 +173,7 @@ export function cAbstractorSection(options: CAbstractorOptions): Json {
 export const cAbstractorPart: PartDefinition<'connector', CAbstractorOptions> = {
   id: 'connector-c-abstractor',
   kind: 'connector',
-  create: (config) => cAbstractorConnector(checkConfig(cAbstractorPart, config)),
+  create: (config) => cAbstractorConnector(config),
   fields: {
     numQueryTokens: { optional: 'count' },
     hiddenSize: { optional: 'count' },

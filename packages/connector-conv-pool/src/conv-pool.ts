@@ -35,11 +35,8 @@ const source: Source = {
  *
  * @throws ShapeError if the encoder has no fixed grid, or the kernel is larger than it
  */
-export function convPoolConnector({
-  kernelSize: k = 2,
-  fill = 'none',
-  hiddenAct = 'gelu',
-}: ConvPoolOptions = {}): ConnectorFactory {
+export function convPoolConnector(options: ConvPoolOptions = {}): ConnectorFactory {
+  const { kernelSize: k = 2, fill = 'none', hiddenAct = 'gelu' } = checkConfig(convPoolPart, options);
   const act = activation(hiddenAct);
   const squaresOf = ([rows, columns]: PatchGrid): PatchGrid => {
     const count = (side: number, isFilled: boolean): number => (isFilled ? Math.ceil : Math.floor)(side / k);
@@ -103,7 +100,7 @@ const squareConv = (size: number, kernel: number): AnyModule & ((x: Value, paddi
 export const convPoolPart: PartDefinition<'connector', ConvPoolOptions> = {
   id: 'connector-conv-pool',
   kind: 'connector',
-  create: (config) => convPoolConnector(checkConfig(convPoolPart, config)),
+  create: (config) => convPoolConnector(config),
   fields: {
     kernelSize: { optional: 'count' },
     fill: { optional: { oneOf: ['none', 'columns', 'both'] } },

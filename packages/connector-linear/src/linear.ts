@@ -19,7 +19,8 @@ const source: Source = {
 };
 
 /** One linear layer, of the first LLaVA, Fuyu and Llama 3.2 Vision; names `weight`, `bias`. */
-export function linearConnector({ bias = true }: LinearConnectorOptions = {}): ConnectorFactory {
+export function linearConnector(options: LinearConnectorOptions = {}): ConnectorFactory {
+  const { bias = true } = checkConfig(linearPart, options);
   return ({ visionSize, textSize }) => {
     const projection = linear(visionSize, textSize, { bias });
     return module(
@@ -45,7 +46,7 @@ export function linearConnector({ bias = true }: LinearConnectorOptions = {}): C
 export const linearPart: PartDefinition<'connector', LinearConnectorOptions> = {
   id: 'connector-linear',
   kind: 'connector',
-  create: (config) => linearConnector(checkConfig(linearPart, config)),
+  create: (config) => linearConnector(config),
   fields: { bias: { optional: 'flag' } },
   presets: {},
   source,

@@ -44,13 +44,14 @@ describe('mlpConnector', () => {
     const first = ['linear_1.weight', [5, 7]];
     const others = [2, 3, 4].map((number) => [`linear_${number}.weight`, [5, 5]]);
     for (const depth of [1, 2, 3, 4]) expect(shapes(depth)).toEqual([first, ...others.slice(0, depth - 1)]);
-    for (const depth of [0, -1, 1.5, Number.NaN])
-      expect(() => mlpConnector({ depth })).toThrow(/linear layers/);
+    expect(() => mlpConnector({ depth: 0 })).toThrow(/0 linear layers/);
+    for (const depth of [-1, 1.5, Number.NaN, 1e9])
+      expect(() => mlpConnector({ depth })).toThrow(/depth is .*, expected a whole number/);
   });
 
   it('names the activations that it knows, before any model is built', () => {
     expect(() => mlpConnector({ hiddenAct: 'mish' as 'silu' })).toThrow(
-      /There is no activation 'mish'\.\n {2}Known: gelu, /,
+      /hiddenAct is "mish", expected an activation: gelu, /,
     );
   });
 });

@@ -29,14 +29,11 @@ const source: Source = {
  *
  * @throws ConfigError if there is no layer
  */
-export function mlpConnector({
-  hiddenAct = 'gelu',
-  bias = true,
-  depth = 2,
-}: MlpConnectorOptions = {}): ConnectorFactory {
-  if (!Number.isInteger(depth) || depth < 1)
+export function mlpConnector(options: MlpConnectorOptions = {}): ConnectorFactory {
+  const { hiddenAct = 'gelu', bias = true, depth = 2 } = checkConfig(mlpPart, options);
+  if (depth === 0)
     throw new ConfigError({
-      message: `A connector of ${depth} linear layers was asked for.`,
+      message: 'A connector of 0 linear layers was asked for.',
       hint: 'depth is a whole number of at least 1.',
     });
   const act = activation(hiddenAct);
@@ -69,8 +66,12 @@ export function mlpConnector({
 export const mlpPart: PartDefinition<'connector', MlpConnectorOptions> = {
   id: 'connector-mlp',
   kind: 'connector',
-  create: (config) => mlpConnector(checkConfig(mlpPart, config)),
-  fields: { hiddenAct: { optional: 'activation' }, bias: { optional: 'flag' }, depth: { optional: 'count' } },
+  create: (config) => mlpConnector(config),
+  fields: {
+    hiddenAct: { optional: 'activation' },
+    bias: { optional: 'flag' },
+    depth: { optional: 'layers' },
+  },
   presets: {},
   source,
 };

@@ -33,11 +33,8 @@ const source: Source = {
  * Norms each patch, joins each block of `mergeSize × mergeSize` neighbours into one vector, then projects it by two
  * linear layers with an erf GELU between, of Qwen2-VL; names `ln_q`, `mlp.0`, `mlp.2`.
  */
-export function patchMergerConnector({
-  mergeSize,
-  norm = 'layer',
-  eps = 1e-6,
-}: PatchMergerOptions): ConnectorFactory {
+export function patchMergerConnector(options: PatchMergerOptions): ConnectorFactory {
+  const { mergeSize, norm = 'layer', eps = 1e-6 } = checkConfig(patchMergerPart, options);
   return ({ visionSize, textSize, grid }) => {
     const joined = visionSize * mergeSize ** 2;
     const countTokens = ([rows, columns]: PatchGrid) => {
@@ -92,7 +89,7 @@ function inBlocks({ hiddenStates, grid, blockSize }: ImageFeatures, size: number
 export const patchMergerPart: PartDefinition<'connector', PatchMergerOptions> = {
   id: 'connector-patch-merger',
   kind: 'connector',
-  create: (config) => patchMergerConnector(checkConfig(patchMergerPart, config)),
+  create: (config) => patchMergerConnector(config),
   fields: {
     mergeSize: 'count',
     norm: { optional: { oneOf: ['layer', 'rms'] } },

@@ -31,7 +31,8 @@ const source: Source = {
  * Joins each block of `scaleFactor × scaleFactor` neighbouring patches into one vector, then projects it, of
  * Idefics3 and SmolVLM; name `modality_projection.proj`.
  */
-export function pixelShuffleConnector({ scaleFactor }: PixelShuffleOptions): ConnectorFactory {
+export function pixelShuffleConnector(options: PixelShuffleOptions): ConnectorFactory {
+  const { scaleFactor } = checkConfig(pixelShufflePart, options);
   return ({ visionSize, textSize, grid }) => {
     if (grid) blocksOf(grid, scaleFactor);
     return module(
@@ -84,7 +85,7 @@ export function pixelShuffle(x: Value, grid: PatchGrid | null, s: number): Value
 export const pixelShufflePart: PartDefinition<'connector', PixelShuffleOptions> = {
   id: 'connector-pixel-shuffle',
   kind: 'connector',
-  create: (config) => pixelShuffleConnector(checkConfig(pixelShufflePart, config)),
+  create: (config) => pixelShuffleConnector(config),
   fields: { scaleFactor: 'count' },
   presets: pixelShufflePresets,
   source,

@@ -35,6 +35,7 @@ const source: Source = {
  * linear layers, of InternVL and NVLM; names `layer_norm`, `linear_1`, `linear_2`.
  */
 export function shuffleMlpConnector(options: ShuffleMlpOptions): ConnectorFactory {
+  checkConfig(shuffleMlpPart, options);
   const { scaleFactor, intermediateSize, bias = true, hiddenAct = 'gelu', normEps = 1e-5 } = options;
   const act = activation(hiddenAct);
   return ({ visionSize, textSize, grid }) => {
@@ -77,7 +78,7 @@ export function shuffleMlpConnector(options: ShuffleMlpOptions): ConnectorFactor
 export const shuffleMlpPart: PartDefinition<'connector', ShuffleMlpOptions> = {
   id: 'connector-shuffle-mlp',
   kind: 'connector',
-  create: (config) => shuffleMlpConnector(checkConfig(shuffleMlpPart, config)),
+  create: (config) => shuffleMlpConnector(config),
   fields: {
     scaleFactor: 'count',
     intermediateSize: { optional: { nullable: 'count' } },

@@ -43,7 +43,7 @@ const eps = 1e-5;
  * layout.
  */
 export function queryPoolConnector(options: QueryPoolOptions = {}): ConnectorFactory {
-  const { queriesOfPatches = { 1225: 128, 4900: 256 }, numHeads = 16 } = options;
+  const { queriesOfPatches = { 1225: 128, 4900: 256 }, numHeads = 16 } = checkConfig(queryPoolPart, options);
   const most = Math.max(...Object.values(queriesOfPatches));
   const countTokens = ([rows, columns]: PatchGrid): number => {
     const queries = queriesOfPatches[rows * columns];
@@ -150,7 +150,7 @@ const packedAttention = (size: number, heads: number) =>
 export const queryPoolPart: PartDefinition<'connector', QueryPoolOptions> = {
   id: 'connector-query-pool',
   kind: 'connector',
-  create: (config) => queryPoolConnector(checkConfig(queryPoolPart, config)),
+  create: (config) => queryPoolConnector(config),
   fields: { queriesOfPatches: { optional: { record: 'count' } }, numHeads: { optional: 'count' } },
   presets: {},
   source,

@@ -46,6 +46,7 @@ const eps = 1e-5;
  * within its cross-attention, brings them to the width of the text.
  */
 export function resamplerConnector(options: ResamplerOptions = {}): ConnectorFactory {
+  checkConfig(resamplerPart, options);
   const { numLatents = 64, depth = 6, numHeads = 8, headDim = 64, mlpRatio = 4 } = options;
   return ({ visionSize, textSize }) =>
     module(
@@ -129,7 +130,7 @@ const latentMlp = (size: number, inner: number): AnyModule & ((x: Value) => Valu
 export const resamplerPart: PartDefinition<'connector', ResamplerOptions> = {
   id: 'connector-resampler',
   kind: 'connector',
-  create: (config) => resamplerConnector(checkConfig(resamplerPart, config)),
+  create: (config) => resamplerConnector(config),
   fields: {
     numLatents: { optional: 'count' },
     depth: { optional: 'layers' },

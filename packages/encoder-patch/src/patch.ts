@@ -30,7 +30,8 @@ const source: Source = {
  *
  * @returns encoder without parameters; features `[numTiles, rows * columns, patchSize² * numChannels]`
  */
-export function rawPatches({ patchSize: p, numChannels, imageSize }: PatchEncoderConfig): VisionEncoder {
+export function rawPatches(config: PatchEncoderConfig): VisionEncoder {
+  const { patchSize: p, numChannels, imageSize } = checkConfig(rawPatchesPart, config);
   const hiddenSize = p * p * numChannels;
   const grid = imageSize && ([Math.floor(imageSize[0] / p), Math.floor(imageSize[1] / p)] as const);
   return module(
@@ -80,7 +81,7 @@ function expectSizes(x: Value, sizes: readonly number[]): Value {
 export const rawPatchesPart: PartDefinition<'encoder', PatchEncoderConfig> = {
   id: 'encoder-patch',
   kind: 'encoder',
-  create: (config) => rawPatches(checkConfig(rawPatchesPart, config)),
+  create: (config) => rawPatches(config),
   fields: { patchSize: 'count', numChannels: 'count', imageSize: { nullable: { list: 'count', length: 2 } } },
   presets: {},
   source,

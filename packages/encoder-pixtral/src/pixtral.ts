@@ -87,6 +87,7 @@ export function pixtralVision(
   options: PixtralVisionOptions = {},
 ): VisionEncoder {
   const c = resolvePreset<PixtralVisionConfig>('encoder-pixtral', pixtralVisionPresets, config);
+  checkConfig(pixtralVisionPart, { ...c, ...options });
   const { featureLayers = [-1], ropeInterleaved = false } = options;
   const kernel = [c.numChannels, c.patchSize, c.patchSize];
   return module(
@@ -214,7 +215,7 @@ export function pixtralVisionSection(c: PixtralVisionConfig & PixtralVisionOptio
 export const pixtralVisionPart: PartDefinition<'encoder', PixtralVisionConfig & PixtralVisionOptions> = {
   id: 'encoder-pixtral',
   kind: 'encoder',
-  create: (config) => pixtralVision(checkConfig(pixtralVisionPart, config), config),
+  create: (config) => pixtralVision(config, config),
   fields: {
     hiddenSize: 'count',
     intermediateSize: 'count',

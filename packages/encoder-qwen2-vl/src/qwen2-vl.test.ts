@@ -197,6 +197,13 @@ describe('qwen2Vision', () => {
     ).toThrow(/image_grid_thw is \[3\], expected \[pictures, 3\]/);
   });
 
+  it.each([3, 5, 1000])('refuses %d heads, which do not divide its width', (numAttentionHeads) => {
+    expect(() => qwen2Vision({ ...tiny, numAttentionHeads })).toThrow(ConfigError);
+    expect(() => qwen2Vision({ ...tiny, numAttentionHeads })).toThrow(
+      `${numAttentionHeads} heads do not divide`,
+    );
+  });
+
   it('refuses windows that hold no block', () => {
     expect(() => qwen2Vision({ ...tiny, windowSize: 3 })).toThrow(ConfigError);
   });

@@ -127,12 +127,18 @@ interface Neighbourhood extends RotaryAngles {
  * -1 for none) and the slot of each patch (`window_slots`). `prepare` makes them of the reference's tensors.
  *
  * @param config preset name or full configuration
- * @throws ConfigError if a window is smaller than a block
+ * @throws ConfigError if a window is smaller than a block, or heads do not divide the width
  * @returns encoder with features `[frames, patches, hiddenSize]` in blocks of `spatialMergeSize²`
  */
 export function qwen2Vision(config: keyof typeof qwen2VisionPresets | Qwen2VisionConfig): VisionEncoder {
   const c = resolvePreset<Qwen2VisionConfig>('encoder-qwen2-vl', qwen2VisionPresets, config);
   checkConfig(qwen2VisionPart, c);
+  if (c.hiddenSize % c.numAttentionHeads !== 0)
+    throw new ConfigError({
+      message: `${c.numAttentionHeads} heads do not divide ${c.hiddenSize} channels.`,
+      where: 'encoder-qwen2-vl',
+      hint: 'The width (embed_dim, or hidden_size of Qwen2.5-VL) must be a multiple of num_heads.',
+    });
   const kernel = [c.numChannels, c.temporalPatchSize, c.patchSize, c.patchSize];
   const patchLength = kernel.reduce((product, size) => product * size);
   const block = c.spatialMergeSize ** 2;

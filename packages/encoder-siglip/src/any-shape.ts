@@ -39,6 +39,7 @@ const source: Source = {
  * @returns encoder with features `[tiles, patches, hiddenSize * featureLayers.length]`
  */
 export function anyShapeSiglip(c: AnyShapeSiglipConfig, options: AnyShapeSiglipOptions = {}): VisionEncoder {
+  checkConfig(anyShapeSiglipPart, { ...c, ...options });
   const { featureLayers = [-1] } = options;
   const tableSide = Math.floor(c.imageSize / c.patchSize);
   const kernel = [c.numChannels, c.patchSize, c.patchSize];
@@ -104,7 +105,7 @@ export const anyShapeSiglipSection = (c: AnyShapeSiglipConfig & AnyShapeSiglipOp
 export const anyShapeSiglipPart: PartDefinition<'encoder', AnyShapeSiglipConfig & AnyShapeSiglipOptions> = {
   id: 'encoder-siglip-any-shape',
   kind: 'encoder',
-  create: (config) => anyShapeSiglip(checkConfig(anyShapeSiglipPart, config), config),
+  create: (config) => anyShapeSiglip(config, config),
   fields: {
     hiddenSize: 'count',
     numHiddenLayers: 'layers',

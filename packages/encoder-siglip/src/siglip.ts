@@ -106,6 +106,7 @@ export function siglip(
   options: SiglipOptions = {},
 ): VisionEncoder & SiglipPooling {
   const c = resolvePreset<SiglipConfig>('encoder-siglip', siglipPresets, config);
+  checkConfig(siglipPart, { ...c, ...options });
   const { featureLayers = [-1], postNorm = false, inputSize = c.imageSize } = options;
   const tableSide = Math.floor(c.imageSize / c.patchSize);
   const side = Math.floor(inputSize / c.patchSize);
@@ -224,7 +225,7 @@ export function siglipSection(c: SiglipConfig & SiglipOptions): Json | undefined
 export const siglipPart: PartDefinition<'encoder', SiglipConfig & SiglipOptions> = {
   id: 'encoder-siglip',
   kind: 'encoder',
-  create: (config) => siglip(checkConfig(siglipPart, config), config),
+  create: (config) => siglip(config, config),
   fields: {
     visionUseHead: 'flag',
     numHiddenLayers: 'layers',

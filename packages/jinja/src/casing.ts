@@ -86,15 +86,21 @@ export const swapped = (value: Str): Str =>
     }).join(''),
   );
 
-/** `str.casefold`: case folding by way of upper case, letter by letter. */
+/** Letters whose upper case leads elsewhere than their folding. */
+const foldings: ReadonlyMap<string, string> = new Map([
+  ['ı', 'ı'],
+  ['ẞ', 'ss'],
+]);
+
+/** `str.casefold`: case folding by way of upper case, letter by letter; Cherokee folds to its capitals. */
 export const folded = (value: Str): Str =>
-  changedInPlace(value, (text) =>
-    Array.from(text, (character) =>
-      /[ı\u13a0-\u13f5]/u.test(character)
-        ? character
-        : Array.from(character.toUpperCase(), (letter) => letter.toLowerCase()).join(''),
-    ).join(''),
-  );
+  changedInPlace(value, (text) => Array.from(text, foldedLetter).join(''));
+
+const foldedLetter = (character: string): string =>
+  foldings.get(character) ??
+  (/[\u13a0-\u13fd\uab70-\uabbf]/u.test(character)
+    ? character.toUpperCase()
+    : Array.from(character.toUpperCase(), (letter) => letter.toLowerCase()).join(''));
 
 /** Superscripts, circled and other digits that are no decimal digits. */
 const furtherDigits =

@@ -1,6 +1,7 @@
 import { itemsIn, iterate, sizeOf } from './iteration.js';
 import { admit, charge } from './meter.js';
 import { arithmetic, comparedNumbers, floatOf, indexOf, int, intOf, isInt, isNumber } from './numbers.js';
+import { plainNumber } from './parse-number.js';
 import { PyError } from './py-error.js';
 import { asMarkup, concatenated, isMarkup, joined, lengthOf, sliced, unitAt } from './text.js';
 import {
@@ -284,7 +285,7 @@ export function toFloat(value: Value): number {
       'TypeError',
       `float() argument must be a string or a real number, not '${typeName(value)}'`,
     );
-  const text = textOf(value).trim();
+  const text = plainNumber(textOf(value));
   const match =
     /^[+-]?(?:(?:\d+(?:_\d+)*)?\.?(?:\d+(?:_\d+)*)?(?:e[+-]?\d+(?:_\d+)*)?|inf(?:inity)?|nan)$/i.exec(text);
   const digits = /\d/.test(text.split(/e/i)[0] ?? '');

@@ -44,7 +44,7 @@ export function percentFormat(format: Str, value: Value): Str {
     const width = room(widthText) ?? 0;
     const precision = precisionText === undefined ? undefined : (room(precisionText || '0') ?? 0);
     const left = flags.includes('-') || width < 0;
-    if (type === '%') parts.push('%');
+    if (whole === '%%') parts.push('%');
     else parts.push(converted(take(), type, flags, Math.abs(width), left, precision, escape));
   }
   parts.push(sliced(format, end));

@@ -1,22 +1,23 @@
 import { ConfigError } from '@weft/errors';
 import { module, type AnyModule } from '@weft/graph';
-import type {
-  ArrangerFactory,
-  Backbone,
-  CheckpointNames,
-  ConnectorFactory,
-  Fusion,
-  ImageProcessor,
-  ImageSense,
-  Json,
-  Model,
-  PositionsFactory,
-  ProcessorFactory,
-  PromptRule,
-  Source,
-  VideoProcessor,
-  VideoSense,
-  VisionEncoder,
+import {
+  senseOf,
+  type ArrangerFactory,
+  type Backbone,
+  type CheckpointNames,
+  type ConnectorFactory,
+  type Fusion,
+  type ImageProcessor,
+  type ImageSense,
+  type Json,
+  type Model,
+  type PositionsFactory,
+  type ProcessorFactory,
+  type PromptRule,
+  type Source,
+  type VideoProcessor,
+  type VideoSense,
+  type VisionEncoder,
 } from '@weft/spec';
 import { checkRules, checkTokens, tryPicture } from './check-composition.js';
 import { crossSight, type CrossComposition } from './cross-sight.js';
@@ -178,6 +179,9 @@ function finish(
     name,
     module: module('Model', parts, {}, { paths: { ...paths } }),
     ...found,
+    get vision(): ImageSense | undefined {
+      return senseOf(this, 'image');
+    },
     heads: [{ kind: 'text', part: 'backbone' }],
     fusion,
     prompt,

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { catalog } from './catalog.js';
 import { checkConfigBounds, expertFields, layerFields, tileFields } from './config-bounds.js';
 import { presetModel, presetNames } from './presets.js';
+import { modelOf } from './recipes.js';
 
 const packages = fileURLToPath(new URL('../../', import.meta.url));
 const held = (shapes: readonly (readonly number[])[]) => ({
@@ -115,4 +116,75 @@ describe('sizes of a config.json', () => {
             expect([...layerFields, ...expertFields, 'numSharedExperts']).toContain(key);
     }
   });
+});
+
+describe('a recipe', () => {
+  const fixture = (name: string): Json =>
+    JSON.parse(readFileSync(join(packages, 'models/__fixtures__', name, 'config.json'), 'utf8'));
+  const changed = (name: string, section: string, fields: Json): Json => {
+    const config = fixture(name);
+    return { ...config, [section]: { ...(config[section] as Json), ...fields } };
+  };
+
+  it.each<[string, string, string, Json, RegExp]>([
+    [
+      'layers',
+      'mllama-two-tiles',
+      'text_config',
+      { num_hidden_layers: 1e9 },
+      /backbone-llama: numHiddenLayers/,
+    ],
+    ['layers', 'mllama-two-tiles', 'text_config', { num_hidden_layers: 1 }, /from 0 to 0/],
+    [
+      'layers',
+      'pixtral-hub',
+      'vision_config',
+      { num_hidden_layers: 1e9 },
+      /encoder-pixtral: numHiddenLayers/,
+    ],
+    ['layers', 'idefics3-hub', 'vision_config', { num_hidden_layers: 1e9 }, /encoder-siglip: numHidden/],
+    ['heads', 'qwen2-vl-two', 'vision_config', { num_heads: 3 }, /3 heads do not divide/],
+    [
+      'cross-attention',
+      'mllama-two-tiles',
+      'text_config',
+      { cross_attention_layers: 'x' },
+      /cross_attention_layers/,
+    ],
+    [
+      'cross-attention',
+      'mllama-two-tiles',
+      'text_config',
+      { cross_attention_layers: [1e9] },
+      /is \[.*different layers/,
+    ],
+    [
+      'cross-attention',
+      'mllama-two-tiles',
+      'text_config',
+      { cross_attention_layers: [-1, 2] },
+      /is \[.*different layers/,
+    ],
+    [
+      'cross-attention',
+      'mllama-two-tiles',
+      'text_config',
+      { cross_attention_layers: [1, 1] },
+      /is \[.*different layers/,
+    ],
+    [
+      'cross-attention',
+      'mllama-two-tiles',
+      'text_config',
+      { cross_attention_layers: [null] },
+      /is \[.*different layers/,
+    ],
+  ])(
+    'refuses %s that cannot be before it makes modules: %s %s %o',
+    async (_, name, section, fields, message) => {
+      const made = modelOf(changed(name, section, fields));
+      await expect(made).rejects.toThrow(ConfigError);
+      await expect(made).rejects.toThrow(message);
+    },
+  );
 });

@@ -15,7 +15,7 @@ import {
   type Value,
 } from '@weft/graph';
 import { gatedMlp, linear } from '@weft/nn';
-import { part, type Backbone, type Json, type Model } from '@weft/spec';
+import { part, senseOf, type Backbone, type Json, type Model } from '@weft/spec';
 import { describe, expect, it } from 'vitest';
 import { textGraph, trainingGraph, visionGraph } from './graphs.js';
 import { mapModel, withTree } from './map-model.js';
@@ -58,6 +58,11 @@ describe('mapModel', async () => {
     expect(adaptersIn(trainingGraph(changed, { images: false }))).toHaveLength(8);
     expect(adaptersIn(visionGraph(changed))).toEqual([]);
     expect(adaptersIn(textGraph(model))).toEqual([]);
+  });
+
+  it('keeps the sense of pictures, which a model names', () => {
+    expect(model.vision).toBe(senseOf(model, 'image'));
+    expect(adapted(model).vision).toBe(senseOf(model, 'image'));
   });
 
   it('keeps the names of all that was there, so that the checkpoint still fits', () => {

@@ -90,6 +90,15 @@ describe('ropeFrequencies', () => {
   });
 });
 
+describe('heads', () => {
+  it.each([65_538, 1e9, 2 ** 31])(
+    'of %d channels that turn are refused before a list is made of them',
+    (rotaryDim) => {
+      expect(() => ropeFrequencies({ ...plain, rotaryDim })).toThrow(`${rotaryDim} channels`);
+    },
+  );
+});
+
 describe('frequencies that depend on the length of a text', () => {
   const at = (ropeScaling: RopeScaling, lengths: readonly number[]): number[][] => {
     const graph = trace({}, { lengths: { dtype: 'int64', shape: ['batch'] } }, (inputs) => ({

@@ -1,3 +1,4 @@
+import { ConfigError } from '@weft/errors';
 import {
   cast,
   constant,
@@ -98,8 +99,18 @@ const f = Math.fround;
 const wavesOf = (base: number, rotaryDim: number): Float32Array =>
   exponentsOf(rotaryDim).map((exponent) => f(base) ** exponent);
 
-const exponentsOf = (rotaryDim: number): Float32Array =>
-  Float32Array.from({ length: Math.ceil(rotaryDim / 2) }, (_, j) => f(2 * j) / rotaryDim);
+/** Channels that no head has; a file may state any number, of which a list would be made. */
+const mostChannels = 65_536;
+
+/** @throws ConfigError if there are more channels than any head has */
+function exponentsOf(rotaryDim: number): Float32Array {
+  if (rotaryDim > mostChannels)
+    throw new ConfigError({
+      message: `A head has ${rotaryDim} channels that turn by position, expected ${mostChannels} at most.`,
+      hint: 'Heads have hidden_size / num_attention_heads channels, or head_dim.',
+    });
+  return Float32Array.from({ length: Math.ceil(rotaryDim / 2) }, (_, j) => f(2 * j) / rotaryDim);
+}
 
 /**
  * Frequencies in radians per token, half as many as channels turn, in float32 steps like the reference. Of scalings that

@@ -114,6 +114,31 @@ describe('readMessages', () => {
     ]);
   });
 
+  it.each<[string, unknown, RegExp]>([
+    ['name', {}, /field 'name' is \{\}, expected a text/],
+    ['tool_calls', 'look()', /'tool_calls' is "look\(\)", expected a list of calls[^]*function/],
+    ['tool_calls', ['look()'], /'tool_calls' is \["look\(\)"\]/],
+    ['reasoning_content', 5, /'reasoning_content' is 5/],
+    ['thinking', [{ text: 'hm' }], /'thinking' is \[/],
+    ['tool_call_id', false, /'tool_call_id' is false/],
+  ])('refuses the field %s that is no text of its kind', (key, value, expected) => {
+    const read = () => readMessages([{ role: 'assistant', content: 'a', [key]: value }]);
+    expect(read).toThrow(InputError);
+    expect(read).toThrow(expected);
+  });
+
+  it('names what it refuses where JSON has no form for it', () => {
+    const own: Record<string, unknown> = {};
+    own['self'] = own;
+    for (const message of [
+      { role: 'user', content: 5n },
+      { role: 'user', content: own },
+      { role: 5n, content: 'a' },
+      { role: 'user', content: [{ type: own }] },
+    ])
+      expect(() => readMessages([message])).toThrow(InputError);
+  });
+
   const circular: unknown[] = [];
   circular.push(circular);
   let deep: unknown = 'x';

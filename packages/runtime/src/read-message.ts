@@ -55,20 +55,25 @@ function readMessage(message: unknown, where: string): Message {
             ? "Pictures are parts of the content ({ type: 'image', image }), or `images` of the request."
             : `Beside role and content, messages have ${told.join(', ')}.`,
       });
-  const fields: MessageFields = Object.fromEntries(
-    told.flatMap((key) => (rest[key] === undefined || rest[key] === null ? [] : [[key, rest[key]]])),
-  );
-  for (const [key, value] of Object.entries(fields)) requireField(key, value, where);
+  const said = told.filter((key) => rest[key] !== undefined && rest[key] !== null);
+  for (const key of said) checkField(key, rest[key], where);
+  const fields: MessageFields = Object.fromEntries(said.map((key) => [key, rest[key]]));
   return { role, content: readContent(content, fields, where), ...fields };
 }
 
-/** Templates are given these fields as JSON. */
-function requireField(key: string, value: unknown, where: string): void {
-  if (key === 'tool_calls' ? Array.isArray(value) && isJson(value, deepestJson) : typeof value === 'string')
-    return;
+/** Templates write what they are given: of a number or an object they would make a text that nobody said. */
+function checkField(key: (typeof told)[number], value: unknown, where: string): void {
+  const isCalls = key === 'tool_calls';
+  const isRight = isCalls
+    ? Array.isArray(value) &&
+      value.every((call) => typeof call === 'object' && call !== null) &&
+      isJson(value, deepestJson)
+    : typeof value === 'string';
+  if (isRight) return;
   throw new InputError({
-    message: `The field '${key}' is ${shown(value)}, expected ${key === 'tool_calls' ? `a list of JSON values, nested at most ${deepestJson} deep` : 'a text'}.`,
+    message: `The field '${key}' is ${shown(value)}, expected ${isCalls ? `a list of calls, JSON that is nested at most ${deepestJson} deep` : 'a text'}.`,
     where,
+    ...(isCalls ? { hint: "Write [{ type: 'function', function: { name: '…', arguments: { … } } }]." } : {}),
   });
 }
 

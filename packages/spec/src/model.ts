@@ -305,6 +305,8 @@ export interface Model {
   readonly module: AnyModule;
   /** Ways in beside text, pictures first; none for a text model. */
   readonly senses: readonly Sense[];
+  /** The sense of pictures among them, for readers: what `senseOf(model, 'image')` gives. */
+  readonly vision?: ImageSense | undefined;
   /** Ways out. */
   readonly heads: readonly Head[];
   /** Where embeddings of the senses enter the backbone: a rule, without parameters of its own. */

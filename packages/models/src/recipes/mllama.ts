@@ -49,7 +49,7 @@ function readMllama(config: Json, files: RecipeFiles = {}): Model {
   const capture = choose('capture', ['before', 'after'], captureOf(read.raw('transformers_version')));
   const vision = readMllamaVisionConfig(read.section('vision_config', {}));
   const section = read.section('text_config', {});
-  const crossLayers = (section['cross_attention_layers'] ?? [3, 8, 13, 18, 23, 28, 33, 38]) as number[];
+  const crossLayers = readCrossLayers(section);
   const backbone = llama(readText(section, crossLayers.length, notice));
   requireImageToken(files, '<|image|>');
 
@@ -64,7 +64,7 @@ function readMllama(config: Json, files: RecipeFiles = {}): Model {
     backbone,
     fusion: crossAttention({
       // The file counts all layers, the cross-attention layers among them.
-      at: crossLayers.toSorted((a, b) => a - b).map((layer, i) => layer - i),
+      at: crossLayers.map((layer, i) => layer - i),
       naming: 'merged',
       unseen: choose('unseen', ['mlp', 'attention-and-mlp'], 'mlp'),
     }),
@@ -95,6 +95,21 @@ function captureOf(version: unknown): 'before' | 'after' {
     .split('.')
     .map(Number);
   return major > 4 || (major === 4 && minor >= 55) ? 'after' : 'before';
+}
+
+/** Which of all layers are cross-attention layers, in order. */
+function readCrossLayers(section: Json): readonly number[] {
+  const layers = configReader(section, 'text_config').number('num_hidden_layers', 40);
+  const given = section['cross_attention_layers'] ?? [3, 8, 13, 18, 23, 28, 33, 38];
+  const isLayer = (value: unknown): value is number =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) < layers;
+  if (Array.isArray(given) && given.every(isLayer) && new Set(given).size === given.length)
+    return given.toSorted((a, b) => a - b);
+  throw new ConfigError({
+    message: `text_config.cross_attention_layers is ${JSON.stringify(given)}, expected a list of different layers from 0 to ${layers - 1}.`,
+    where: 'config.json',
+    hint: 'num_hidden_layers counts all layers, those of cross-attention among them.',
+  });
 }
 
 /** The text section; class defaults are those of `MllamaTextConfig`. */
