@@ -402,7 +402,7 @@ export function mllamaVisionSection(c: MllamaVisionConfig & MllamaVisionOptions)
 export const mllamaVisionPart: PartDefinition<'encoder', MllamaVisionConfig & MllamaVisionOptions> = {
   id: 'encoder-mllama',
   kind: 'encoder',
-  create: (config) => mllamaVision(config, config),
+  create: (config) => mllamaVision(checkConfig(mllamaVisionPart, config), config),
   fields: {
     hiddenSize: 'count',
     intermediateSize: 'count',

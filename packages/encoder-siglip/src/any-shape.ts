@@ -36,9 +36,14 @@ const source: Source = {
  * and `patch_positions` `[tiles, patches]`, rows of the position table. `prepare` makes them of the reference's
  * `pixel_values` and `pixel_mask`, one run for each tile; a run's layout counts the patches of the whole tile.
  *
+ * @param given may be the configuration of a SigLIP tower, whose pooling head has no place here
  * @returns encoder with features `[tiles, patches, hiddenSize * featureLayers.length]`
  */
-export function anyShapeSiglip(c: AnyShapeSiglipConfig, options: AnyShapeSiglipOptions = {}): VisionEncoder {
+export function anyShapeSiglip(
+  given: AnyShapeSiglipConfig & Partial<Pick<SiglipConfig, 'visionUseHead'>>,
+  options: AnyShapeSiglipOptions = {},
+): VisionEncoder {
+  const { visionUseHead: _, ...c } = given;
   checkConfig(anyShapeSiglipPart, { ...c, ...options });
   const { featureLayers = [-1] } = options;
   const tableSide = Math.floor(c.imageSize / c.patchSize);
@@ -105,7 +110,7 @@ export const anyShapeSiglipSection = (c: AnyShapeSiglipConfig & AnyShapeSiglipOp
 export const anyShapeSiglipPart: PartDefinition<'encoder', AnyShapeSiglipConfig & AnyShapeSiglipOptions> = {
   id: 'encoder-siglip-any-shape',
   kind: 'encoder',
-  create: (config) => anyShapeSiglip(config, config),
+  create: (config) => anyShapeSiglip(checkConfig(anyShapeSiglipPart, config), config),
   fields: {
     hiddenSize: 'count',
     numHiddenLayers: 'layers',

@@ -53,6 +53,8 @@ const decoder = {
 } as const;
 
 const preprocessor = { image_processor_type: 'SiglipImageProcessor', size: { height: 8, width: 8 } };
+/** OLMo has other names for what Qwen2's norms and biases say. */
+const { rmsNormEps: _, qkvBias: __, outputBias: ___, mlpBias: ____, ...plainDecoder } = decoder;
 
 function composed(fusion: Fusion, more: Partial<Composition> = {}): Model {
   return compose({
@@ -106,7 +108,7 @@ describe('a composition by cross-attention', () => {
     encoder: clip({ ...tower, hiddenAct: 'quick_gelu' }),
     connector: resamplerConnector({ numLatents: perTile, depth: 1, numHeads: 2, headDim: 3, mlpRatio: 2 }),
     backbone: olmo({
-      ...decoder,
+      ...plainDecoder,
       normType: 'rms',
       normEps: 1e-6,
       normPlacement: 'after',
