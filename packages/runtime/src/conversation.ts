@@ -258,7 +258,7 @@ function withPlaceholders(
 }
 
 /** @throws InputError if none is free */
-export function freeCharacter(used: string): string {
+function freeCharacter(used: string): string {
   for (let code = 0xe000; code <= 0xf8ff; code++)
     if (!used.includes(String.fromCharCode(code))) return String.fromCharCode(code);
   throw new InputError({

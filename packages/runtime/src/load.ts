@@ -95,7 +95,9 @@ export async function loadStored(
   const isKnown = options.model === undefined && parts.length === 0;
   const preparer = isKnown ? { config: files.config, files: recipeFiles } : null;
   const small = await smallStorage(model, entries, options.dtype ?? 'float32', { threads, signal });
-  const stored = small.file ? { ...storage, plan: small.plan } : storage;
+  const stored = small.file
+    ? { ...storage, plan: (path: string) => small.plan(path) ?? storage.plan?.(path) }
+    : storage;
   const wide = small.file?.tensors.filter(({ scheme }) => scheme === 'float') ?? [];
   if (wide.length > 0)
     notices.take({

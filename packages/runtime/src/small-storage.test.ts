@@ -19,7 +19,7 @@ import { load, loadStored } from './load.js';
 import type { LoadedModel } from './loaded-model.js';
 import { readEntry } from './read-entry.js';
 import { smallStorage } from './small-storage.js';
-import type { DtypeOption } from './weight-forms.js';
+import { smallWeights, type DtypeOption } from './weight-forms.js';
 import type { BlockEntries } from './weight-location.js';
 
 let folder: string;
@@ -152,5 +152,14 @@ describe('a model with small weights', () => {
     expect([first.file!.isCached, again.file!.isCached]).toEqual([false, true]);
     expect((await readdir(join(cache, 'quantized'))).length).toBe(2);
     expect((await smallStorage(model, entries, 'float32', { cache })).file).toBeUndefined();
+  });
+
+  it('leaves weights alone that a model made by hand joins', async () => {
+    const { model } = await opened('text-llama3');
+    const [path] = smallWeights(model).map((weight) => weight.path);
+    const piece = { name: 'w', dtype: 'I32', shape: [4], file: '/m/a', offset: 0, byteLength: 16 } as const;
+    const joined = { name: path!, shape: [8, 4], form: 'own', pieces: { qweight: piece } };
+    const { file, chosen } = await smallStorage(model, new Map([[path!, joined]]), 'q8');
+    expect([file, chosen]).toEqual([undefined, []]);
   });
 });

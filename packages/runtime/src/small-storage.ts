@@ -40,6 +40,8 @@ export async function smallStorage(
   const chosen: ChosenWeight[] = [];
   for (const [name, entry] of entries) {
     const weight = wanted.get(name);
+    // Joins of a model made by hand are read by a plan of its own.
+    if (isJoined(entry) && entry.settings === undefined) continue;
     if (weight) chosen.push(weight);
     if (isJoined(entry)) {
       const shape = matrixShape(entry);
