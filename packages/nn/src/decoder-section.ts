@@ -1,5 +1,5 @@
 import type { TakeNotice } from '@weft/errors';
-import { configReader, type Json } from '@weft/spec';
+import { configReader, type ConfigFields, type Json } from '@weft/spec';
 import { readActivation, type ActivationName } from './activation.js';
 import type { DecoderStackConfig } from './decoder-layer.js';
 import { readRope, ropeSection, type RopeFamily } from './rope-section.js';
@@ -8,6 +8,28 @@ import { readRope, ropeSection, type RopeFamily } from './rope-section.js';
 export interface DecoderSectionConfig extends DecoderStackConfig {
   readonly hiddenAct: ActivationName;
 }
+
+/** What the fields of every decoder are, for the `fields` of its definition. */
+export const decoderFields = {
+  extraTable: { optional: 'flag' },
+  tieWordEmbeddings: 'flag',
+  slidingWindow: { optional: 'count' },
+  layerTypes: { optional: { list: { oneOf: ['full_attention', 'sliding_attention'] } } },
+  hiddenSize: 'count',
+  vocabSize: 'count',
+  numHiddenLayers: 'layers',
+  numAttentionHeads: 'count',
+  numKeyValueHeads: 'count',
+  headDim: 'count',
+  intermediateSize: 'count',
+  hiddenAct: 'activation',
+  extraTokens: { optional: 'amount' },
+  ropeTheta: 'positive',
+  rotaryDim: 'count',
+  ropeScaling: { optional: 'object' },
+  mropeSection: { optional: { list: 'amount' } },
+  ropeInterleaved: { optional: 'flag' },
+} as const satisfies ConfigFields<DecoderSectionConfig>;
 
 /** Defaults of a family's configuration class. */
 export interface DecoderStackDefaults extends RopeFamily {

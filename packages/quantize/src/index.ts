@@ -9,6 +9,7 @@ export type {
 } from './backend/write-quantized.js';
 export {
   blocksIn,
+  storedBytes,
   tensorsOf,
   type Keeping,
   type MatrixBlocks,
@@ -28,7 +29,6 @@ export {
   describeScheme,
   schemeOf,
   schemes,
-  storedBytes,
   type Scheme,
   type SchemeName,
   type WeightDtype,

@@ -124,6 +124,13 @@ export function tensorsOf(job: QuantizeJob): TensorToFill[] {
   ];
 }
 
+/** Bytes of the tensors that hold a matrix. */
+export const storedBytes = (job: QuantizeJob): number =>
+  tensorsOf(job).reduce(
+    (sum, { dtype, shape }) => sum + shape.reduce((product, size) => product * size, bytesPerElement(dtype)),
+    0,
+  );
+
 /** Numbers that a thread holds at once: 16 MiB in float32. */
 const piece = 2 ** 22;
 

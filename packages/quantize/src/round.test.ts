@@ -2,7 +2,8 @@ import { dequantize } from '@weft/onnx';
 import { randomNumbers } from '@weft/testing';
 import { describe, expect, it } from 'vitest';
 import { roundRows } from './round.js';
-import { schemes, storedBytes, type Scheme } from './scheme.js';
+import { storedBytes } from './job.js';
+import { schemes, type Scheme } from './scheme.js';
 
 /** Numbers as weights are: around 0, some of them far out. */
 function weights(count: number, seed: number, shift = 0, far = 0.02): Float32Array {
@@ -42,7 +43,8 @@ describe('roundRows', () => {
     expect(rounded.squaredNorm).toBeCloseTo(norm, 8);
     expect(rounded.squaredError / error).toBeCloseTo(1, 4);
     const bytes = rounded.data.byteLength + rounded.scales.byteLength + (rounded.zeroPoints?.byteLength ?? 0);
-    expect(bytes).toBe(storedBytes(scheme, rows, columns));
+    const source = { file: '', offset: 0, dtype: 'F32' } as const;
+    expect(bytes).toBe(storedBytes({ name: 'w', source, shape: [rows, columns], scheme }));
   });
 
   it.each(named)('takes for every number the code that means the nearest: $name', ({ scheme }) => {

@@ -84,11 +84,3 @@ const shown = (value: unknown): string =>
 /** A scheme in a few letters, for keys and tables: `int4 block 32 zero points search`. */
 export const describeScheme = ({ bits, blockSize, zeroPoints, rounding }: Scheme): string =>
   `int${bits} block ${blockSize}${zeroPoints ? ' zero points' : ''} ${rounding}`;
-
-/** Bytes of a matrix in blocks: its numbers, its scales in float32 and its zero points. */
-export function storedBytes({ bits, blockSize, zeroPoints }: Scheme, rows: number, columns: number): number {
-  const blocks = Math.ceil(columns / blockSize);
-  return (
-    rows * ((blocks * blockSize * bits) / 8 + blocks * 4 + (zeroPoints ? Math.ceil((blocks * bits) / 8) : 0))
-  );
-}

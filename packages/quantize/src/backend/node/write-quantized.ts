@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { WeightError } from '@weft/errors';
-import { bytesPerElement, fillSafetensors } from '@weft/weights';
+import { fillSafetensors } from '@weft/weights';
 import { Tinypool } from 'tinypool';
-import { piecesOf, tensorsOf } from '../../job.js';
+import { piecesOf, storedBytes, tensorsOf } from '../../job.js';
 import type { WriteQuantized } from '../write-quantized.js';
 import type { TaskResult } from './worker.js';
 
@@ -53,9 +53,6 @@ export const writeQuantized: WriteQuantized = async (path, jobs, options = {}) =
   );
   return jobs.map((job, i) => {
     const { name, shape, scheme } = job;
-    const bytes = tensorsOf(job).map(
-      ({ dtype, shape: own }) => own.reduce((product, size) => product * size, 1) * bytesPerElement(dtype),
-    );
-    return { name, shape, scheme, ...sums[i]!, storedBytes: bytes.reduce((sum, one) => sum + one, 0) };
+    return { name, shape, scheme, ...sums[i]!, storedBytes: storedBytes(job) };
   });
 };
